@@ -1,0 +1,108 @@
+"""The command line of the build: ``python -m build_models``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from build_models.errors import BuildError
+from build_models.progress import say
+from service.variants import VARIANTS
+
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+
+
+@cli.command(
+    epilog="""
+Examples:
+
+`python -m build_models` builds the five variants from the bundled sample.
+
+`python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
+
+`python -m build_models --base castorini/afriberta_base --data ./masakhaner --learning-rate 5e-5 --epochs 20`
+fine-tunes AfriBERTa.
+
+`python -m build_models --variants pruned --sparsity 0.8` builds one variant again with another setting.
+"""
+)
+def main(
+    base: Annotated[
+        str | None,
+        typer.Option(help="Checkpoint to start from: a folder or a hub id, XLM-R architecture. Default: make one."),
+    ] = None,
+    base_revision: Annotated[str | None, typer.Option(help="Commit of the hub checkpoint.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder with <language>/{train,dev,test}.txt, or a hub data set. Default: bundled sample."),
+    ] = None,
+    data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
+    languages: Annotated[str | None, typer.Option(help="Some of the data's languages, as in swa,hau.")] = None,
+    variants: Annotated[str, typer.Option(help="Which variants to build.")] = ",".join(VARIANTS),
+    out: Annotated[Path, typer.Option(help="Where the artefacts go.")] = Path("artifacts"),
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training data.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="Peak of fine-tuning; 5e-5 suits AfriBERTa.")
+    ] = None,
+    batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces of one padded batch.")] = None,
+    max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces of one window.")] = 160,
+    overlap: Annotated[int, typer.Option(min=0, help="Pieces that neighbouring windows share.")] = 40,
+    sparsity: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of weights that `pruned` removes.")] = 0.6,
+    prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings too.")] = False,
+    temperature: Annotated[float, typer.Option(min=0.1, help="Of the distillation.")] = 2.0,
+    alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of the teacher against the labels.")] = 0.7,
+    student_layers: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
+    student_epochs: Annotated[int | None, typer.Option(min=1, help="Default: the teacher's.")] = None,
+    int8_threshold: Annotated[float, typer.Option(min=0.0, help="Outlier threshold of LLM.int8().")] = 6.0,
+    shape: Annotated[str, typer.Option(help="Of a base made here: tiny, mini, small, base or large.")] = "tiny",
+    vocabulary: Annotated[int, typer.Option(min=100, help="Pieces of a base made here.")] = 8000,
+    base_steps: Annotated[int | None, typer.Option(min=1, help="Masked-language-model steps of such a base.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: the CPUs that may be used.")] = None,
+) -> None:
+    """Build variants of one named-entity model: dense, pruned, distilled, int8 and dynamic.
+
+    What is unchanged since the last build is kept. A build that was killed goes on where it was.
+    """
+    # Heavy imports wait until the arguments are known to be good.
+    from build_models.base import SHAPES, BaseSettings
+    from build_models.build import build, show
+    from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings, available_cpus
+
+    def given(**options: object) -> dict[str, object]:
+        return {name: value for name, value in options.items() if value is not None}
+
+    if shape not in SHAPES:
+        raise typer.BadParameter(f"{shape!r}; choose from {', '.join(SHAPES)}", param_hint="--shape")
+    settings = BuildSettings(
+        out=out,
+        base=base,
+        base_revision=base_revision,
+        data=data,
+        data_revision=data_revision,
+        languages=tuple(languages.split(",")) if languages else None,
+        seed=seed,
+        max_length=max_length,
+        overlap=overlap,
+        sparsity=sparsity,
+        prune_embeddings=prune_embeddings,
+        int8_threshold=int8_threshold,
+        from_scratch=BaseSettings(**given(shape=shape, vocabulary=vocabulary, steps=base_steps)),  # type: ignore[arg-type]
+        finetune=FinetuneSettings(**given(epochs=epochs, learning_rate=learning_rate, batch_pieces=batch_pieces)),  # type: ignore[arg-type]
+        distillation=DistillationSettings(
+            temperature=temperature, alpha=alpha, layers=student_layers, epochs=student_epochs
+        ),
+        threads=threads or available_cpus(),
+    )
+    try:
+        show(build(settings, variants.split(",")))
+    except BuildError as error:
+        say(f"error: {error}")
+        raise typer.Exit(1) from None
+    except OSError as error:
+        say(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    cli()

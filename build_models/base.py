@@ -1,0 +1,172 @@
+"""The base model: a checkpoint given by the user, or one made from the data at hand.
+
+A base folder is what ``transformers`` saves: ``config.json``, ``model.safetensors`` and the tokenizer's files.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import sentencepiece
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaForMaskedLM,
+    XLMRobertaTokenizerFast,
+)
+
+from build_models.errors import BuildError
+from build_models.training import Optimization, Trainer
+
+MASKED_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The dimensions of an XLM-R encoder."""
+
+    width: int
+    layers: int
+    heads: int
+    feed_forward: int
+
+
+SHAPES = {
+    "tiny": Shape(width=128, layers=4, heads=4, feed_forward=512),
+    "mini": Shape(width=256, layers=4, heads=4, feed_forward=1024),
+    # AfriBERTa's three (Ogueji et al. 2021, table 2).
+    "small": Shape(width=768, layers=4, heads=6, feed_forward=3072),
+    "base": Shape(width=768, layers=8, heads=6, feed_forward=3072),
+    "large": Shape(width=768, layers=10, heads=6, feed_forward=3072),
+}
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """How a base is made from raw text. ``steps`` of masked-language modelling, ``batch_pieces`` pieces each."""
+
+    shape: str = "tiny"
+    vocabulary: int = 8000
+    steps: int = 400
+    batch_pieces: int = 2048
+    learning_rate: float = 2e-3
+
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> PreTrainedTokenizerFast:
+    """Train a SentencePiece unigram model and save it as a tokenizer laid out like XLM-R's.
+
+    ``vocabulary`` counts everything, special tokens too; a small corpus may support fewer pieces.
+    """
+    prefix = folder / "sentencepiece.bpe"
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts),
+        model_prefix=str(prefix),
+        # XLM-R adds <pad> before SentencePiece's own pieces and <mask> after them.
+        vocab_size=vocabulary - 2,
+        hard_vocab_limit=False,
+        model_type="unigram",
+        character_coverage=0.9999,
+        num_threads=1,
+        minloglevel=2,
+    )
+    tokenizer = XLMRobertaTokenizerFast(vocab_file=f"{prefix}.model", model_max_length=512)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def make_base(texts: Sequence[str], settings: BaseSettings, max_length: int, seed: int, folder: Path, state: Path) -> None:
+    """Train a tokenizer and an XLM-R masked-language model on ``texts`` from scratch, into ``folder``.
+
+    The objective is RoBERTa's: dynamic masking of 15% of the pieces, 80% of them replaced by <mask>, 10% by a random
+    piece, 10% kept (Liu et al. 2019), over sequences packed to ``max_length`` pieces.
+    """
+    torch.manual_seed(seed)
+    tokenizer = train_tokenizer(texts, settings.vocabulary, folder)
+    shape = SHAPES[settings.shape]
+    config = XLMRobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.feed_forward,
+        max_position_embeddings=max(512, max_length) + 2,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+    )
+    model = XLMRobertaForMaskedLM(config)
+    sequences = packed(tokenizer, texts, max_length, random.Random(seed))
+    random_state = random.Random(seed)
+    per_batch = max(1, settings.batch_pieces // max_length)
+    batches = [random_state.sample(range(len(sequences)), min(per_batch, len(sequences))) for _ in range(settings.steps)]
+    mask = int(tokenizer.mask_token_id)
+
+    def loss_of(rows: list[int]) -> Tensor:
+        pieces = sequences[torch.tensor(rows)]
+        chosen = (torch.rand(pieces.shape) < MASKED_SHARE) & (pieces > 3)
+        fate = torch.rand(pieces.shape)
+        masked = torch.where(chosen & (fate < 0.8), mask, pieces)
+        masked = torch.where(chosen & (fate > 0.9), torch.randint_like(pieces, 4, len(tokenizer) - 1), masked)
+        hidden = model.roberta(input_ids=masked).last_hidden_state
+        # The vocabulary is far wider than the model: predict only where something was hidden.
+        return torch.nn.functional.cross_entropy(model.lm_head(hidden[chosen]), pieces[chosen])
+
+    Trainer[list[int]]("base: masked-language modelling", model, Optimization(settings.learning_rate), state).run(
+        batches, loss_of
+    )
+    model.save_pretrained(folder, safe_serialization=True)
+
+
+def packed(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], length: int, random_state: random.Random) -> Tensor:
+    """Shuffle texts and pack their pieces end to end into rows of ``length`` (RoBERTa's full sentences).
+
+    Raises ``BuildError`` if there is less text than one row.
+    """
+    order = list(texts)
+    random_state.shuffle(order)
+    stream: list[int] = []
+    for encoded in tokenizer(order, add_special_tokens=False)["input_ids"]:
+        stream += [*encoded, int(tokenizer.eos_token_id)]
+    rows = len(stream) // (length - 1)
+    if rows == 0:
+        raise BuildError(f"{len(stream)} pieces of text are too few to make a base from; give a base with --base")
+    body = torch.tensor(stream[: rows * (length - 1)]).reshape(rows, length - 1)
+    return torch.cat([torch.full((rows, 1), int(tokenizer.bos_token_id)), body], dim=1)
+
+
+def import_base(name: str, revision: str | None, folder: Path) -> None:
+    """Copy a checkpoint, a local folder or a hub id, into ``folder`` as safetensors with a fast tokenizer.
+
+    Raises ``BuildError`` with what to do when it is not there, the hub is out of reach, or its vocabulary does not
+    fit its tokenizer.
+    """
+    local = Path(name).is_dir()
+    if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise BuildError(f"{name} is no folder")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=local, use_fast=True)
+        model = AutoModelForMaskedLM.from_pretrained(name, revision=revision, local_files_only=local)
+    except (OSError, ValueError) as error:
+        if local:
+            raise BuildError(f"{name} is not a checkpoint that transformers can load: {error}") from error
+        raise BuildError(
+            f"{name} could not be taken from the hub: {str(error).splitlines()[0]}"
+            f" Without a network, download it elsewhere and give its folder: --base ./{name.rpartition('/')[2]}"
+        ) from error
+    if not isinstance(model, XLMRobertaForMaskedLM):
+        raise BuildError(f"{name} is a {model.config.model_type} model; Kidogo works with XLM-R's architecture")
+    if len(tokenizer) > model.config.vocab_size:
+        raise BuildError(
+            f"{name}: its tokenizer has {len(tokenizer)} pieces, its model only {model.config.vocab_size} embeddings"
+        )
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder, safe_serialization=True)
+
+
+def describe(settings: BaseSettings) -> dict[str, object]:
+    """A base's settings as they go into keys and manifests."""
+    return {**asdict(settings), **asdict(SHAPES[settings.shape])}

@@ -1,0 +1,101 @@
+"""Runs the recipes in order and shows what came of them."""
+
+import importlib
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from build_models.base import describe, import_base, make_base
+from build_models.context import Context
+from build_models.data import Dataset, load_data
+from build_models.errors import BuildError
+from build_models.progress import console, say
+from build_models.settings import BuildSettings
+from build_models.workspace import Workspace
+from service.manifest import Manifest, file_sha256
+from service.variants import VARIANTS
+
+WORKSPACE = ".work"
+
+
+def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
+    """Make the named variants in the order of ``VARIANTS`` and return their manifests."""
+    unknown = sorted(set(names) - set(VARIANTS))
+    if unknown:
+        raise BuildError(f"There is no variant {', '.join(unknown)}. Choose from: {', '.join(VARIANTS)}.")
+    started = time.monotonic()
+    torch.set_num_threads(settings.threads)
+    dataset = load_data(settings.data, settings.languages, settings.data_revision, settings.seed)
+    say(
+        f"data: {dataset.name}: {len(dataset.train):,} sentences to train on,"
+        f" {len(dataset.dev):,} dev, {len(dataset.test):,} test"
+    )
+    workspace = Workspace(settings.out / WORKSPACE)
+    base, base_name = prepare_base(settings, dataset, workspace)
+    context = Context(
+        settings, dataset, workspace, base, base_name, base_digest=file_sha256(base / "model.safetensors")
+    )
+    manifests = [
+        importlib.import_module(variant.recipe).build(context)
+        for variant in VARIANTS.values()
+        if variant.name in names
+    ]
+    context.keep_test_split()
+    say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
+    return manifests
+
+
+def prepare_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> tuple[Path, str]:
+    """The folder of the base checkpoint and the name that manifests give it."""
+    if settings.base is not None:
+        name = settings.base
+        given = {"stage": "base", "base": name, "revision": settings.base_revision}
+        if Path(name).is_dir():
+            given["files"] = {path.name: file_sha256(path) for path in sorted(Path(name).iterdir()) if path.is_file()}
+            name = Path(name).resolve().name
+        folder = workspace.stage(
+            "base", given, lambda result, _: import_base(str(settings.base), settings.base_revision, result)
+        )
+        return folder, name
+    texts = [" ".join(sentence.words) for sentence in dataset.train]
+    made = {
+        "stage": "base",
+        "data": dataset.digest,
+        "seed": settings.seed,
+        "max_length": settings.max_length,
+        **describe(settings.from_scratch),
+    }
+    folder = workspace.stage(
+        "base",
+        made,
+        lambda result, state: make_base(
+            texts, settings.from_scratch, settings.max_length, settings.seed, result, state
+        ),
+    )
+    return folder, f"from scratch on {dataset.name} ({settings.from_scratch.shape})"
+
+
+def show(manifests: Sequence[Manifest]) -> None:
+    """The table at the end of a build."""
+    table = Table(title="Strict IOB2 F1; seconds per text: median, one at a time, on this machine")
+    for column in ("variant", "MB", "parameters", "non-zero", "sparsity", "dev F1", "test F1", "ms per text"):
+        table.add_column(column, justify="left" if column == "variant" else "right")
+    for manifest in manifests:
+        table.add_row(
+            manifest.variant,
+            f"{manifest.artifact_bytes / 1e6:.1f}",
+            f"{manifest.parameters:,}",
+            f"{manifest.nonzero_parameters:,}",
+            f"{manifest.sparsity:.1%}",
+            f"{manifest.metrics['dev'].f1:.4f}",
+            f"{manifest.metrics['test'].f1:.4f}",
+            f"{1000 * manifest.seconds_per_text:.2f}",
+        )
+    Console(width=None if console.is_terminal else 120).print(table)

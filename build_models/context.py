@@ -1,0 +1,190 @@
+"""What every recipe needs: data, base, settings, and how to make an artefact of a checkpoint."""
+
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from build_models.data import Dataset, to_conll
+from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
+from build_models.progress import say
+from build_models.settings import BuildSettings
+from build_models.workspace import Workspace, key_of
+from service.manifest import (
+    ArtifactError,
+    DataRecord,
+    Manifest,
+    RecipeRecord,
+    digest_of,
+    file_sha256,
+    publish,
+    read_manifest,
+    record_files,
+    verify,
+)
+from service.pipeline import Encoder
+from service.variants import VARIANTS
+
+LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "tokenizers", "torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What an artefact was made from: its name and the SHA-256 of its weights."""
+
+    name: str
+    digest: str
+
+
+@dataclass
+class Made:
+    """What a recipe knows of the weights that it wrote."""
+
+    parameters: int
+    nonzero_parameters: int
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    cpu_features: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Context:
+    """One build under way."""
+
+    settings: BuildSettings
+    dataset: Dataset
+    workspace: Workspace
+    base: Path
+    base_name: str
+    base_digest: str
+
+    @cached_property
+    def labels(self) -> list[str]:
+        return self.dataset.label_list
+
+    @cached_property
+    def data_record(self) -> DataRecord:
+        return DataRecord(name=self.dataset.name, digest=self.dataset.digest)
+
+    def encoder(self, folder: Path) -> Encoder:
+        return Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
+
+    def inputs(self, **parameters: Any) -> dict[str, Any]:
+        """What a stage depends on besides its own parameters."""
+        return {
+            "data": self.data_record.digest,
+            "base": self.base_digest,
+            "seed": self.settings.seed,
+            "max_length": self.settings.max_length,
+            "overlap": self.settings.overlap,
+            **parameters,
+        }
+
+    def parent(self, name: str, checkpoint: Path) -> Parent:
+        return Parent(name, file_sha256(checkpoint / "model.safetensors"))
+
+    def artifact(
+        self, name: str, checkpoint: Path, parent: Parent, parameters: Mapping[str, Any], fill: Callable[[Path], Made]
+    ) -> Manifest:
+        """Make ``<out>/<name>`` unless one with the same inputs is there.
+
+        ``fill`` writes the weights into a folder that has the tokenizer already.
+        """
+        folder = self.settings.out / name
+        inputs = key_of(self.inputs(variant=name, parent=parent.digest, **parameters))
+        try:
+            manifest = read_manifest(folder)
+            if manifest.inputs == inputs:
+                verify(folder, manifest)
+                say(f"{name}: unchanged, kept")
+                return manifest
+        except ArtifactError:
+            pass
+        say(f"{name}: making the artefact")
+        started = time.monotonic()
+
+        def write(staging: Path) -> Manifest:
+            for path in checkpoint.iterdir():
+                if "token" in path.name or path.suffix == ".model":
+                    shutil.copy(path, staging / path.name)
+            if not (staging / "config.json").exists():
+                shutil.copy(checkpoint / "config.json", staging / "config.json")
+            made = fill(staging)
+            return self._manifest(name, staging, parent, parameters, inputs, made, started)
+
+        return publish(folder, write)
+
+    def _manifest(
+        self,
+        name: str,
+        folder: Path,
+        parent: Parent,
+        parameters: Mapping[str, Any],
+        inputs: str,
+        made: Made,
+        started: float,
+    ) -> Manifest:
+        settings, variant = self.settings, VARIANTS[name]
+        pipeline = open_pipeline(
+            folder, variant.runtime, self.labels, settings.max_length, settings.overlap, settings.threads
+        )
+        dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
+        test = evaluate(pipeline, self.dataset.test, f"{name}: test")
+        files = record_files(folder)
+        return Manifest(
+            variant=name,
+            technique=variant.technique,
+            runtime=variant.runtime,
+            recipe=RecipeRecord(
+                name=variant.recipe.rpartition(".")[2], parameters={**parameters, **made.notes}, seed=settings.seed
+            ),
+            parent=parent.name,
+            parent_digest=parent.digest,
+            base_model=self.base_name,
+            base_revision=settings.base_revision,
+            data=self.data_record,
+            labels=self.labels,
+            languages=self.dataset.languages,
+            max_length=settings.max_length,
+            overlap=settings.overlap,
+            libraries={"python": platform.python_version(), **{library: version(library) for library in LIBRARIES}},
+            cpu_features=made.cpu_features,
+            files=files,
+            parameters=made.parameters,
+            nonzero_parameters=made.nonzero_parameters,
+            sparsity=round(1 - made.nonzero_parameters / made.parameters, 4),
+            metrics={"dev": dev, "test": test},
+            seconds_per_text=seconds_per_text(pipeline, self.dataset.dev),
+            build_seconds=round(time.monotonic() - started, 1),
+            built_at=datetime.now(UTC).replace(microsecond=0),
+            inputs=inputs,
+            digest=digest_of(files),
+        )
+
+    def keep_test_split(self) -> None:
+        """Leave the test split beside the artefacts: accuracy is checked on it."""
+        folder = self.settings.out / "data"
+        folder.mkdir(parents=True, exist_ok=True)
+        for language in self.dataset.languages:
+            text = to_conll(sentence for sentence in self.dataset.test if sentence.language == language)
+            draft = folder / f".{language}.new"
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(folder / f"{language}.conll")
+
+
+def count_parameters(checkpoint: Path) -> tuple[int, int]:
+    """All parameters of a safetensors checkpoint, and those that are not zero."""
+    total = nonzero = 0
+    with safe_open(checkpoint / "model.safetensors", framework="pt") as weights:
+        for key in weights.keys():  # noqa: SIM118 (no mapping)
+            tensor = weights.get_tensor(key)
+            total += tensor.numel()
+            nonzero += int(tensor.count_nonzero())
+    return total, nonzero

@@ -1,0 +1,149 @@
+"""Labelled data: CoNLL folders, hub data sets and the bundled sample, all in one form."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from build_models.errors import BuildError, DataError
+
+SPLITS = ("train", "dev", "test")
+_LABEL = re.compile(r"O|[BI]-.+")
+_COLUMNS = re.compile(r"[ \t]+")
+
+
+class Sentence(NamedTuple):
+    """Words and their IOB2 labels, one for each word, in a language (ISO 639-3)."""
+
+    language: str
+    words: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled sentences in three splits."""
+
+    name: str
+    train: list[Sentence]
+    dev: list[Sentence]
+    test: list[Sentence]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every word and label of every split, in order."""
+        digest = hashlib.sha256()
+        for split in SPLITS:
+            digest.update(f"# {split}\n".encode())
+            for sentence in getattr(self, split):
+                digest.update(f"{sentence.language}\n{to_conll([sentence])}".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    @property
+    def languages(self) -> list[str]:
+        return sorted({sentence.language for sentence in self.train})
+
+    @property
+    def label_list(self) -> list[str]:
+        """O, then B- and I- of every entity type of the training split, in alphabetical order."""
+        types = sorted({label[2:] for sentence in self.train for label in sentence.labels if label != "O"})
+        return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
+
+
+def to_conll(sentences: Iterable[Sentence]) -> str:
+    """Sentences as CoNLL text: a word and its label on a line, a blank line after each sentence."""
+    return "".join(
+        "".join(f"{word} {label}\n" for word, label in zip(sentence.words, sentence.labels, strict=True)) + "\n"
+        for sentence in sentences
+    )
+
+
+def read_conll(path: Path, language: str) -> list[Sentence]:
+    """Read a CoNLL file: the word in the first column, its label in the last, blank lines between sentences.
+
+    A byte-order mark, CRLF and tabs are taken. Raises ``DataError`` naming file and line otherwise.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}, line {line}: not UTF-8") from error
+    sentences: list[Sentence] = []
+    words: list[str] = []
+    labels: list[str] = []
+    for number, line in enumerate(f"{text}\n\n".split("\n"), 1):
+        columns = _COLUMNS.split(line.strip(" \t\r"))
+        if columns == [""]:
+            if words:
+                sentences.append(Sentence(language, words, labels))
+            words, labels = [], []
+        elif columns[0] == "-DOCSTART-":
+            continue
+        elif len(columns) == 1:
+            raise DataError(f"{path}, line {number}: {line[:40]!r} has one column; expected a word and its label")
+        elif not _LABEL.fullmatch(columns[-1]):
+            raise DataError(
+                f"{path}, line {number}: unknown label {columns[-1][:40]!r}; expected O, B-TYPE or I-TYPE (IOB2)"
+            )
+        else:
+            words.append(columns[0])
+            labels.append(columns[-1])
+    if not sentences:
+        raise DataError(f"{path} holds no sentence")
+    return sentences
+
+
+def read_folder(folder: Path, languages: Sequence[str] | None) -> Dataset:
+    """Read ``<language>/{train,dev,test}.txt`` of the chosen languages, by default of all there are."""
+    there = sorted(path.parent.name for path in folder.glob("*/train.txt"))
+    if not there:
+        raise DataError(f"{folder} has no <language>/train.txt in it")
+    chosen = choose(languages, there, str(folder))
+    splits = {
+        split: [
+            sentence for language in chosen for sentence in read_conll(folder / language / f"{split}.txt", language)
+        ]
+        for split in SPLITS
+    }
+    return checked(Dataset(f"{folder.name} ({', '.join(chosen)})", **splits))
+
+
+def choose(wanted: Sequence[str] | None, there: Sequence[str], where: str) -> list[str]:
+    """The languages asked for, all of ``there`` if none was. Raises ``BuildError`` for one that is not there."""
+    missing = sorted(set(wanted or ()) - set(there))
+    if missing:
+        raise BuildError(f"{where} has no {', '.join(missing)}; it has {', '.join(there)}")
+    return [language for language in there if not wanted or language in wanted]
+
+
+def checked(dataset: Dataset) -> Dataset:
+    """Raise ``DataError`` if dev or test has an entity type that training has not: no model could learn it."""
+    known = set(dataset.label_list)
+    for split in ("dev", "test"):
+        for sentence in getattr(dataset, split):
+            for label in sentence.labels:
+                if label not in known:
+                    raise DataError(
+                        f"{dataset.name}: {split} of {sentence.language} has the label {label!r},"
+                        f" which train has not (it has {', '.join(sorted(known))})"
+                    )
+    return dataset
+
+
+def load_data(name: str | None, languages: Sequence[str] | None, revision: str | None, seed: int) -> Dataset:
+    """The bundled sample for ``None``, a folder of CoNLL files, or a data set of the hub."""
+    if name is None:
+        from build_models.sample.generate import generate_sample
+
+        return checked(generate_sample(languages, seed))
+    if Path(name).is_dir():
+        return read_folder(Path(name), languages)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise DataError(f"{name} is no folder")
+    from build_models.hub import load_hub_data
+
+    return checked(load_hub_data(name, languages, revision))

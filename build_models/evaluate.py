@@ -1,0 +1,46 @@
+"""Scores an artefact as it will be served: the service's runtime, pipeline and counting."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from build_models.data import Sentence
+from build_models.progress import progress
+from service.manifest import Scores
+from service.pipeline import Encoder, Pipeline, label_sentences
+from service.runtimes import load_runtime
+from service.scoring import score
+from service.variants import Runtime
+
+TIMED_TEXTS = 60
+
+
+def open_pipeline(
+    folder: Path, runtime: Runtime, labels: Sequence[str], max_length: int, overlap: int, threads: int
+) -> Pipeline:
+    return Pipeline(load_runtime(runtime, folder, threads), Encoder.from_folder(folder, max_length, overlap), labels)
+
+
+def evaluate(pipeline: Pipeline, sentences: Sequence[Sentence], title: str) -> Scores:
+    """Strict IOB2 scores of one split."""
+    with progress(title, len(sentences)) as advance:
+        pairs = []
+        for sentence, predicted in zip(
+            sentences, label_sentences(pipeline, (sentence.words for sentence in sentences)), strict=True
+        ):
+            pairs.append((sentence.language, sentence.labels, predicted))
+            advance()
+    return score(pairs)
+
+
+def seconds_per_text(pipeline: Pipeline, sentences: Sequence[Sentence]) -> float:
+    """Median over sentences spread through the split, one at a time, after one round of warming up."""
+    some = sentences[:: max(1, len(sentences) // TIMED_TEXTS)][:TIMED_TEXTS]
+    list(label_sentences(pipeline, (sentence.words for sentence in some)))
+    seconds = []
+    for sentence in some:
+        started = time.perf_counter()
+        list(label_sentences(pipeline, [sentence.words]))
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)

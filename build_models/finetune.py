@@ -1,0 +1,182 @@
+"""Fine-tuning for named-entity recognition: a label on the first piece of each word, nothing on the others."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import AutoModelForTokenClassification, PreTrainedModel
+
+from build_models.data import Sentence
+from build_models.errors import BuildError
+from build_models.settings import FinetuneSettings
+from build_models.training import Optimization, Trainer
+from service.pipeline import Encoder, Tokens
+
+IGNORED = -100
+BATCHES_SORTED_TOGETHER = 32
+
+Plan = list[list[int]]
+"""A batch: for each row the examples that stand in it, one behind the other."""
+
+
+@dataclass
+class Example:
+    """A window of pieces with its special tokens, and a label index (or ``IGNORED``) for each piece."""
+
+    pieces: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+
+@dataclass
+class Batch:
+    """Rows padded to the same length: all three of shape (rows, pieces)."""
+
+    pieces: Tensor
+    attention: Tensor
+    labels: Tensor
+
+
+def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list: Sequence[str]) -> list[Example]:
+    """Windows of the sentences, laid out as the service lays them out."""
+    index = {label: number for number, label in enumerate(label_list)}
+    examples = []
+    for sentence in sentences:
+        tokens = Tokens()
+        for tokens in encoder.encode(sentence.words):
+            pass
+        for words, window in encoder.windows(tokens):
+            labels = np.full(len(window.input_ids), IGNORED)
+            labels[window.heads] = [index[sentence.labels[word]] for word in words]
+            examples.append(Example(window.input_ids, labels))
+    return examples
+
+
+def plan_batches(examples: Sequence[Example], settings: FinetuneSettings, max_length: int, seed: int) -> list[Plan]:
+    """The batches of all epochs: examples shuffled, some joined, rows of like length together."""
+    lengths = [len(example.pieces) for example in examples]
+    plans: list[Plan] = []
+    for epoch in range(settings.epochs):
+        random_state = random.Random(f"{seed}/{epoch}")
+        order = random_state.sample(range(len(examples)), len(examples))
+        rows = list(_join(order, lengths, settings.join_share, max_length, random_state))
+        plans += _batches(rows, lengths, settings.batch_pieces, random_state)
+    return plans
+
+
+def _join(
+    order: Sequence[int], lengths: Sequence[int], share: float, max_length: int, random_state: random.Random
+) -> Iterator[list[int]]:
+    row: list[int] = []
+    room = 0
+    for example in order:
+        inner = lengths[example] - 2
+        if row and inner <= room:
+            row.append(example)
+            room -= inner
+            continue
+        if row:
+            yield row
+        row = [example]
+        joins = random_state.random() < share
+        room = random_state.randint(0, max_length - lengths[example]) if joins else 0
+    if row:
+        yield row
+
+
+def _batches(
+    rows: list[list[int]], lengths: Sequence[int], batch_pieces: int, random_state: random.Random
+) -> list[Plan]:
+    def length(row: list[int]) -> int:
+        return sum(lengths[example] - 2 for example in row) + 2
+
+    average = sum(map(length, rows)) / max(1, len(rows))
+    together = max(1, int(BATCHES_SORTED_TOGETHER * batch_pieces / average))
+    batches: list[Plan] = []
+    for first in range(0, len(rows), together):
+        batch: Plan = []
+        for row in sorted(rows[first : first + together], key=length):
+            if batch and (len(batch) + 1) * length(row) > batch_pieces:
+                batches.append(batch)
+                batch = []
+            batch.append(row)
+        batches.append(batch)
+    random_state.shuffle(batches)
+    return batches
+
+
+def collate(examples: Sequence[Example], plan: Plan, padding: int) -> Batch:
+    """Put the rows of a batch together and pad them with the piece ``padding``."""
+    rows = [_row([examples[number] for number in row]) for row in plan]
+    longest = max(len(row.pieces) for row in rows)
+    pieces = np.full((len(rows), longest), padding)
+    labels = np.full((len(rows), longest), IGNORED)
+    for number, row in enumerate(rows):
+        pieces[number, : len(row.pieces)] = row.pieces
+        labels[number, : len(row.labels)] = row.labels
+    attention = torch.tensor([[1] * len(row.pieces) + [0] * (longest - len(row.pieces)) for row in rows])
+    return Batch(torch.from_numpy(pieces), attention, torch.from_numpy(labels))
+
+
+def _row(examples: Sequence[Example]) -> Example:
+    if len(examples) == 1:
+        return examples[0]
+    first, last = examples[0], examples[-1]
+    return Example(
+        np.concatenate([first.pieces[:1], *(example.pieces[1:-1] for example in examples), last.pieces[-1:]]),
+        np.concatenate([first.labels[:1], *(example.labels[1:-1] for example in examples), last.labels[-1:]]),
+    )
+
+
+def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
+    """An encoder checkpoint with a classification head for the labels; the head is new if there was none.
+
+    Raises ``BuildError`` if the checkpoint has a head for other labels.
+    """
+    names = {number: label for number, label in enumerate(label_list)}
+    model = AutoModelForTokenClassification.from_pretrained(
+        folder,
+        num_labels=len(names),
+        id2label=names,
+        label2id={label: number for number, label in names.items()},
+        use_safetensors=True,
+        local_files_only=True,
+        ignore_mismatched_sizes=False,
+    )
+    if not isinstance(model, PreTrainedModel):
+        raise BuildError(f"{folder} is not a token classification model")
+    return model
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the labelled pieces."""
+    return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+
+
+def finetune(
+    title: str,
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    settings: FinetuneSettings,
+    max_length: int,
+    seed: int,
+    state: Path,
+    loss: Callable[[Tensor, Batch], Tensor] | None = None,
+    after_step: Callable[[], None] = lambda: None,
+) -> None:
+    """Train a classifier on the examples. ``loss(logits, batch)`` replaces the cross entropy of the labels."""
+    padding = int(model.config.pad_token_id)
+    loss = loss or (lambda logits, batch: cross_entropy(logits, batch.labels))
+
+    def loss_of(plan: Plan) -> Tensor:
+        batch = collate(examples, plan, padding)
+        logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits
+        return loss(logits, batch)
+
+    Trainer[Plan](title, model, Optimization(settings.learning_rate), state).run(
+        plan_batches(examples, settings, max_length, seed), loss_of, after_step
+    )

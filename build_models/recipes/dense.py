@@ -1,0 +1,45 @@
+"""The reference: the base fine-tuned in fp32, served by ONNX Runtime."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from build_models.context import Context, Made, Parent, count_parameters
+from build_models.export import export_onnx
+from build_models.finetune import encode_examples, finetune, load_classifier
+from service.manifest import Manifest
+from service.runtimes.onnx import MODEL
+
+
+def checkpoint(context: Context) -> Path:
+    """The fine-tuned checkpoint, which other recipes start from too."""
+    settings = context.settings
+
+    def run(result: Path, state: Path) -> None:
+        torch.manual_seed(settings.seed)
+        examples = encode_examples(context.dataset.train, context.encoder(context.base), context.labels)
+        model = load_classifier(context.base, context.labels)
+        finetune("dense", model, examples, settings.finetune, settings.max_length, settings.seed, state)
+        save(model, context.base, result)
+
+    return context.workspace.stage("dense", context.inputs(stage="dense", finetune=asdict(settings.finetune)), run)
+
+
+def save(model: torch.nn.Module, tokenizer_from: Path, folder: Path) -> None:
+    """Save a model with the tokenizer's files of another checkpoint."""
+    model.save_pretrained(folder, safe_serialization=True)  # type: ignore[operator]
+    for path in tokenizer_from.iterdir():
+        if "token" in path.name or path.suffix == ".model":
+            (folder / path.name).write_bytes(path.read_bytes())
+
+
+def build(context: Context) -> Manifest:
+    trained = checkpoint(context)
+
+    def fill(folder: Path) -> Made:
+        export_onnx(trained, folder / MODEL)
+        return Made(*count_parameters(trained))
+
+    parent = Parent(context.base_name, context.base_digest)
+    return context.artifact("dense", trained, parent, {"finetune": asdict(context.settings.finetune)}, fill)

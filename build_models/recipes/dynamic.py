@@ -1,0 +1,139 @@
+"""Dynamic quantization: 8-bit weights, activations quantized while running, by ONNX Runtime.
+
+Which settings keep the model's answers differs between models, so several are made and measured on dev. Only
+settings that give the same sums on every CPU are tried: signed 8-bit weights saturate on CPUs without VNNI, signed
+weights in a reduced range of 7 bits and unsigned ones do not.
+"""
+
+import logging
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from build_models.context import Context, Made
+from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
+from build_models.export import export_onnx
+from build_models.progress import say
+from build_models.recipes import dense
+from service.manifest import Manifest
+from service.runtimes.onnx import MODEL
+
+TOLERANCE = 0.002
+"""Settings whose dev F1 is this close to the best count as equally good; the fastest of them is taken."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Settings of ``quantize_dynamic``."""
+
+    fused: bool
+    signed: bool
+    per_channel: bool
+    embeddings: bool
+
+    @property
+    def name(self) -> str:
+        return ", ".join(
+            (
+                "fused" if self.fused else "plain",
+                "signed 7-bit" if self.signed else "unsigned 8-bit",
+                "per channel" if self.per_channel else "per tensor",
+                "embeddings too" if self.embeddings else "embeddings in float",
+            )
+        )
+
+
+CANDIDATES = [
+    Candidate(fused=True, signed=True, per_channel=True, embeddings=True),
+    Candidate(fused=True, signed=True, per_channel=True, embeddings=False),
+    Candidate(fused=True, signed=True, per_channel=False, embeddings=True),
+    Candidate(fused=True, signed=False, per_channel=False, embeddings=True),
+    Candidate(fused=False, signed=True, per_channel=True, embeddings=True),
+    Candidate(fused=False, signed=False, per_channel=False, embeddings=True),
+]
+
+
+def quantize(source: Path, target: Path, candidate: Candidate) -> None:
+    """Write the quantized model. Products of two activations, in attention, stay in float."""
+    logging.disable(logging.WARNING)
+    try:
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=None if candidate.embeddings else ["MatMul", "Attention", "Gemm"],
+            per_channel=candidate.per_channel,
+            reduce_range=candidate.signed,
+            weight_type=QuantType.QInt8 if candidate.signed else QuantType.QUInt8,
+            extra_options={"DefaultTensorType": TensorProto.FLOAT, "MatMulConstBOnly": True},
+        )
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def count_weights(path: Path) -> tuple[int, int]:
+    """The model's parameters as they stand in the file, and those that do not stand for zero."""
+    tensors = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
+    total = nonzero = 0
+    for name, tensor in tensors.items():
+        if name.endswith(("_scale", "_zero_point")) or tensor.data_type == TensorProto.INT64:
+            continue
+        values = numpy_helper.to_array(tensor)
+        total += values.size
+        zero: np.ndarray | int = 0
+        if name.endswith("_quantized"):
+            zero = numpy_helper.to_array(tensors[f"{name.removesuffix('_quantized')}_zero_point"])
+            # Per-channel zero points belong to the last axis; signed ones are all zero.
+            zero = zero.ravel()[0] if not zero.any() or zero.size == 1 else zero
+        nonzero += int(np.count_nonzero(values != zero))
+    return total, nonzero
+
+
+def build(context: Context) -> Manifest:
+    parent = dense.checkpoint(context)
+    settings = context.settings
+    parameters = {"tolerance": TOLERANCE, "candidates": [asdict(candidate) for candidate in CANDIDATES]}
+
+    def fill(folder: Path) -> Made:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".dynamic.") as temporary:
+            work = Path(temporary)
+            exported = {fused: work / f"fused-{fused}.onnx" for fused in (True, False)}
+            for fused, path in exported.items():
+                export_onnx(parent, path, fused=fused)
+            measured = []
+            for number, candidate in enumerate(CANDIDATES):
+                place = work / str(number)
+                place.mkdir()
+                shutil.copy(folder / "tokenizer.json", place)
+                quantize(exported[candidate.fused], place / MODEL, candidate)
+                pipeline = open_pipeline(
+                    place, "onnx", context.labels, settings.max_length, settings.overlap, settings.threads
+                )
+                f1 = evaluate(pipeline, context.dataset.dev, f"dynamic: {candidate.name}").f1
+                seconds = seconds_per_text(pipeline, context.dataset.dev)
+                measured.append((f1, seconds, number))
+                say(f"dynamic: {candidate.name}: dev F1 {f1:.4f}, {1000 * seconds:.2f} ms a text")
+            best = max(f1 for f1, _, _ in measured)
+            f1, seconds, chosen = min(
+                (entry for entry in measured if entry[0] >= best - TOLERANCE), key=lambda entry: entry[1]
+            )
+            say(f"dynamic: chosen {CANDIDATES[chosen].name}")
+            shutil.move(work / str(chosen) / MODEL, folder / MODEL)
+        return Made(
+            *count_weights(folder / MODEL),
+            notes={
+                "chosen": asdict(CANDIDATES[chosen]),
+                "measured": [
+                    {**asdict(CANDIDATES[number]), "dev_f1": round(f1, 4), "seconds_per_text": round(seconds, 6)}
+                    for f1, seconds, number in measured
+                ],
+            },
+        )
+
+    return context.artifact("dynamic", parent, context.parent("dense", parent), parameters, fill)

@@ -1,0 +1,38 @@
+"""LLM.int8(): 8-bit linear layers with outlier features in higher precision (Dettmers et al. 2022, arXiv 2208.07339).
+
+Made from the dense checkpoint by bitsandbytes through transformers and saved in 8 bits; what is not a linear layer
+of the encoder stays in 16 bits.
+"""
+
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForTokenClassification, BitsAndBytesConfig
+
+from build_models.context import Context, Made
+from build_models.recipes import dense
+from service.manifest import Manifest
+
+
+def build(context: Context) -> Manifest:
+    parent = dense.checkpoint(context)
+    parameters = {"threshold": context.settings.int8_threshold, "other_weights": "float16"}
+
+    def fill(folder: Path) -> Made:
+        model = AutoModelForTokenClassification.from_pretrained(
+            parent,
+            quantization_config=BitsAndBytesConfig(
+                load_in_8bit=True, llm_int8_threshold=context.settings.int8_threshold
+            ),
+            torch_dtype=torch.float16,
+            device_map="cpu",
+            local_files_only=True,
+            use_safetensors=True,
+        )
+        model.save_pretrained(folder, safe_serialization=True)
+        weights = [weight.data for weight in model.parameters()]
+        return Made(
+            sum(weight.numel() for weight in weights), sum(int(weight.count_nonzero()) for weight in weights)
+        )
+
+    return context.artifact("int8", parent, context.parent("dense", parent), parameters, fill)

@@ -1,0 +1,93 @@
+"""Unstructured magnitude pruning before fine-tuning; the masks hold while the rest is trained.
+
+The smallest weights of the base by absolute value are set to zero, ranked over all pruned matrices together
+(global magnitude pruning, Han et al. 2015), and stay zero (Gordon et al. 2020, "Compressing BERT").
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from build_models.context import Context, Made, Parent, count_parameters
+from build_models.export import export_onnx
+from build_models.finetune import encode_examples, finetune, load_classifier
+from build_models.recipes.dense import save
+from build_models.sparse_onnx import compress
+from service.manifest import Manifest
+from service.runtimes.onnx import MODEL
+
+
+def prunable(model: PreTrainedModel, embeddings: bool) -> Iterator[nn.Parameter]:
+    """The weight matrices of the encoder's layers, and the word embeddings if asked for."""
+    for name, module in model.base_model.named_modules():
+        if isinstance(module, nn.Linear) and name.startswith("encoder."):
+            yield module.weight
+        elif embeddings and name == "embeddings.word_embeddings":
+            yield module.weight  # type: ignore[misc]
+
+
+def magnitude_masks(weights: list[nn.Parameter], sparsity: float) -> list[Tensor]:
+    """For each matrix True where a weight stays; exactly ``sparsity`` of all of them, rounded down, goes."""
+    magnitudes = torch.cat([weight.detach().abs().flatten() for weight in weights])
+    removed = int(sparsity * magnitudes.numel())
+    keep = torch.ones_like(magnitudes, dtype=torch.bool)
+    keep[torch.argsort(magnitudes, stable=True)[:removed]] = False
+    parts = keep.split([weight.numel() for weight in weights])
+    return [part.reshape(weight.shape) for part, weight in zip(parts, weights, strict=True)]
+
+
+def apply_masks(weights: list[nn.Parameter], masks: list[Tensor]) -> None:
+    with torch.no_grad():
+        for weight, mask in zip(weights, masks, strict=True):
+            weight.mul_(mask)
+
+
+def checkpoint(context: Context) -> Path:
+    settings = context.settings
+
+    def run(result: Path, state: Path) -> None:
+        torch.manual_seed(settings.seed)
+        examples = encode_examples(context.dataset.train, context.encoder(context.base), context.labels)
+        model = load_classifier(context.base, context.labels)
+        weights = list(prunable(model, settings.prune_embeddings))
+        masks = magnitude_masks(weights, settings.sparsity)
+        apply_masks(weights, masks)
+        finetune(
+            "pruned",
+            model,
+            examples,
+            settings.finetune,
+            settings.max_length,
+            settings.seed,
+            state,
+            after_step=lambda: apply_masks(weights, masks),
+        )
+        save(model, context.base, result)
+
+    return context.workspace.stage("pruned", context.inputs(stage="pruned", **parameters(context)), run)
+
+
+def parameters(context: Context) -> dict[str, object]:
+    settings = context.settings
+    return {
+        "finetune": asdict(settings.finetune),
+        "target_sparsity": settings.sparsity,
+        "scope": "global",
+        "embeddings": settings.prune_embeddings,
+    }
+
+
+def build(context: Context) -> Manifest:
+    trained = checkpoint(context)
+
+    def fill(folder: Path) -> Made:
+        export_onnx(trained, folder / MODEL)
+        compress(folder / MODEL)
+        return Made(*count_parameters(trained))
+
+    parent = Parent(context.base_name, context.base_digest)
+    return context.artifact("pruned", trained, parent, parameters(context), fill)

@@ -1,0 +1,134 @@
+"""One training loop for every phase: AdamW, linear warm-up and decay, gradient clipping, and going on after a kill.
+
+The state between two steps is kept in safetensors and JSON, never in a pickle.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from build_models.progress import progress, say
+
+Batch = TypeVar("Batch")
+SECONDS_BETWEEN_CHECKPOINTS = 30.0
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How the weights move. ``warm_up`` is the share of the steps in which the learning rate rises from 0."""
+
+    learning_rate: float
+    weight_decay: float = 0.01
+    warm_up: float = 0.1
+    clip: float = 1.0
+
+
+class Trainer(Generic[Batch]):
+    """Trains a model over a list of batches, in the order given."""
+
+    def __init__(self, title: str, model: nn.Module, optimization: Optimization, folder: Path):
+        """``folder`` keeps the state for going on after a kill; it belongs to exactly this training."""
+        self.title = title
+        self.model = model
+        self.optimization = optimization
+        self.folder = folder
+        decayed = [weight for weight in model.parameters() if weight.ndim > 1]
+        other = [weight for weight in model.parameters() if weight.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": optimization.weight_decay}, {"params": other, "weight_decay": 0.0}],
+            lr=optimization.learning_rate,
+            betas=(0.9, 0.98),
+        )
+
+    def run(
+        self,
+        batches: Sequence[Batch],
+        loss_of: Callable[[Batch], Tensor],
+        after_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take a step for each batch. ``after_step`` runs after each, for masks that must hold."""
+        done = self._resume()
+        saved = time.monotonic()
+        losses = [0.0]
+        self.model.train()
+        with progress(self.title, len(batches), done) as advance:
+            for step in range(done, len(batches)):
+                for group in self.optimizer.param_groups:
+                    group["lr"] = self.optimization.learning_rate * self._rate(step, len(batches))
+                loss = loss_of(batches[step])
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.optimization.clip)
+                self.optimizer.step()
+                after_step()
+                losses = [*losses[-49:], float(loss.detach())]
+                advance(note=f"loss {sum(losses) / len(losses):.3f}")
+                if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                    self._save(step + 1)
+                    saved = time.monotonic()
+        self.model.eval()
+        say(f"{self.title}: {len(batches)} steps, loss {sum(losses) / len(losses):.3f}")
+
+    def _rate(self, step: int, total: int) -> float:
+        warm_up = max(1, int(total * self.optimization.warm_up))
+        return min((step + 1) / warm_up, (total - step) / max(1, total - warm_up))
+
+    def _save(self, step: int) -> None:
+        # Two places in turn, each named by the marker only when complete: a kill in here costs one interval.
+        place = self.folder / f"state-{step}"
+        place.mkdir(parents=True, exist_ok=True)
+        save_file(self._weights(), place / "weights.safetensors")
+        optimizer_state = {
+            f"{index}.{name}": value if value.ndim else value.reshape(1)
+            for index, weight in enumerate(self._parameters())
+            for name, value in self.optimizer.state[weight].items()
+        }
+        save_file({**optimizer_state, "random": torch.get_rng_state()}, place / "optimizer.safetensors")
+        marker = self.folder / "state.json"
+        earlier = self._step_saved()
+        draft = marker.with_suffix(".new")
+        draft.write_text(json.dumps({"step": step}), encoding="utf-8")
+        os.replace(draft, marker)
+        if earlier and earlier != step:
+            for path in (self.folder / f"state-{earlier}").iterdir():
+                path.unlink()
+            (self.folder / f"state-{earlier}").rmdir()
+
+    def _resume(self) -> int:
+        step = self._step_saved()
+        if not step:
+            return 0
+        place = self.folder / f"state-{step}"
+        weights = load_file(place / "weights.safetensors")
+        state = load_file(place / "optimizer.safetensors")
+        with torch.no_grad():
+            for name, tensor in self._weights().items():
+                tensor.copy_(weights[name])
+        torch.set_rng_state(state.pop("random"))
+        for key, value in state.items():
+            index, _, name = key.partition(".")
+            weight = self._parameters()[int(index)]
+            self.optimizer.state[weight][name] = value.reshape(()) if name == "step" else value
+        say(f"{self.title}: goes on at step {step}")
+        return step
+
+    def _step_saved(self) -> int:
+        try:
+            return int(json.loads((self.folder / "state.json").read_text(encoding="utf-8"))["step"])
+        except (OSError, ValueError, KeyError):
+            return 0
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Every parameter once: tied weights share their memory and are saved under one name."""
+        return {name: weight.data for name, weight in self.model.named_parameters()}
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [weight for group in self.optimizer.param_groups for weight in group["params"]]

@@ -1,0 +1,48 @@
+"""The BentoML service: one process that holds every variant, behind the routes of ``api``."""
+
+import logging
+import os
+import signal
+import threading
+
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import bentoml
+
+from service.api import create_api
+from service.engine import Engine
+from service.front import Front, SystemPaths
+from service.pool import VariantPool
+from service.settings import Settings
+
+front = Front(create_api())
+
+
+# The service has its own limits, metrics and error shape; BentoML's would answer in other shapes before them.
+@bentoml.service(
+    name="kidogo",
+    workers=1,
+    traffic={"timeout": 3600},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(front, path="/")
+class NerService:
+    """Named-entity recognition by several variants of one model, side by side."""
+
+    def __init__(self) -> None:
+        logging.getLogger("kidogo").setLevel(logging.INFO)
+        settings = Settings()
+        pool = VariantPool(settings.artifacts, settings.threads)
+        self.engine = front.api.state.engine = Engine(settings, pool)
+        if threading.current_thread() is threading.main_thread():
+            self.engine.drain_on(signal.SIGTERM)
+        pool.start()
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        self.engine.close()
+
+
+NerService.add_asgi_middleware(SystemPaths, front=front)

@@ -1,0 +1,63 @@
+"""Request bodies: checked and counted while they stream in, then parsed; every refusal is a ``ServiceError``."""
+
+from typing import TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import ClientDisconnect
+
+from service.errors import InvalidRequest, MalformedBody, TooLarge, UnsupportedMediaType
+
+Model = TypeVar("Model", bound=BaseModel)
+MAX_PROBLEMS = 10
+
+
+async def read_json(request: Request, model: type[Model], max_bytes: int) -> Model:
+    """Read a body as ``model``. Raises 415, 413, 400 or 422 (see ``errors``); never holds more than ``max_bytes``."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType(
+            f"The body must be application/json, not {media_type[:100] or 'of an unnamed type'}.",
+            {"expected": "application/json"},
+        )
+    encoding = request.headers.get("content-encoding", "")
+    if encoding:
+        raise UnsupportedMediaType(
+            f"The body must not be encoded, and this one says Content-Encoding: {encoding[:100]}.",
+            {"expected": "no Content-Encoding"},
+        )
+    body = await _read(request, max_bytes)
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        if problems[0]["type"] == "json_invalid":
+            raise MalformedBody(f"The body is not JSON in UTF-8: {problems[0]['msg']}.") from None
+        raise invalid(problems) from None
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    too_large = TooLarge(f"The body is larger than {max_bytes:,} bytes.", {"max_bytes": max_bytes})
+    if declared.isdecimal() and int(declared[:20]) > max_bytes:
+        raise too_large
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise too_large
+    except ClientDisconnect:
+        raise MalformedBody("The connection was closed before the whole body had come.") from None
+    return bytes(body)
+
+
+def invalid(problems: list[ErrorDetails]) -> InvalidRequest:
+    """A 422 that names the fields."""
+    fields = [
+        {"field": ".".join(map(str, problem["loc"])) or "body", "problem": problem["msg"]}
+        for problem in problems[:MAX_PROBLEMS]
+    ]
+    first = fields[0]
+    return InvalidRequest(f"{first['field']}: {first['problem']}.", {"fields": fields, "problems": len(problems)})

@@ -1,0 +1,155 @@
+"""Answers requests with the pool's variants: admission, time limit, fair turns, and the times that it took."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TypeVar
+
+from service.errors import Draining, Overloaded, TookTooLong, TooLarge
+from service.metrics import Metrics
+from service.pipeline import Pipeline, Result, Timer
+from service.pool import VariantPool
+from service.scheduler import Scheduler
+from service.schemas import EntityAnswer, NerAnswer, NerRequest, ResultAnswer, Timing
+from service.settings import Settings
+
+T = TypeVar("T")
+
+
+class Engine:
+    """What the routes call. One for each process."""
+
+    def __init__(self, settings: Settings, pool: VariantPool):
+        self.settings = settings
+        self.pool = pool
+        self.metrics = Metrics()
+        self._scheduler = Scheduler(settings.slots)
+        self._in_flight = 0
+        self._draining = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are worth sending here: some variant answers and the server is not shutting down."""
+        return self.pool.ready and not self._draining
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Take a place among the requests in flight. Raises ``Draining`` or ``Overloaded``."""
+        if self._draining:
+            raise Draining("The server is shutting down: ask another one.", headers={"Retry-After": "5"})
+        if self._in_flight >= self.settings.max_in_flight:
+            raise Overloaded(
+                f"{self._in_flight} requests are in flight, as many as are accepted. Try again in a moment.",
+                {"max_in_flight": self.settings.max_in_flight},
+                {"Retry-After": "1"},
+            )
+        self._in_flight += 1
+        self.metrics.in_flight.set(self._in_flight)
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            self.metrics.in_flight.set(self._in_flight)
+
+    async def recognize(self, request: NerRequest, variant: str, started: float) -> NerAnswer:
+        """Answer a request by one variant; ``started`` is the ``perf_counter`` of its first byte.
+
+        Raises ``UnknownVariant``, ``VariantNotReady``, ``TooLarge`` and ``TookTooLong``.
+        """
+        pipeline = self.pool.get(variant)
+        self._check_size(request)
+        timer = Timer()
+        try:
+            results, job = await self._scheduler.run(_read(pipeline, request, timer), self._seconds_left(started))
+        except TimeoutError:
+            raise self.took_too_long() from None
+        self.metrics.queue_seconds.labels(variant).observe(job.queue_seconds)
+        self.metrics.inference_seconds.labels(variant).observe(timer.inference_seconds)
+        return NerAnswer(
+            variant=variant,
+            results=results,
+            timing=Timing(
+                queue_ms=_milliseconds(job.queue_seconds),
+                inference_ms=_milliseconds(timer.inference_seconds),
+                total_ms=_milliseconds(time.perf_counter() - started),
+            ),
+        )
+
+    def took_too_long(self) -> TookTooLong:
+        limit = self.settings.timeout_seconds
+        return TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit})
+
+    def _seconds_left(self, started: float) -> float:
+        return max(0.0, self.settings.timeout_seconds - (time.perf_counter() - started))
+
+    def _check_size(self, request: NerRequest) -> None:
+        limit, longest = self.settings.max_documents, self.settings.max_document_characters
+        documents = request.texts or request.tokens or []
+        if len(documents) > limit:
+            raise TooLarge(
+                f"{len(documents)} documents are more than the {limit} of one request.", {"max_documents": limit}
+            )
+        lengths = [
+            len(document) if isinstance(document, str) else sum(map(len, document)) + len(document)
+            for document in (documents or [request.text or ""])
+        ]
+        for index, length in enumerate(lengths):
+            if length > longest:
+                raise TooLarge(
+                    f"Document {index} has {length:,} characters, more than the {longest:,} of one document.",
+                    {"document": index, "max_document_characters": longest},
+                )
+
+    def drain_on(self, signal_number: int) -> None:
+        """On this signal refuse new requests, let those in flight finish, then do what the signal did before."""
+        previous = signal.getsignal(signal_number)
+
+        def drain(number: int, frame: FrameType | None) -> None:
+            self._draining = True
+            if callable(previous):
+                threading.Thread(target=self._when_idle, args=(lambda: previous(number, frame),), daemon=True).start()
+
+        signal.signal(signal_number, drain)
+
+    def _when_idle(self, then: Callable[[], object]) -> None:
+        deadline = time.monotonic() + self.settings.timeout_seconds
+        while self._in_flight and time.monotonic() < deadline:
+            time.sleep(0.02)
+        then()
+
+    def close(self) -> None:
+        self._scheduler.close()
+
+
+def _read(
+    pipeline: Pipeline, request: NerRequest, timer: Timer
+) -> Generator[None, None, list[ResultAnswer]]:
+    """Read the documents one after the other, yielding between steps."""
+    answers = []
+    if request.tokens is not None:
+        for position, words in enumerate(request.tokens):
+            if position:
+                yield
+            result = yield from pipeline.read_words(words, timer)
+            answers.append(ResultAnswer(entities=_entities(result), labels=result.labels))
+        return answers
+    for position, text in enumerate(request.texts if request.texts is not None else [request.text or ""]):
+        if position:
+            yield
+        result = yield from pipeline.read_text(text, timer)
+        answers.append(ResultAnswer(entities=_entities(result)))
+    return answers
+
+
+def _entities(result: Result) -> list[EntityAnswer]:
+    return [
+        EntityAnswer.model_construct(**entity._replace(score=round(entity.score, 4))._asdict())
+        for entity in result.entities
+    ]
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

@@ -1,0 +1,82 @@
+"""Every refusal of the service, each with its status; one handler in ``app`` turns them into one shape.
+
+ServiceError
+├── MalformedBody 400          ├── VariantNotReady 503
+├── NotFound 404               ├── Draining 503
+├── UnknownVariant 404         ├── Overloaded 429
+├── MethodNotAllowed 405       ├── TookTooLong 504
+├── UnsupportedMediaType 415   └── InternalError 500
+├── TooLarge 413
+└── InvalidRequest 422
+"""
+
+from typing import Any, ClassVar
+
+
+class ServiceError(Exception):
+    """A refusal with a message for the caller. ``details`` is JSON, ``headers`` go into the answer."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, details: dict[str, Any] | None = None, headers: dict[str, str] | None = None):
+        super().__init__(message)
+        self.message = message
+        self.details = details or {}
+        self.headers = headers or {}
+
+    def body(self) -> dict[str, Any]:
+        return {"error": {"code": self.code, "message": self.message, "details": self.details}}
+
+
+class MalformedBody(ServiceError):
+    status, code = 400, "malformed_body"
+
+
+class NotFound(ServiceError):
+    status, code = 404, "not_found"
+
+
+class UnknownVariant(ServiceError):
+    status, code = 404, "unknown_variant"
+
+    def __init__(self, name: str, known: list[str]):
+        super().__init__(
+            f"There is no variant {name[:100]!r}. Choose one of: {', '.join(known)}.", {"variants": known}
+        )
+
+
+class MethodNotAllowed(ServiceError):
+    status, code = 405, "method_not_allowed"
+
+
+class TooLarge(ServiceError):
+    status, code = 413, "too_large"
+
+
+class UnsupportedMediaType(ServiceError):
+    status, code = 415, "unsupported_media_type"
+
+
+class InvalidRequest(ServiceError):
+    status, code = 422, "invalid_request"
+
+
+class Overloaded(ServiceError):
+    status, code = 429, "overloaded"
+
+
+class InternalError(ServiceError):
+    status, code = 500, "internal"
+
+
+class VariantNotReady(ServiceError):
+    status, code = 503, "variant_not_ready"
+
+
+class Draining(ServiceError):
+    status, code = 503, "draining"
+
+
+class TookTooLong(ServiceError):
+    status, code = 504, "timeout"

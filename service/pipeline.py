@@ -1,0 +1,228 @@
+"""Text to entities: words, pieces, overlapping windows, logits, labels, spans.
+
+Every variant shares this path and only its runtime's ``logits`` differ, so a measured difference between variants
+comes from the models. The build scores artefacts through it too: what is evaluated is what is served.
+
+Each window is read alone, without padding: the answer for a document depends on nothing else in flight.
+"""
+
+import time
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from service.decoding import entity_spans, to_iob2
+from service.words import split_words
+
+WORDS_AT_ONCE = 512
+"""Words that are tokenized in one step, so that a long document does not hold up a short one."""
+
+
+class Runtime(Protocol):
+    """An execution engine with one model in it."""
+
+    def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Run one window: piece identifiers of shape (pieces,) to logits of shape (pieces, labels)."""
+
+
+class Entity(NamedTuple):
+    """A named entity; ``start`` and ``end`` count code points of the text, or words where words were given."""
+
+    label: str
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass
+class Result:
+    """What was found in one document, and the label and its probability for each word."""
+
+    entities: list[Entity]
+    labels: list[str]
+
+
+class Window(NamedTuple):
+    """Pieces to run at once. ``heads`` are the places, in the window, of the first pieces of the words it decides."""
+
+    input_ids: NDArray[np.int64]
+    heads: NDArray[np.intp]
+
+
+@dataclass
+class Timer:
+    """Seconds spent in the runtime; the caller reads it after the last step."""
+
+    inference_seconds: float = 0.0
+
+
+@dataclass
+class Tokens:
+    """Words encoded so far: the pieces of all, and for each word where its first piece stands (-1: it has none)."""
+
+    pieces: list[int] = field(default_factory=list)
+    heads: list[int] = field(default_factory=list)
+
+
+class Encoder:
+    """The tokenizer of an artefact, and how it lays words out in windows of ``max_length`` pieces."""
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int, overlap: int):
+        """``overlap`` pieces are shared by neighbouring windows. Raises ``ValueError`` if no window could advance."""
+        self.capacity = max_length - 2
+        if not 0 <= overlap < self.capacity:
+            raise ValueError(f"an overlap of {overlap} pieces does not fit windows of {max_length}")
+        self.overlap = overlap
+        self._tokenizer = tokenizer
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._begin, self._end = (self._special(piece) for piece in ("<s>", "</s>"))
+
+    @classmethod
+    def from_folder(cls, folder: Path, max_length: int, overlap: int) -> "Encoder":
+        return cls(Tokenizer.from_file(str(folder / "tokenizer.json")), max_length, overlap)
+
+    def _special(self, piece: str) -> int:
+        identifier = self._tokenizer.token_to_id(piece)
+        if identifier is None:
+            raise ValueError(f"the tokenizer has no {piece!r}: it is not laid out like XLM-R's")
+        return int(identifier)
+
+    def encode(self, words: Sequence[str]) -> Iterator[Tokens]:
+        """Encode words each by itself, as in the CoNLL files, yielding what there is so far after every few.
+
+        A word of more pieces than fit a window is represented by its first ones. A word of none (only zero-width
+        characters, say) is left out of the windows.
+        """
+        tokens = Tokens()
+        for first in range(0, len(words), WORDS_AT_ONCE):
+            some = words[first : first + WORDS_AT_ONCE]
+            encoding = self._tokenizer.encode(some, is_pretokenized=True, add_special_tokens=False)
+            previous, count = -1, 0
+            heads = [-1] * len(some)
+            for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
+                if word != previous:
+                    heads[word], previous, count = len(tokens.pieces), word, 0
+                count += 1
+                if count <= self.capacity:
+                    tokens.pieces.append(piece)
+            tokens.heads += heads
+            yield tokens
+
+    def windows(self, tokens: Tokens) -> Iterator[tuple[NDArray[np.intp], Window]]:
+        """Cut encoded words into windows; yields the indices of the words that each window decides, and the window.
+
+        A window begins and ends with whole words. Where two overlap, the border between the words that they decide
+        is the middle: each word is decided where it has more context.
+        """
+        words = np.flatnonzero(np.asarray(tokens.heads, dtype=np.intp) >= 0)
+        heads = np.asarray(tokens.heads, dtype=np.intp)[words]
+        pieces = np.asarray(tokens.pieces, dtype=np.int64)
+        spans = list(self._spans(np.append(heads, len(pieces))))
+        middles = [(following[0] + span[1]) / 2 for span, following in zip(spans, spans[1:], strict=False)]
+        borders = [0, *np.searchsorted(heads, middles), len(words)]
+        for (start, end), first, last in zip(spans, borders, borders[1:], strict=False):
+            ids = np.concatenate(([self._begin], pieces[start:end], [self._end])).astype(np.int64)
+            yield words[first:last], Window(ids, heads[first:last] - start + 1)
+
+    def _spans(self, bounds: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+        """Where windows start and end, in pieces; ``bounds`` are the starts of all words and the end of the last."""
+        total = int(bounds[-1])
+        start = end = 0
+        while end < total:
+            end = int(bounds[np.searchsorted(bounds, start + self.capacity, side="right") - 1])
+            yield start, end
+            following = int(bounds[np.searchsorted(bounds, end - self.overlap)])
+            start = following if following > start else int(bounds[np.searchsorted(bounds, start, side="right")])
+
+
+class Pipeline:
+    """A runtime with its encoder and label list: everything between a document and its entities."""
+
+    def __init__(self, runtime: Runtime, encoder: Encoder, labels: Sequence[str]):
+        self.runtime = runtime
+        self.encoder = encoder
+        self.labels = list(labels)
+
+    def read_text(self, text: str, timer: Timer) -> Generator[None, None, Result]:
+        """Find the entities of a text, yielding between steps so that other work can go in between.
+
+        Offsets count code points of the text as given: ``text[start:end] == entity.text``.
+        """
+        words = split_words(text)
+        labels, scores = yield from self._label([text[word.start : word.end] for word in words], timer)
+        entities = [
+            Entity(
+                span.label,
+                text[words[span.first].start : words[span.last].end],
+                words[span.first].start,
+                words[span.last].end,
+                float(scores[span.first : span.last + 1].mean()),
+            )
+            for span in entity_spans(labels)
+        ]
+        return Result(entities, labels)
+
+    def read_words(self, words: Sequence[str], timer: Timer) -> Generator[None, None, Result]:
+        """The same for a sentence that is already split; offsets count words."""
+        labels, scores = yield from self._label(words, timer)
+        entities = [
+            Entity(
+                span.label,
+                " ".join(words[span.first : span.last + 1]),
+                span.first,
+                span.last + 1,
+                float(scores[span.first : span.last + 1].mean()),
+            )
+            for span in entity_spans(labels)
+        ]
+        return Result(entities, labels)
+
+    def _label(
+        self, words: Sequence[str], timer: Timer
+    ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
+        """A valid IOB2 label for each word, and the probability that the model gives the label it chose."""
+        choices = np.full(len(words), self.labels.index("O"), dtype=np.intp)
+        scores = np.ones(len(words))
+        tokens = Tokens()
+        for tokens in self.encoder.encode(words):
+            if len(tokens.heads) < len(words):
+                yield
+        for position, (decided, window) in enumerate(self.encoder.windows(tokens)):
+            if position:
+                yield
+            started = time.perf_counter()
+            logits = self.runtime.logits(window.input_ids)
+            timer.inference_seconds += time.perf_counter() - started
+            probabilities = softmax(logits[window.heads])
+            choices[decided] = probabilities.argmax(axis=-1)
+            scores[decided] = probabilities.max(axis=-1)
+        return to_iob2([self.labels[choice] for choice in choices]), scores
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities over the last axis."""
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def run_to_end(steps: Generator[None, None, Result]) -> Result:
+    """Take every step at once, for callers with nothing else to do."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+
+def label_sentences(pipeline: Pipeline, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+    """Predicted IOB2 labels of sentences already split into words."""
+    for words in sentences:
+        yield run_to_end(pipeline.read_words(words, Timer())).labels

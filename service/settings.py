@@ -1,0 +1,34 @@
+"""The service's settings, each from an environment variable ``NER_…`` (``NER_ARTIFACTS``, ``NER_MAX_IN_FLIGHT``, …)."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def available_cpus() -> int:
+    """The CPUs that this process may really use: its affinity, capped by the cgroup's quota, at least 1."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            cpus = min(cpus, -(-int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    return max(1, cpus)
+
+
+class Settings(BaseSettings):
+    """Read once, when the service starts."""
+
+    model_config = SettingsConfigDict(env_prefix="NER_")
+
+    artifacts: Path = Field(Path("artifacts"), description="The folder that the build wrote")
+    threads: int = Field(default_factory=available_cpus, ge=1, le=256, description="Threads of one inference")
+    slots: int = Field(1, ge=1, le=64, description="Inferences that run at the same moment")
+    max_in_flight: int = Field(64, ge=1, description="Requests accepted and not yet answered; more get 429")
+    timeout_seconds: float = Field(60.0, gt=0, description="A request that takes longer gets 504")
+    max_body_bytes: int = Field(1024 * 1024, ge=1, description="A larger body gets 413")
+    max_documents: int = Field(32, ge=1, description="More documents in one request get 413")
+    max_document_characters: int = Field(100_000, ge=1, description="A longer document gets 413")

@@ -1,0 +1,32 @@
+"""The variants that Kidogo builds and serves. A new one is a line here and a recipe in ``build_models/recipes``."""
+
+from typing import Literal, NamedTuple
+
+Runtime = Literal["onnx", "llm_int8"]
+
+
+class Variant(NamedTuple):
+    """One compressed (or the dense) form of the model.
+
+    ``runtime`` names the module in ``service/runtimes`` that executes it, ``recipe`` the module that builds it;
+    the recipe is a string because serving never imports the build.
+    """
+
+    name: str
+    technique: str
+    runtime: Runtime
+    recipe: str
+
+
+VARIANTS: dict[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant("dense", "fine-tuned, not compressed (fp32)", "onnx", "build_models.recipes.dense"),
+        Variant("pruned", "unstructured magnitude pruning before fine-tuning", "onnx", "build_models.recipes.pruned"),
+        Variant("distilled", "knowledge distillation into half the layers", "onnx", "build_models.recipes.distilled"),
+        Variant("int8", "LLM.int8() by bitsandbytes", "llm_int8", "build_models.recipes.int8"),
+        Variant("dynamic", "dynamic int8 quantization by ONNX Runtime", "onnx", "build_models.recipes.dynamic"),
+    )
+}
+
+DEFAULT_VARIANT = "dense"

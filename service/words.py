@@ -1,0 +1,42 @@
+"""Splits raw text into words, the unit that the models label.
+
+The rule follows the tokenization of the MasakhaNER files, so that a model sees at serving time what it saw in
+training: letters, marks and digits stay together, an apostrophe between them does not split ("n'ụlọ", "Ng'ombe"),
+and every other visible character is a word of its own. Because labels belong to words and words are spans of the text
+as it was sent, entity offsets never pass through the tokenizer's normalization.
+"""
+
+from typing import NamedTuple
+
+import regex
+
+MAX_WORD_CHARACTERS = 64
+"""Longer runs are read as several words, so that nothing of a text without spaces is cut away."""
+
+
+class Word(NamedTuple):
+    """A span of the text in Unicode code points, end exclusive."""
+
+    start: int
+    end: int
+
+
+# Han and kana are written without spaces and labelled one character at a time in the data sets; U+1361 is the
+# Ethiopic word space. Format characters (zero-width joiners, soft hyphens, byte-order marks) hold words together
+# but are never a word by themselves; neither are control characters.
+_WORD = regex.compile(
+    r"""
+      [\p{Han}\p{Hiragana}\p{Katakana}]\p{M}*
+    | [\p{L}\p{M}\p{N}_--[\p{Han}\p{Hiragana}\p{Katakana}]]
+      (?: \p{Cf}* (?:['’‘ʼ´`]\p{Cf}*)? [\p{L}\p{M}\p{N}_--[\p{Han}\p{Hiragana}\p{Katakana}]] ){0,%d}
+    | (?![\s\p{C}\u1361]) \X
+    | [\p{Co}\p{Cn}]
+    """
+    % (MAX_WORD_CHARACTERS - 1),
+    regex.VERBOSE | regex.VERSION1,
+)
+
+
+def split_words(text: str) -> list[Word]:
+    """Return the words of ``text`` from left to right; they do not overlap and hold no white space at their edges."""
+    return [Word(*match.span()) for match in _WORD.finditer(text)]
