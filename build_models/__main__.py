@@ -67,7 +67,8 @@ def main(
     # Heavy imports wait until the arguments are known to be good.
     from build_models.base import SHAPES, BaseSettings
     from build_models.build import build, show
-    from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings, available_cpus
+    from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings
+    from service.settings import available_cpus
 
     def given(**options: object) -> dict[str, object]:
         return {name: value for name, value in options.items() if value is not None}

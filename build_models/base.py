@@ -79,7 +79,9 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> PreT
     return tokenizer
 
 
-def make_base(texts: Sequence[str], settings: BaseSettings, max_length: int, seed: int, folder: Path, state: Path) -> None:
+def make_base(
+    texts: Sequence[str], settings: BaseSettings, max_length: int, seed: int, folder: Path, state: Path
+) -> None:
     """Train a tokenizer and an XLM-R masked-language model on ``texts`` from scratch, into ``folder``.
 
     The objective is RoBERTa's: dynamic masking of 15% of the pieces, 80% of them replaced by <mask>, 10% by a random
@@ -102,7 +104,9 @@ def make_base(texts: Sequence[str], settings: BaseSettings, max_length: int, see
     sequences = packed(tokenizer, texts, max_length, random.Random(seed))
     random_state = random.Random(seed)
     per_batch = max(1, settings.batch_pieces // max_length)
-    batches = [random_state.sample(range(len(sequences)), min(per_batch, len(sequences))) for _ in range(settings.steps)]
+    batches = [
+        random_state.sample(range(len(sequences)), min(per_batch, len(sequences))) for _ in range(settings.steps)
+    ]
     mask = int(tokenizer.mask_token_id)
 
     def loss_of(rows: list[int]) -> Tensor:
@@ -121,7 +125,9 @@ def make_base(texts: Sequence[str], settings: BaseSettings, max_length: int, see
     model.save_pretrained(folder, safe_serialization=True)
 
 
-def packed(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], length: int, random_state: random.Random) -> Tensor:
+def packed(
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], length: int, random_state: random.Random
+) -> Tensor:
     """Shuffle texts and pack their pieces end to end into rows of ``length`` (RoBERTa's full sentences).
 
     Raises ``BuildError`` if there is less text than one row.

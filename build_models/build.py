@@ -43,9 +43,7 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
         settings, dataset, workspace, base, base_name, base_digest=file_sha256(base / "model.safetensors")
     )
     manifests = [
-        importlib.import_module(variant.recipe).build(context)
-        for variant in VARIANTS.values()
-        if variant.name in names
+        importlib.import_module(variant.recipe).build(context) for variant in VARIANTS.values() if variant.name in names
     ]
     context.keep_test_split()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
@@ -56,7 +54,7 @@ def prepare_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace
     """The folder of the base checkpoint and the name that manifests give it."""
     if settings.base is not None:
         name = settings.base
-        given = {"stage": "base", "base": name, "revision": settings.base_revision}
+        given: dict[str, object] = {"stage": "base", "base": name, "revision": settings.base_revision}
         if Path(name).is_dir():
             given["files"] = {path.name: file_sha256(path) for path in sorted(Path(name).iterdir()) if path.is_file()}
             name = Path(name).resolve().name

@@ -70,13 +70,14 @@ def read_conll(path: Path, language: str) -> list[Sentence]:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}, line {line}: not UTF-8") from error
+        number = error.object[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}, line {number}: not UTF-8") from error
     sentences: list[Sentence] = []
     words: list[str] = []
     labels: list[str] = []
-    for number, line in enumerate(f"{text}\n\n".split("\n"), 1):
-        columns = _COLUMNS.split(line.strip(" \t\r"))
+    for number, raw in enumerate(f"{text}\n\n".split("\n"), 1):
+        line = raw.strip(" \t\r")
+        columns = _COLUMNS.split(line)
         if columns == [""]:
             if words:
                 sentences.append(Sentence(language, words, labels))

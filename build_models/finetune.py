@@ -15,7 +15,7 @@ from build_models.data import Sentence
 from build_models.errors import BuildError
 from build_models.settings import FinetuneSettings
 from build_models.training import Optimization, Trainer
-from service.pipeline import Encoder, Tokens
+from service.pipeline import Encoder
 
 IGNORED = -100
 BATCHES_SORTED_TOGETHER = 32
@@ -46,10 +46,7 @@ def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list:
     index = {label: number for number, label in enumerate(label_list)}
     examples = []
     for sentence in sentences:
-        tokens = Tokens()
-        for tokens in encoder.encode(sentence.words):
-            pass
-        for words, window in encoder.windows(tokens):
+        for words, window in encoder.windows(encoder.encode_all(sentence.words)):
             labels = np.full(len(window.input_ids), IGNORED)
             labels[window.heads] = [index[sentence.labels[word]] for word in words]
             examples.append(Example(window.input_ids, labels))
@@ -137,7 +134,7 @@ def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
 
     Raises ``BuildError`` if the checkpoint has a head for other labels.
     """
-    names = {number: label for number, label in enumerate(label_list)}
+    names = dict(enumerate(label_list))
     model = AutoModelForTokenClassification.from_pretrained(
         folder,
         num_labels=len(names),

@@ -4,7 +4,6 @@ The state between two steps is kept in safetensors and JSON, never in a pickle.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -96,7 +95,7 @@ class Trainer(Generic[Batch]):
         earlier = self._step_saved()
         draft = marker.with_suffix(".new")
         draft.write_text(json.dumps({"step": step}), encoding="utf-8")
-        os.replace(draft, marker)
+        draft.replace(marker)
         if earlier and earlier != step:
             for path in (self.folder / f"state-{earlier}").iterdir():
                 path.unlink()

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from service.bodies import invalid, read_json
 from service.engine import Engine
-from service.errors import MethodNotAllowed, NotFound, ServiceError, VariantNotReady
+from service.errors import InternalError, MethodNotAllowed, NotFound, ServiceError, VariantNotReady
 from service.pool import Slot
 from service.schemas import ErrorAnswer, MetricsAnswer, NerAnswer, NerRequest, VariantAnswer
 from service.variants import DEFAULT_VARIANT, VARIANTS
@@ -52,6 +52,11 @@ def create_api() -> FastAPI:
     api.add_exception_handler(ServiceError, _refuse)
     api.add_exception_handler(HTTPException, _refuse_http)
     api.add_exception_handler(RequestValidationError, _refuse_parameters)
+    api.add_exception_handler(Exception, _fail)
+
+    @api.get("/", include_in_schema=False)
+    def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @api.post(
         "/ner",
@@ -144,9 +149,7 @@ def _describe(slot: Slot) -> VariantAnswer:
             "artifact_bytes": manifest.artifact_bytes,
             "labels": manifest.labels,
             "languages": manifest.languages,
-            "metrics": MetricsAnswer(
-                data=manifest.data.name, data_digest=manifest.data.digest, **manifest.metrics
-            ),
+            "metrics": MetricsAnswer(data=manifest.data.name, data_digest=manifest.data.digest, **manifest.metrics),
             "base_model": manifest.base_model,
             "recipe": manifest.recipe.model_dump(),
             "digest": manifest.digest,
@@ -179,3 +182,10 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
 async def _refuse_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     return _answer(invalid(list(error.errors())))
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    # The front logs the error, which Starlette raises again once this answer is sent.
+    return _answer(
+        InternalError("The service failed. Its log says why, under this id.", {"request_id": request.state.request_id})
+    )

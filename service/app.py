@@ -40,9 +40,9 @@ class NerService:
             self.engine.drain_on(signal.SIGTERM)
         pool.start()
 
-    @bentoml.on_shutdown
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         self.engine.close()
 
 
-NerService.add_asgi_middleware(SystemPaths, front=front)
+NerService.add_asgi_middleware(SystemPaths, front=front)  # type: ignore[attr-defined]

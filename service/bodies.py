@@ -4,13 +4,14 @@ from typing import TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect
 
 from service.errors import InvalidRequest, MalformedBody, TooLarge, UnsupportedMediaType
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_PROBLEMS = 10
+MAX_FIELD_CHARACTERS = 100
 
 
 async def read_json(request: Request, model: type[Model], max_bytes: int) -> Model:
@@ -21,25 +22,29 @@ async def read_json(request: Request, model: type[Model], max_bytes: int) -> Mod
             f"The body must be application/json, not {media_type[:100] or 'of an unnamed type'}.",
             {"expected": "application/json"},
         )
-    encoding = request.headers.get("content-encoding", "")
-    if encoding:
+    encoding = request.headers.get("content-encoding")
+    if encoding is not None:
         raise UnsupportedMediaType(
             f"The body must not be encoded, and this one says Content-Encoding: {encoding[:100]}.",
             {"expected": "no Content-Encoding"},
         )
     body = await _read(request, max_bytes)
     try:
+        # NaN and Infinity are not JSON, though the model would read them as numbers.
+        from_json(body, allow_inf_nan=False, cache_strings="none")
+    except ValueError as error:
+        raise MalformedBody(f"The body is not JSON in UTF-8: {error}.") from None
+    try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        if problems[0]["type"] == "json_invalid":
-            raise MalformedBody(f"The body is not JSON in UTF-8: {problems[0]['msg']}.") from None
-        raise invalid(problems) from None
+        raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "")
-    too_large = TooLarge(f"The body is larger than {max_bytes:,} bytes.", {"max_bytes": max_bytes})
+    too_large = TooLarge(
+        f"The body is larger than {max_bytes:,} bytes.", {"max_bytes": max_bytes}, {"Connection": "close"}
+    )
     if declared.isdecimal() and int(declared[:20]) > max_bytes:
         raise too_large
     body = bytearray()
@@ -56,7 +61,7 @@ async def _read(request: Request, max_bytes: int) -> bytes:
 def invalid(problems: list[ErrorDetails]) -> InvalidRequest:
     """A 422 that names the fields."""
     fields = [
-        {"field": ".".join(map(str, problem["loc"])) or "body", "problem": problem["msg"]}
+        {"field": ".".join(map(str, problem["loc"]))[:MAX_FIELD_CHARACTERS] or "body", "problem": problem["msg"]}
         for problem in problems[:MAX_PROBLEMS]
     ]
     first = fields[0]

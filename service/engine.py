@@ -80,7 +80,10 @@ class Engine:
 
     def took_too_long(self) -> TookTooLong:
         limit = self.settings.timeout_seconds
-        return TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit})
+        # Closed, because the rest of a body that was not read to its end would be waited for.
+        return TookTooLong(
+            f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}, {"Connection": "close"}
+        )
 
     def _seconds_left(self, started: float) -> float:
         return max(0.0, self.settings.timeout_seconds - (time.perf_counter() - started))
@@ -93,7 +96,7 @@ class Engine:
                 f"{len(documents)} documents are more than the {limit} of one request.", {"max_documents": limit}
             )
         lengths = [
-            len(document) if isinstance(document, str) else sum(map(len, document)) + len(document)
+            len(document if isinstance(document, str) else " ".join(document))
             for document in (documents or [request.text or ""])
         ]
         for index, length in enumerate(lengths):
@@ -124,9 +127,7 @@ class Engine:
         self._scheduler.close()
 
 
-def _read(
-    pipeline: Pipeline, request: NerRequest, timer: Timer
-) -> Generator[None, None, list[ResultAnswer]]:
+def _read(pipeline: Pipeline, request: NerRequest, timer: Timer) -> Generator[None, None, list[ResultAnswer]]:
     """Read the documents one after the other, yielding between steps."""
     answers = []
     if request.tokens is not None:

@@ -1,4 +1,4 @@
-"""Every refusal of the service, each with its status; one handler in ``app`` turns them into one shape.
+"""Every refusal of the service, each with its status; one handler in ``api`` turns them into one shape.
 
 ServiceError
 ├── MalformedBody 400          ├── VariantNotReady 503
@@ -41,9 +41,7 @@ class UnknownVariant(ServiceError):
     status, code = 404, "unknown_variant"
 
     def __init__(self, name: str, known: list[str]):
-        super().__init__(
-            f"There is no variant {name[:100]!r}. Choose one of: {', '.join(known)}.", {"variants": known}
-        )
+        super().__init__(f"There is no variant {name[:100]!r}. Choose one of: {', '.join(known)}.", {"variants": known})
 
 
 class MethodNotAllowed(ServiceError):

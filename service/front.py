@@ -1,19 +1,22 @@
-"""What stands before every route: counts requests, and turns a fault into the service's one error shape."""
+"""What stands before every route: gives each request an id, counts it, and logs what failed."""
 
 import logging
+import re
 import uuid
 
 from fastapi import FastAPI
-from starlette.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Engine
-from service.errors import InternalError
 
 logger = logging.getLogger("kidogo")
 
-SYSTEM_PATHS = ("/livez", "/healthz", "/readyz", "/metrics")
+SYSTEM_PATHS = ("/livez", "/healthz", "/readyz", "/metrics", "/schema.json")
 """BentoML has routes of its own for these, which answer in other shapes."""
+
+REQUEST_ID = "X-Request-Id"
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Front:
@@ -27,31 +30,33 @@ class Front:
         if scope["type"] != "http":
             return await self.api(scope, receive, send)
         status = 0
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
         try:
             await self.api(scope, receive, send_and_note)
         except Exception as error:
-            request_id = uuid.uuid4().hex
             logger.error("request %s failed", request_id, exc_info=error)
-            if status == 0:
-                fault = InternalError(
-                    "The service failed. Its log says why, under this id.", {"request_id": request_id}
-                )
-                await JSONResponse(fault.body(), fault.status)(scope, receive, send_and_note)
         finally:
-            self._count(scope, status)
+            self._count(scope["path"], state.get("variant", ""), status)
 
-    def _count(self, scope: Scope, status: int) -> None:
+    def _count(self, path: str, variant: str, status: int) -> None:
         engine: Engine = self.api.state.engine
-        path = scope["path"] if scope["path"] in self._paths else "unknown"
-        variant = scope.get("state", {}).get("variant", "")
-        engine.metrics.requests.labels(path, variant, str(status)).inc()
+        engine.metrics.requests.labels(path if path in self._paths else "unknown", variant, str(status)).inc()
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id if it is a plain one, otherwise a new one."""
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 class SystemPaths:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.variants import Runtime
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 
 class ArtifactError(Exception):
@@ -85,7 +85,9 @@ class Manifest(BaseModel):
     seconds_per_text: float = Field(description="Median on the build machine, one text at a time")
     build_seconds: float
     built_at: datetime
-    inputs: str = Field(description="SHA-256 over everything that the artefact was made from; equal inputs, no new build")
+    inputs: str = Field(
+        description="SHA-256 over everything that the artefact was made from; equal inputs, no new build"
+    )
     digest: str = Field(description="SHA-256 over the files' names and digests: the artefact's identity")
 
     @property
@@ -120,15 +122,19 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing: build this variant with python -m build_models") from None
-    except (OSError, ValidationError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ArtifactError(f"{path} cannot be read: {field or 'contents'}: {first['msg']}") from error
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
     """Compare every file with the manifest. Raises ``ArtifactError`` naming the first that differs."""
     for name, record in manifest.files.items():
         path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
             raise ArtifactError(f"{folder / MANIFEST} names a file outside the artefact: {name!r}")
         try:
             size = path.stat().st_size

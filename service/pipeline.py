@@ -9,6 +9,7 @@ Each window is read alone, without padding: the answer for a document depends on
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -115,6 +116,13 @@ class Encoder:
             tokens.heads += heads
             yield tokens
 
+    def encode_all(self, words: Sequence[str]) -> Tokens:
+        """The same in one go."""
+        tokens = Tokens()
+        for tokens in self.encode(words):  # noqa: B007 (the last one holds all)
+            pass
+        return tokens
+
     def windows(self, tokens: Tokens) -> Iterator[tuple[NDArray[np.intp], Window]]:
         """Cut encoded words into windows; yields the indices of the words that each window decides, and the window.
 
@@ -122,12 +130,14 @@ class Encoder:
         is the middle: each word is decided where it has more context.
         """
         words = np.flatnonzero(np.asarray(tokens.heads, dtype=np.intp) >= 0)
+        if not words.size:
+            return
         heads = np.asarray(tokens.heads, dtype=np.intp)[words]
         pieces = np.asarray(tokens.pieces, dtype=np.int64)
         spans = list(self._spans(np.append(heads, len(pieces))))
-        middles = [(following[0] + span[1]) / 2 for span, following in zip(spans, spans[1:], strict=False)]
+        middles = [(following[0] + span[1]) / 2 for span, following in pairwise(spans)]
         borders = [0, *np.searchsorted(heads, middles), len(words)]
-        for (start, end), first, last in zip(spans, borders, borders[1:], strict=False):
+        for (start, end), (first, last) in zip(spans, pairwise(borders), strict=True):
             ids = np.concatenate(([self._begin], pieces[start:end], [self._end])).astype(np.int64)
             yield words[first:last], Window(ids, heads[first:last] - start + 1)
 
@@ -136,8 +146,10 @@ class Encoder:
         total = int(bounds[-1])
         start = end = 0
         while end < total:
-            end = int(bounds[np.searchsorted(bounds, start + self.capacity, side="right") - 1])
-            yield start, end
+            previous, end = end, int(bounds[np.searchsorted(bounds, start + self.capacity, side="right") - 1])
+            # Before a word too long to follow, the window may hold nothing that the last one did not.
+            if end > previous:
+                yield start, end
             following = int(bounds[np.searchsorted(bounds, end - self.overlap)])
             start = following if following > start else int(bounds[np.searchsorted(bounds, start, side="right")])
 

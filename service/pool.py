@@ -15,10 +15,11 @@ from service.manifest import ArtifactError, Manifest, read_manifest, verify
 from service.pipeline import Encoder, Pipeline, Runtime, Timer, run_to_end
 from service.runtimes import load_runtime
 from service.variants import DEFAULT_VARIANT, VARIANTS, Variant
+from service.variants import Runtime as RuntimeName
 
 logger = logging.getLogger("kidogo.pool")
 
-LoadRuntime = Callable[[str, Path, int], Runtime]
+LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 WARM_UP_TEXT = "Rais alizungumza na waandishi wa habari mjini Nairobi siku ya Jumatatu, tarehe 5 Mei 2019."
 
 
@@ -83,10 +84,10 @@ class VariantPool:
             )
             run_to_end(slot.pipeline.read_text(WARM_UP_TEXT, Timer()))
         except ArtifactError as error:
-            slot.status, slot.reason = "failed", str(error)
+            slot.status, slot.reason = "failed", str(error).replace(f"{self._artifacts}/", "")
             logger.error("%s cannot be served: %s", slot.variant.name, error)
-        except Exception as error:
-            slot.status, slot.reason = "failed", f"{folder} could not be loaded: {type(error).__name__}"
+        except Exception:
+            slot.status, slot.reason = "failed", f"{folder.name} could not be loaded; the log says why"
             logger.exception("%s cannot be served", slot.variant.name)
         else:
             slot.resident_bytes = max(0, psutil.Process().memory_info().rss - memory)

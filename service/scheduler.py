@@ -5,6 +5,7 @@ more, and a short request that arrives in the middle waits for one step, not for
 """
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import threading
@@ -13,10 +14,6 @@ from collections.abc import Generator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-
-
-class Cancelled(Exception):
-    """The job was given up before it ended."""
 
 
 class Job(Generic[T]):
@@ -40,10 +37,9 @@ class Job(Generic[T]):
             else:
                 self.done.set_result(result)  # type: ignore[arg-type]
 
-        try:
+        # RuntimeError: the event loop is closed, nobody waits any more.
+        with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(settle)
-        except RuntimeError:  # The event loop is closed: nobody waits any more.
-            pass
 
 
 class Scheduler:

@@ -1,11 +1,15 @@
 """The shapes of requests and answers, as the OpenAPI document shows them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from service.manifest import Scores
+
+# A body of half a million wrong items is refused at the first one.
+Strings = Annotated[list[str], Field(fail_fast=True)]
 
 
 class NerRequest(BaseModel):
@@ -22,8 +26,8 @@ class NerRequest(BaseModel):
     )
 
     text: str | None = Field(None, description="One document")
-    texts: list[str] | None = Field(None, description="Several documents", min_length=1)
-    tokens: list[list[str]] | None = Field(
+    texts: Strings | None = Field(None, description="Several documents", min_length=1)
+    tokens: Annotated[list[Strings], Field(fail_fast=True)] | None = Field(
         None, description="Sentences already split into words, as in CoNLL files", min_length=1
     )
 
@@ -32,14 +36,19 @@ class NerRequest(BaseModel):
     def _exactly_one(cls, value: Any) -> Any:
         given = [name for name in ("text", "texts", "tokens") if isinstance(value, dict) and name in value]
         if isinstance(value, dict) and len(given) != 1:
-            raise ValueError(f"give exactly one of text, texts and tokens, not {' and '.join(given) or 'none'}")
+            raise PydanticCustomError(
+                "exactly_one",
+                "Give exactly one of text, texts and tokens, not {given}",
+                {"given": " and ".join(given) or "none"},
+            )
         return value
 
-    @model_validator(mode="after")
-    def _not_null(self) -> "NerRequest":
-        if self.text is None and self.texts is None and self.tokens is None:
-            raise ValueError(f"{next(iter(self.model_fields_set))} must not be null")
-        return self
+    @field_validator("text", "texts", "tokens", mode="before")
+    @classmethod
+    def _not_null(cls, value: Any) -> Any:
+        if value is None:
+            raise PydanticCustomError("not_null", "Must not be null")
+        return value
 
 
 class EntityAnswer(BaseModel):
@@ -56,7 +65,7 @@ class ResultAnswer(BaseModel):
     """What was found in one document."""
 
     entities: list[EntityAnswer]
-    labels: list[str] | None = Field(None, description="For tokens: an IOB2 label for each word")
+    labels: list[str] | None = Field(default=None, description="For tokens: an IOB2 label for each word")
 
 
 class Timing(BaseModel):

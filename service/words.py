@@ -28,11 +28,10 @@ _WORD = regex.compile(
     r"""
       [\p{Han}\p{Hiragana}\p{Katakana}]\p{M}*
     | [\p{L}\p{M}\p{N}_--[\p{Han}\p{Hiragana}\p{Katakana}]]
-      (?: \p{Cf}* (?:['’‘ʼ´`]\p{Cf}*)? [\p{L}\p{M}\p{N}_--[\p{Han}\p{Hiragana}\p{Katakana}]] ){0,%d}
+      (?: \p{Cf}* (?:['’‘ʼ´`]\p{Cf}*)? [\p{L}\p{M}\p{N}_--[\p{Han}\p{Hiragana}\p{Katakana}]] ){0,MAXIMUM}
     | (?![\s\p{C}\u1361]) \X
     | [\p{Co}\p{Cn}]
-    """
-    % (MAX_WORD_CHARACTERS - 1),
+    """.replace("MAXIMUM", str(MAX_WORD_CHARACTERS - 1)),
     regex.VERBOSE | regex.VERSION1,
 )
 

@@ -8,7 +8,6 @@ weights in a reduced range of 7 bits and unsigned ones do not.
 import logging
 import shutil
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -86,7 +85,7 @@ def count_weights(path: Path) -> tuple[int, int]:
             continue
         values = numpy_helper.to_array(tensor)
         total += values.size
-        zero: np.ndarray | int = 0
+        zero = np.zeros(1, values.dtype)
         if name.endswith("_quantized"):
             zero = numpy_helper.to_array(tensors[f"{name.removesuffix('_quantized')}_zero_point"])
             # Per-channel zero points belong to the last axis; signed ones are all zero.

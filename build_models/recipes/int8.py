@@ -31,8 +31,6 @@ def build(context: Context) -> Manifest:
         )
         model.save_pretrained(folder, safe_serialization=True)
         weights = [weight.data for weight in model.parameters()]
-        return Made(
-            sum(weight.numel() for weight in weights), sum(int(weight.count_nonzero()) for weight in weights)
-        )
+        return Made(sum(weight.numel() for weight in weights), sum(int(weight.count_nonzero()) for weight in weights))
 
     return context.artifact("int8", parent, context.parent("dense", parent), parameters, fill)

@@ -21,26 +21,26 @@ from service.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
 
-def prunable(model: PreTrainedModel, embeddings: bool) -> Iterator[nn.Parameter]:
+def prunable(model: PreTrainedModel, embeddings: bool) -> Iterator[Tensor]:
     """The weight matrices of the encoder's layers, and the word embeddings if asked for."""
     for name, module in model.base_model.named_modules():
-        if isinstance(module, nn.Linear) and name.startswith("encoder."):
+        if (isinstance(module, nn.Linear) and name.startswith("encoder.")) or (
+            embeddings and name == "embeddings.word_embeddings"
+        ):
             yield module.weight
-        elif embeddings and name == "embeddings.word_embeddings":
-            yield module.weight  # type: ignore[misc]
 
 
-def magnitude_masks(weights: list[nn.Parameter], sparsity: float) -> list[Tensor]:
+def magnitude_masks(weights: list[Tensor], sparsity: float) -> list[Tensor]:
     """For each matrix True where a weight stays; exactly ``sparsity`` of all of them, rounded down, goes."""
     magnitudes = torch.cat([weight.detach().abs().flatten() for weight in weights])
     removed = int(sparsity * magnitudes.numel())
     keep = torch.ones_like(magnitudes, dtype=torch.bool)
     keep[torch.argsort(magnitudes, stable=True)[:removed]] = False
-    parts = keep.split([weight.numel() for weight in weights])
+    parts = torch.split(keep, [weight.numel() for weight in weights])
     return [part.reshape(weight.shape) for part, weight in zip(parts, weights, strict=True)]
 
 
-def apply_masks(weights: list[nn.Parameter], masks: list[Tensor]) -> None:
+def apply_masks(weights: list[Tensor], masks: list[Tensor]) -> None:
     with torch.no_grad():
         for weight, mask in zip(weights, masks, strict=True):
             weight.mul_(mask)

@@ -3,7 +3,7 @@
 import random
 import sys
 
-from build_models.sample.grammar import PACKS, PackError, Pack, Span, load_pack, references, parse
+from build_models.sample.grammar import PACKS, Pack, PackError, Span, load_pack, parse, references
 
 
 def marked(text: str, spans: list[Span]) -> str:
@@ -46,7 +46,9 @@ def main(language: str, count: int = 40) -> int:
             print(f"{name}: {len(items)}", end="; ")
     print(f"\npatterns: {len(pack.patterns)}, plain: {len(pack.plain)}")
     random_state = random.Random()
-    for pattern in random_state.choices(pack.patterns, k=count * 3 // 4) + random_state.choices(pack.plain, k=count // 4):
+    for pattern in random_state.choices(pack.patterns, k=count * 3 // 4) + random_state.choices(
+        pack.plain, k=count // 4
+    ):
         print(" ", marked(*pack.expand(pattern, "train", random_state)))
     return 0
 

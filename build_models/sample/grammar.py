@@ -19,6 +19,7 @@ Split = Literal["train", "dev", "test"]
 LABELS = ("PER", "LOC", "ORG", "DATE")
 PACKS = Path(__file__).parent / "languages"
 WORLD = "_world"
+BLEND_SHARE = 0.3
 
 
 class PackError(ValueError):
@@ -82,6 +83,8 @@ def _parse_until(source: str, position: int, stops: str) -> tuple[Pattern, int]:
                 alternative, position = _parse_until(source, position + 1, "|]")
                 if position >= len(source):
                     raise PackError(f"unbalanced '[' in {source!r}")
+                if source[position] == "}":
+                    raise PackError(f"unbalanced '}}' in {source!r}")
                 alternatives.append(alternative)
             parts.append(Choice(tuple(alternatives)))
             position += 1
@@ -134,6 +137,15 @@ def split_of(list_name: str, items: list[str]) -> dict[str, Split]:
     return splits
 
 
+def blend(first: Pattern, second: Pattern) -> Pattern:
+    """The first half of one name with the second half of another; only single words without slots are cut."""
+    match first, second:
+        case (str(one),), (str(other),) if " " not in one and " " not in other and min(len(one), len(other)) > 3:
+            return (one[: len(one) // 2] + other[len(other) // 2 :],)
+        case _:
+            return first
+
+
 @dataclass
 class Pack:
     """One language: its patterns, plain sentences and lists, parsed."""
@@ -164,6 +176,14 @@ class Pack:
             self._parsed[key] = [parse(item) for item in items]
         return self._parsed[key]
 
+    def _item(self, list_name: str, split: Split, random_state: random.Random) -> Pattern:
+        """A random item; for training now and then a name blended of two, so that no list can be learnt by heart."""
+        items = self.items(list_name, split)
+        item = random_state.choice(items)
+        if split == "train" and list_name in self._splits and random_state.random() < BLEND_SHARE:
+            return blend(item, random_state.choice(items))
+        return item
+
     def expand(self, pattern: Pattern, split: Split, random_state: random.Random) -> tuple[str, list[Span]]:
         """Expand a pattern to text and the spans of its entities."""
         text: list[str] = []
@@ -183,9 +203,7 @@ class Pack:
                 self._expand(random_state.choice(part.alternatives), split, random_state, text, spans)
             else:
                 start = sum(map(len, text))
-                self._expand(
-                    random_state.choice(self.items(part.list_name, split)), split, random_state, text, spans
-                )
+                self._expand(self._item(part.list_name, split, random_state), split, random_state, text, spans)
                 if part.label is not None:
                     spans.append(Span(start, sum(map(len, text)), part.label))
 
@@ -209,9 +227,9 @@ def load_pack(language: str, folder: Path = PACKS) -> Pack:
             lists={**world["lists"], **own["lists"]},
             held_out=[*world["held_out"], *own["held_out"]],
         )
-    except (OSError, KeyError, tomllib.TOMLDecodeError, PackError) as error:
+        check_references(pack)
+    except (OSError, KeyError, ValueError) as error:
         raise PackError(f"{path}: {error}") from error
-    check_references(pack)
     return pack
 
 
@@ -228,7 +246,9 @@ def check_references(pack: Pack) -> None:
         if name not in pack.lists:
             raise PackError(f"{pack.language}: no list named {name!r} (used in {path[-1]!r})")
         if name not in labelled:
-            labelled[name] = any([visit(slot, (*path, name)) for item in pack.lists[name] for slot in references(parse(item))])
+            # A list, not a generator: every item is visited, for the checks on the way.
+            labels = [visit(slot, (*path, name)) for item in pack.lists[name] for slot in references(parse(item))]
+            labelled[name] = any(labels)
         return labelled[name]
 
     def visit(slot: Slot, path: tuple[str, ...]) -> bool:

@@ -1,0 +1,123 @@
+"""How much serving adds to the runtime: one text in flight, served and in process by turns, in one run.
+
+    .venv/bin/python scripts/measure_overhead.py [--artifacts artifacts] [--variant dynamic] [--texts 300]
+
+Both read the same texts of the test split that came with the build, through the same runtime with the same threads.
+The last line is one JSON record.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from build_models.data import read_conll
+from service.manifest import read_manifest
+from service.pipeline import Encoder, Pipeline, Timer, run_to_end
+from service.runtimes import load_runtime
+from service.settings import available_cpus
+
+ROOT = Path(__file__).parent.parent
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise SystemExit("the server did not become ready")
+
+
+def measure(port: int, pipeline: Pipeline, variant: str, texts: list[str]) -> dict[str, list[float]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    times: dict[str, list[float]] = {"served": [], "in process": [], "server total": []}
+    for text in texts:
+        body = json.dumps({"text": text})
+        started = time.perf_counter()
+        connection.request("POST", f"/ner?variant={variant}", body, {"Content-Type": "application/json"})
+        answer = json.loads(connection.getresponse().read())
+        times["served"].append(1000 * (time.perf_counter() - started))
+        times["server total"].append(answer["timing"]["total_ms"])
+        started = time.perf_counter()
+        run_to_end(pipeline.read_text(text, Timer()))
+        times["in process"].append(1000 * (time.perf_counter() - started))
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
+    parser.add_argument("--variant", default="dynamic")
+    parser.add_argument("--texts", type=int, default=300)
+    arguments = parser.parse_args()
+    folder = arguments.artifacts / arguments.variant
+    manifest = read_manifest(folder)
+    threads = available_cpus()
+    pipeline = Pipeline(
+        load_runtime(manifest.runtime, folder, threads),
+        Encoder.from_folder(folder, manifest.max_length, manifest.overlap),
+        manifest.labels,
+    )
+    sentences = [
+        " ".join(sentence.words)
+        for path in sorted((arguments.artifacts / "data").glob("*.conll"))
+        for sentence in read_conll(path, path.stem)
+    ]
+    texts = random.Random(0).choices(sentences, k=arguments.texts + 50)
+    port = free_port()
+    environment = {**os.environ, "NER_ARTIFACTS": str(arguments.artifacts.resolve())}
+    command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--port", str(port)]
+    server = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until_ready(port, server)
+        measure(port, pipeline, arguments.variant, texts[:50])
+        rounds = [measure(port, pipeline, arguments.variant, texts[50:]) for _ in range(3)]
+    finally:
+        server.terminate()
+        server.wait(60)
+    differences = []
+    for number, times in enumerate(rounds, 1):
+        median = {name: statistics.median(values) for name, values in times.items()}
+        differences.append(median["served"] - median["in process"])
+        print(
+            f"round {number}: served p50 {median['served']:.2f} ms (p99 {percentile(times['served'], 0.99):.2f}),"
+            f" in process p50 {median['in process']:.2f} ms, added {differences[-1]:.2f} ms"
+        )
+    record = {
+        "variant": arguments.variant,
+        "digest": manifest.digest,
+        "texts": arguments.texts,
+        "rounds": len(rounds),
+        "threads": threads,
+        "added_ms_p50": [round(value, 3) for value in differences],
+    }
+    print(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main()

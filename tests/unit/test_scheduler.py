@@ -1,0 +1,204 @@
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+
+import pytest
+
+from service.scheduler import Scheduler
+
+PATIENCE = 30.0
+
+
+def steps_of(name: str, count: int, log: list[str], seconds: float = 0.0) -> Generator[None, None, str]:
+    """A job of ``count`` steps that notes each in ``log``."""
+    for number in range(count):
+        if seconds:
+            time.sleep(seconds)
+        log.append(name)
+        if number < count - 1:
+            yield
+    return f"{name} is done"
+
+
+def in_loop(scenario: Callable[[Scheduler], Awaitable[None]], slots: int = 1) -> None:
+    async def main() -> None:
+        async for scheduler in opened(slots):
+            await scenario(scheduler)
+
+    asyncio.run(main())
+
+
+async def opened(slots: int) -> AsyncIterator[Scheduler]:
+    scheduler = Scheduler(slots)
+    try:
+        yield scheduler
+    finally:
+        scheduler.close()
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_result_comes_through(slots: int) -> None:
+    async def scenario(scheduler: Scheduler) -> None:
+        jobs = [scheduler.run(steps_of(f"job {number}", number, []), PATIENCE) for number in range(1, 30)]
+        assert [result for result, _ in await asyncio.gather(*jobs)] == [f"job {n} is done" for n in range(1, 30)]
+
+    in_loop(scenario, slots)
+
+
+def test_an_exception_comes_through_and_the_thread_lives_on() -> None:
+    def failing() -> Generator[None, None, str]:
+        yield
+        raise ZeroDivisionError("in the second step")
+
+    async def scenario(scheduler: Scheduler) -> None:
+        with pytest.raises(ZeroDivisionError, match="in the second step"):
+            await scheduler.run(failing(), PATIENCE)
+        assert (await scheduler.run(steps_of("next", 2, []), PATIENCE))[0] == "next is done"
+
+    in_loop(scenario)
+
+
+def endless(begun: threading.Event, closed: threading.Event, log: list[str]) -> Generator[None, None, str]:
+    try:
+        while True:
+            begun.set()
+            log.append("step")
+            time.sleep(0.001)
+            yield
+    finally:
+        closed.set()
+
+
+def test_after_a_timeout_no_further_step_is_taken() -> None:
+    begun, closed, log = threading.Event(), threading.Event(), list[str]()
+
+    async def scenario(scheduler: Scheduler) -> None:
+        with pytest.raises(TimeoutError):
+            await scheduler.run(endless(begun, closed, log), 0.05)
+        assert closed.wait(PATIENCE), "the generator is closed, so that it lets go of what it holds"
+        taken = len(log)
+        await scheduler.run(steps_of("later", 20, []), PATIENCE)
+        assert len(log) == taken > 0
+
+    in_loop(scenario)
+
+
+def test_a_cancelled_caller_stops_the_job() -> None:
+    begun, closed, log = threading.Event(), threading.Event(), list[str]()
+
+    async def scenario(scheduler: Scheduler) -> None:
+        caller = asyncio.create_task(scheduler.run(endless(begun, closed, log), PATIENCE))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert closed.wait(PATIENCE)
+
+    in_loop(scenario)
+
+
+def test_a_job_that_timed_out_before_its_first_step_takes_none() -> None:
+    release, log = threading.Event(), list[str]()
+
+    def blocking() -> Generator[None, None, str]:
+        release.wait(PATIENCE)
+        return "released"
+        yield
+
+    async def scenario(scheduler: Scheduler) -> None:
+        first = asyncio.create_task(scheduler.run(blocking(), PATIENCE))
+        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            await scheduler.run(steps_of("late", 3, log), 0.02)
+        release.set()
+        assert (await first)[0] == "released"
+        await scheduler.run(steps_of("next", 1, []), PATIENCE)
+
+    in_loop(scenario)
+    assert log == []
+
+
+def test_a_short_job_waits_for_a_step_of_a_long_one_not_for_its_end() -> None:
+    log: list[str] = []
+    begun = threading.Event()
+
+    def long() -> Generator[None, None, str]:
+        for _ in range(200):
+            time.sleep(0.002)
+            log.append("long")
+            begun.set()
+            yield
+        return "long is done"
+
+    async def scenario(scheduler: Scheduler) -> None:
+        caller = asyncio.create_task(scheduler.run(long(), PATIENCE))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        await scheduler.run(steps_of("short", 3, log, 0.002), PATIENCE)
+        await caller
+
+    in_loop(scenario)
+    last = len(log) - 1 - log[::-1].index("short")
+    assert log.count("long") == 200
+    assert "long" in log[log.index("short") : last], "steps of the two interleave"
+    assert log[last:].count("long") > 100, "most of the long job comes after the short one"
+
+
+def test_time_is_shared_not_steps() -> None:
+    log: list[str] = []
+
+    async def scenario(scheduler: Scheduler) -> None:
+        await asyncio.gather(
+            scheduler.run(steps_of("slow", 10, log, 0.02), PATIENCE),
+            scheduler.run(steps_of("fast", 100, log, 0.002), PATIENCE),
+        )
+
+    in_loop(scenario)
+    # Both need about the same time, so they go along together: by turns of steps, the fast one would have taken
+    # only 10 of its 100 steps when the slow one ends.
+    before_the_end_of_slow = log[: len(log) - log[::-1].index("slow")]
+    assert before_the_end_of_slow.count("fast") > 30
+    assert log.index("fast") < len(log) - 1 - log[::-1].index("slow")
+
+
+def test_a_newcomer_does_not_make_up_for_the_time_before_it_came() -> None:
+    log: list[str] = []
+    begun = threading.Event()
+
+    def early() -> Generator[None, None, str]:
+        for number in range(100):
+            time.sleep(0.003)
+            log.append("early")
+            if number == 40:
+                begun.set()
+            yield
+        return "early is done"
+
+    async def scenario(scheduler: Scheduler) -> None:
+        caller = asyncio.create_task(scheduler.run(early(), PATIENCE))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        await scheduler.run(steps_of("newcomer", 30, log, 0.003), PATIENCE)
+        await caller
+
+    in_loop(scenario)
+    last = len(log) - 1 - log[::-1].index("newcomer")
+    assert log[log.index("newcomer") : last].count("early") > 8
+
+
+def test_times_are_measured() -> None:
+    async def scenario(scheduler: Scheduler) -> None:
+        _, job = await scheduler.run(steps_of("job", 3, [], 0.01), PATIENCE)
+        # The last step returns instead of yielding: what the first two took is counted.
+        assert job.used_seconds >= 0.02
+        assert job.queue_seconds >= 0
+
+    in_loop(scenario)
+
+
+def test_close_ends_the_threads() -> None:
+    before = set(threading.enumerate())
+    scheduler = Scheduler(3)
+    mine = set(threading.enumerate()) - before
+    assert len(mine) == 3
+    scheduler.close()
+    assert not [thread for thread in mine if thread.is_alive()]

@@ -1,0 +1,163 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from build_models import training
+from build_models.training import Optimization, Trainer
+
+BATCHES = list(range(12))
+
+
+class Stopped(Exception):
+    """Stands for a kill in the middle."""
+
+
+class TiedModel(nn.Module):
+    """Two layers, the second tied to the first, and dropout, so that the random state matters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 6)
+        self.second = nn.Linear(6, 6)
+        self.second.weight = self.first.weight
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.dropout(torch.relu(self.first(x))))
+
+
+def new_model() -> TiedModel:
+    torch.manual_seed(5)
+    return TiedModel()
+
+
+def train(
+    folder: Path, model: nn.Module, after_step: Callable[[], None] = lambda: None, rate: float = 0.05
+) -> list[int]:
+    """Train on BATCHES and return those that a step was taken for."""
+    taken: list[int] = []
+
+    def loss_of(batch: int) -> Tensor:
+        taken.append(batch)
+        generator = torch.Generator().manual_seed(batch)
+        x, y = torch.randn(2, 8, 6, generator=generator)
+        return nn.functional.mse_loss(model(x), y)
+
+    Trainer[int]("toy", model, Optimization(rate), folder).run(BATCHES, loss_of, after_step)
+    return taken
+
+
+def stop_at(step: int) -> Callable[[], None]:
+    steps = iter(range(1, step + 1))
+
+    def after_step() -> None:
+        if next(steps) == step:
+            raise Stopped
+
+    return after_step
+
+
+@pytest.fixture(autouse=True)
+def checkpoint_after_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", -1.0)
+
+
+def same(one: nn.Module, two: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> TiedModel:
+    model = new_model()
+    train(tmp_path_factory.mktemp("uninterrupted"), model)
+    return model
+
+
+@pytest.mark.parametrize("stops", [[2], [7], [12], [3, 4, 2]], ids=str)
+def test_a_resumed_training_ends_with_exactly_the_same_weights(
+    tmp_path: Path, uninterrupted: TiedModel, stops: list[int]
+) -> None:
+    for stop in stops:
+        with pytest.raises(Stopped):
+            train(tmp_path, new_model(), stop_at(stop))
+    model = new_model()
+    torch.manual_seed(99)  # the random state must come from the checkpoint
+    # The step in which it was stopped is taken again: its checkpoint was not written.
+    assert train(tmp_path, model) == BATCHES[sum(stop - 1 for stop in stops) :]
+    assert same(model, uninterrupted)
+
+
+def test_a_training_stopped_before_its_first_checkpoint_begins_again(tmp_path: Path, uninterrupted: TiedModel) -> None:
+    with pytest.raises(Stopped):
+        train(tmp_path, new_model(), stop_at(1))
+    model = new_model()
+    assert train(tmp_path, model) == BATCHES
+    assert same(model, uninterrupted)
+
+
+def test_training_changes_the_weights_and_ends_in_evaluation_mode(uninterrupted: TiedModel) -> None:
+    assert not same(uninterrupted, new_model())
+    assert not uninterrupted.training
+
+
+def test_tied_weights_stay_tied(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        train(tmp_path, new_model(), stop_at(5))
+    model = new_model()
+    train(tmp_path, model)
+    assert model.first.weight is model.second.weight
+
+
+def test_the_state_is_safetensors_and_json_only(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        train(tmp_path, new_model(), stop_at(6))
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"state.json", "state-5/weights.safetensors", "state-5/optimizer.safetensors"}
+    assert set(load_file(tmp_path / "state-5" / "weights.safetensors")) == {
+        "first.weight",
+        "first.bias",
+        "second.bias",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"other": 1}', '{"step": "x"}'])
+def test_a_broken_marker_begins_again(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text)
+    assert train(tmp_path, new_model()) == BATCHES
+
+
+def test_a_mask_applied_after_each_step_holds_to_the_end(tmp_path: Path) -> None:
+    model = new_model()
+
+    def mask() -> None:
+        with torch.no_grad():
+            model.first.weight[:3] = 0
+
+    train(tmp_path, model, mask)
+    assert torch.count_nonzero(model.first.weight[:3]) == 0
+    assert torch.count_nonzero(model.first.weight[3:]) == 18
+
+
+def test_the_learning_rate_rises_and_falls(tmp_path: Path) -> None:
+    trainer = Trainer[int]("toy", new_model(), Optimization(1.0, warm_up=0.2), tmp_path)
+    rates = [trainer._rate(step, 20) for step in range(20)]
+    # Four steps up to 1, then sixteen down; the last step still moves.
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates[4:] == [(20 - step) / 16 for step in range(4, 20)]
+
+
+def test_no_checkpoint_is_written_before_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 1e6)
+    train(tmp_path, new_model())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weight_decay_is_for_matrices_only(tmp_path: Path) -> None:
+    model = new_model()
+    groups = Trainer[int]("toy", model, Optimization(1.0, weight_decay=0.3), tmp_path).optimizer.param_groups
+    decays = {id(weight): group["weight_decay"] for group in groups for weight in group["params"]}
+    assert decays == {id(model.first.weight): 0.3, id(model.first.bias): 0.0, id(model.second.bias): 0.0}
