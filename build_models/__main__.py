@@ -1,5 +1,6 @@
 """The command line of the build: ``python -m build_models``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -41,9 +42,15 @@ def main(
     variants: Annotated[str, typer.Option(help="Which variants to build.")] = ",".join(VARIANTS),
     out: Annotated[Path, typer.Option(help="Where the artefacts go.")] = Path("artifacts"),
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training data.")] = None,
+    sample_sentences: Annotated[
+        int, typer.Option(min=10, help="Training sentences of each language of the bundled sample.")
+    ] = 7000,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 1."),
+    ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak of fine-tuning; 5e-5 suits AfriBERTa.")
+        float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 2e-3.")
     ] = None,
     batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces of one padded batch.")] = None,
     max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces of one window.")] = 160,
@@ -82,6 +89,7 @@ def main(
         data=data,
         data_revision=data_revision,
         languages=tuple(languages.split(",")) if languages else None,
+        sample_sentences=sample_sentences,
         seed=seed,
         max_length=max_length,
         overlap=overlap,
@@ -89,7 +97,10 @@ def main(
         prune_embeddings=prune_embeddings,
         int8_threshold=int8_threshold,
         from_scratch=BaseSettings(**given(shape=shape, vocabulary=vocabulary, steps=base_steps)),  # type: ignore[arg-type]
-        finetune=FinetuneSettings(**given(epochs=epochs, learning_rate=learning_rate, batch_pieces=batch_pieces)),  # type: ignore[arg-type]
+        finetune=replace(
+            FinetuneSettings.defaults(base is not None, data is not None),
+            **given(epochs=epochs, learning_rate=learning_rate, batch_pieces=batch_pieces),  # type: ignore[arg-type]
+        ),
         distillation=DistillationSettings(
             temperature=temperature, alpha=alpha, layers=student_layers, epochs=student_epochs
         ),

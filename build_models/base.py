@@ -3,6 +3,7 @@
 A base folder is what ``transformers`` saves: ``config.json``, ``model.safetensors`` and the tokenizer's files.
 """
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,9 +22,11 @@ from transformers import (
 )
 
 from build_models.errors import BuildError
+from build_models.spelling import start_from_spelling
 from build_models.training import Optimization, Trainer
 
 MASKED_SHARE = 0.15
+TOKENIZER_SENTENCES = 30_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Shape:
 
 
 SHAPES = {
-    "tiny": Shape(width=128, layers=4, heads=4, feed_forward=512),
+    "tiny": Shape(width=128, layers=2, heads=4, feed_forward=512),
     "mini": Shape(width=256, layers=4, heads=4, feed_forward=1024),
     # AfriBERTa's three (Ogueji et al. 2021, table 2).
     "small": Shape(width=768, layers=4, heads=6, feed_forward=3072),
@@ -52,9 +55,10 @@ class BaseSettings:
 
     shape: str = "tiny"
     vocabulary: int = 8000
-    steps: int = 400
+    steps: int = 100
     batch_pieces: int = 2048
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
+    dropout: float = 0.0
 
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> PreTrainedTokenizerFast:
@@ -65,6 +69,8 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> PreT
     prefix = folder / "sentencepiece.bpe"
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(texts),
+        input_sentence_size=TOKENIZER_SENTENCES,
+        shuffle_input_sentence=False,
         model_prefix=str(prefix),
         # XLM-R adds <pad> before SentencePiece's own pieces and <mask> after them.
         vocab_size=vocabulary - 2,
@@ -90,6 +96,8 @@ def make_base(
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(texts, settings.vocabulary, folder)
     shape = SHAPES[settings.shape]
+    # XLM-R's 0.02 is meant for 768 and more; a narrow model needs more to begin with.
+    deviation = max(0.02, 0.7 / math.sqrt(shape.width))
     config = XLMRobertaConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.width,
@@ -99,8 +107,12 @@ def make_base(
         max_position_embeddings=max(512, max_length) + 2,
         type_vocab_size=1,
         layer_norm_eps=1e-5,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.dropout,
+        initializer_range=deviation,
     )
     model = XLMRobertaForMaskedLM(config)
+    start_from_spelling(model, tokenizer, deviation)
     sequences = packed(tokenizer, texts, max_length, random.Random(seed))
     random_state = random.Random(seed)
     per_batch = max(1, settings.batch_pieces // max_length)

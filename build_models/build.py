@@ -32,7 +32,9 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
         raise BuildError(f"There is no variant {', '.join(unknown)}. Choose from: {', '.join(VARIANTS)}.")
     started = time.monotonic()
     torch.set_num_threads(settings.threads)
-    dataset = load_data(settings.data, settings.languages, settings.data_revision, settings.seed)
+    dataset = load_data(
+        settings.data, settings.languages, settings.data_revision, settings.seed, settings.sample_sentences
+    )
     say(
         f"data: {dataset.name}: {len(dataset.train):,} sentences to train on,"
         f" {len(dataset.dev):,} dev, {len(dataset.test):,} test"

@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from build_models.data import Dataset, to_conll
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
+from build_models.finetune import Example, encode_examples
 from build_models.progress import say
 from build_models.settings import BuildSettings
 from build_models.workspace import Workspace, key_of
@@ -73,8 +74,11 @@ class Context:
     def data_record(self) -> DataRecord:
         return DataRecord(name=self.dataset.name, digest=self.dataset.digest)
 
-    def encoder(self, folder: Path) -> Encoder:
-        return Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
+    @cached_property
+    def examples(self) -> list[Example]:
+        """The training split, encoded by the base's tokenizer."""
+        encoder = Encoder.from_folder(self.base, self.settings.max_length, self.settings.overlap)
+        return encode_examples(self.dataset.train, encoder, self.labels)
 
     def inputs(self, **parameters: Any) -> dict[str, Any]:
         """What a stage depends on besides its own parameters."""

@@ -135,12 +135,17 @@ def checked(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def load_data(name: str | None, languages: Sequence[str] | None, revision: str | None, seed: int) -> Dataset:
-    """The bundled sample for ``None``, a folder of CoNLL files, or a data set of the hub."""
+def load_data(
+    name: str | None, languages: Sequence[str] | None, revision: str | None, seed: int, sentences: int
+) -> Dataset:
+    """The bundled sample for ``None``, a folder of CoNLL files, or a data set of the hub.
+
+    ``sentences`` of each language of the sample are made to train on.
+    """
     if name is None:
         from build_models.sample.generate import generate_sample
 
-        return checked(generate_sample(languages, seed))
+        return checked(generate_sample(languages, seed, sentences))
     if Path(name).is_dir():
         return read_folder(Path(name), languages)
     if name.startswith((".", "/", "~")) or name.count("/") > 1:

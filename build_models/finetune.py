@@ -18,6 +18,8 @@ from build_models.training import Optimization, Trainer
 from service.pipeline import Encoder
 
 IGNORED = -100
+UNKNOWN = LAST_SPECIAL = 3
+"""XLM-R's layout: <s> <pad> </s> <unk>, then the pieces."""
 BATCHES_SORTED_TOGETHER = 32
 
 Plan = list[list[int]]
@@ -171,6 +173,9 @@ def finetune(
 
     def loss_of(plan: Plan) -> Tensor:
         batch = collate(examples, plan, padding)
+        if settings.hidden_share:
+            hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > LAST_SPECIAL)
+            batch.pieces = torch.where(hidden, UNKNOWN, batch.pieces)
         logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits
         return loss(logits, batch)
 

@@ -1,4 +1,4 @@
-"""Labelled data from the Hugging Face hub, with columns ``tokens`` and ``ner_tags`` and one configuration a language."""
+"""Labelled data from the Hugging Face hub: columns ``tokens`` and ``ner_tags``, a configuration for each language."""
 
 from collections.abc import Sequence
 
@@ -39,7 +39,6 @@ def load_hub_data(name: str, languages: Sequence[str] | None, revision: str | No
                 raise DataError(f"{identifier}, {language}: no split {theirs} with the columns tokens and ner_tags")
             names = data[theirs].features["ner_tags"].feature.names
             splits[split] += [
-                Sentence(language, list(row["tokens"]), [names[tag] for tag in row["ner_tags"]])
-                for row in data[theirs]
+                Sentence(language, list(row["tokens"]), [names[tag] for tag in row["ner_tags"]]) for row in data[theirs]
             ]
     return Dataset(f"{identifier} ({', '.join(chosen)})", **splits)

@@ -19,8 +19,6 @@ SMALLEST = 1024
 def compress(path: Path) -> None:
     """Rewrite the ONNX file at ``path`` with every sparse fp32 initializer packed."""
     model = onnx.load(path)
-    version = next(entry for entry in model.opset_import if entry.domain == "")
-    version.version = max(version.version, 18)
     graph: GraphProto = model.graph
     kept: list[TensorProto] = []
     nodes: list[NodeProto] = []
@@ -46,8 +44,7 @@ def compress(path: Path) -> None:
 def _shared_constants() -> list[TensorProto]:
     return [
         numpy_helper.from_array(np.arange(8, dtype=np.uint8)[None, :], "sparse.shifts"),
-        numpy_helper.from_array(np.array(1, dtype=np.uint8), "sparse.one"),
-        numpy_helper.from_array(np.array(1, dtype=np.int32), "sparse.one_int32"),
+        numpy_helper.from_array(np.array(2, dtype=np.uint8), "sparse.two"),
         numpy_helper.from_array(np.array(0, dtype=np.int32), "sparse.axis"),
         numpy_helper.from_array(np.array([0], dtype=np.int64), "sparse.begin"),
         numpy_helper.from_array(np.array(0.0, dtype=np.float32), "sparse.zero"),
@@ -73,7 +70,7 @@ def _packed(name: str, weights: NDArray[np.float32]) -> tuple[list[TensorProto],
 
     nodes = [
         node("BitShift", [f"{name}.bits", "sparse.shifts"], f"{name}.shifted", direction="RIGHT"),
-        node("BitwiseAnd", [f"{name}.shifted", "sparse.one"], f"{name}.unpacked"),
+        node("Mod", [f"{name}.shifted", "sparse.two"], f"{name}.unpacked"),
         node("Reshape", [f"{name}.unpacked", f"{name}.flat"], f"{name}.padded"),
         node("Slice", [f"{name}.padded", "sparse.begin", f"{name}.size"], f"{name}.present"),
         node("Cast", [f"{name}.present"], f"{name}.mask", to=TensorProto.BOOL),

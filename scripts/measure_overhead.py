@@ -90,9 +90,7 @@ def main() -> None:
     port = free_port()
     environment = {**os.environ, "NER_ARTIFACTS": str(arguments.artifacts.resolve())}
     command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--port", str(port)]
-    server = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until_ready(port, server)
         measure(port, pipeline, arguments.variant, texts[:50])

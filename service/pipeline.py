@@ -83,6 +83,8 @@ class Encoder:
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        # A word "<mask>" of the caller's is text like any other.
+        self._tokenizer.encode_special_tokens = True
         self._begin, self._end = (self._special(piece) for piece in ("<s>", "</s>"))
 
     @classmethod

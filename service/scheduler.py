@@ -80,7 +80,7 @@ class Scheduler:
             thread.join()
 
     def _push(self, virtual_start: float, job: Job[object] | Job[T]) -> None:
-        heapq.heappush(self._ready, (virtual_start, next(self._order), job))  # type: ignore[arg-type, misc]
+        heapq.heappush(self._ready, (virtual_start, next(self._order), job))  # type: ignore[misc]
         self._changed.notify()
 
     def _work(self) -> None:

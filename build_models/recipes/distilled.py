@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from build_models.context import Context, Made, count_parameters
 from build_models.export import export_onnx
-from build_models.finetune import IGNORED, Batch, cross_entropy, encode_examples, finetune, load_classifier
+from build_models.finetune import IGNORED, Batch, cross_entropy, finetune, load_classifier
 from build_models.recipes import dense
 from build_models.settings import DistillationSettings, FinetuneSettings
 from service.manifest import Manifest
@@ -61,7 +61,6 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
 
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
-        examples = encode_examples(context.dataset.train, context.encoder(context.base), context.labels)
         teacher = load_classifier(teacher_folder, context.labels).eval()
         layers = settings.distillation.layers or max(1, teacher.config.num_hidden_layers // 2)
         student = make_student(teacher, layers)
@@ -72,7 +71,14 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
             return distillation_loss(logits, targets.clone(), batch.labels, settings.distillation)
 
         finetune(
-            "distilled", student, examples, training(context), settings.max_length, settings.seed, state, loss=loss
+            "distilled",
+            student,
+            context.examples,
+            training(context),
+            settings.max_length,
+            settings.seed,
+            state,
+            loss=loss,
         )
         dense.save(student, context.base, result)
 

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from build_models.context import Context, Made, Parent, count_parameters
 from build_models.export import export_onnx
-from build_models.finetune import encode_examples, finetune, load_classifier
+from build_models.finetune import finetune, load_classifier
 from build_models.recipes.dense import save
 from build_models.sparse_onnx import compress
 from service.manifest import Manifest
@@ -51,7 +51,6 @@ def checkpoint(context: Context) -> Path:
 
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
-        examples = encode_examples(context.dataset.train, context.encoder(context.base), context.labels)
         model = load_classifier(context.base, context.labels)
         weights = list(prunable(model, settings.prune_embeddings))
         masks = magnitude_masks(weights, settings.sparsity)
@@ -59,7 +58,7 @@ def checkpoint(context: Context) -> Path:
         finetune(
             "pruned",
             model,
-            examples,
+            context.examples,
             settings.finetune,
             settings.max_length,
             settings.seed,

@@ -8,8 +8,8 @@ from build_models.data import Dataset, Sentence, choose
 from build_models.sample.grammar import PACKS, Pack, Span, Split, languages, load_pack
 from service.words import split_words
 
-SENTENCES: dict[Split, int] = {"train": 1500, "dev": 60, "test": 150}
-"""Sentences of each language in each split."""
+DEV_SENTENCES, TEST_SENTENCES = 60, 150
+"""Of each language."""
 
 PLAIN_SHARE = 0.2
 UPPER_CASE_SHARE = 0.02
@@ -17,16 +17,20 @@ LOWER_CASE_SHARE = 0.03
 ATTEMPTS = 200
 
 
-def generate_sample(wanted: Sequence[str] | None = None, seed: int = 0) -> Dataset:
-    """All splits of the languages asked for (by default all). No entity of dev or test stands in train."""
+def generate_sample(wanted: Sequence[str] | None = None, seed: int = 0, sentences: int = 7000) -> Dataset:
+    """All splits of the languages asked for (by default all), with ``sentences`` of each to train on.
+
+    No entity of dev or test stands in train.
+    """
+    sizes: dict[Split, int] = {"train": sentences, "dev": DEV_SENTENCES, "test": TEST_SENTENCES}
     splits: dict[Split, list[Sentence]] = {"train": [], "dev": [], "test": []}
     for language in choose(wanted, languages(), "the bundled sample"):
         pack = load_pack(language)
         seen: set[str] = set()
-        for split, sentences in splits.items():
+        for split, sentences_of_split in splits.items():
             random_state = random.Random(f"{seed}/{language}/{split}")
-            for sentence in _sentences(pack, split, random_state, seen):
-                sentences.append(sentence)
+            for sentence in _sentences(pack, split, sizes[split], random_state, seen):
+                sentences_of_split.append(sentence)
                 if split == "train":
                     seen.update(_entity_texts(sentence))
     chosen = sorted({sentence.language for sentence in splits["train"]})
@@ -41,10 +45,11 @@ def packs_digest() -> str:
     return digest.hexdigest()
 
 
-def _sentences(pack: Pack, split: Split, random_state: random.Random, seen: set[str]) -> Iterator[Sentence]:
+def _sentences(
+    pack: Pack, split: Split, number: int, random_state: random.Random, seen: set[str]
+) -> Iterator[Sentence]:
     """Sentences of one split; for dev and test none whose entities were ``seen`` in training, and none twice."""
     texts: set[str] = set()
-    number = SENTENCES[split]
     attempts = 0
     while len(texts) < number and attempts < number * ATTEMPTS:
         attempts += 1

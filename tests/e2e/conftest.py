@@ -1,0 +1,30 @@
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.servers import ROOT, Server, serving
+
+SMALL_BUILD = ["--languages", "hau,swa,pcm", "--sample-sentences", "400", "--base-steps", "5", "--epochs", "2"]
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The five variants, built by the command line from a part of the sample."""
+    folder = tmp_path_factory.mktemp("built") / "artifacts"
+    subprocess.run(
+        [sys.executable, "-m", "build_models", "--out", str(folder), *SMALL_BUILD],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=400,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(artifacts, tmp_path_factory.mktemp("server") / "log") as running:
+        yield running

@@ -1,0 +1,73 @@
+"""Starts the real service as users do, in a process of its own, on a free port of the loopback address."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 90
+
+
+class Server:
+    """A running service."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path):
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = log
+
+    def ner(self, variant: str, **body: Any) -> httpx.Response:
+        return httpx.post(f"{self.url}/ner", params={"variant": variant}, json=body, timeout=60)
+
+    def variants(self) -> dict[str, dict[str, Any]]:
+        return {entry["name"]: entry for entry in httpx.get(f"{self.url}/variants", timeout=10).json()}
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"not ready after {START_SECONDS} s: {self.log.read_text()}")
+
+
+@contextmanager
+def serving(artifacts: Path, log: Path, folder: Path = ROOT, **environment: str) -> Iterator[Server]:
+    """``bentoml serve service:NerService`` until the block ends; its whole process group is gone afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "bentoml", "serve", "service:NerService"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=folder,
+            env={**os.environ, "NER_ARTIFACTS": str(artifacts), **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    server = Server(process, port, log)
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,98 @@
+"""The whole way: a build from the sample, a real ``bentoml serve`` process, real requests."""
+
+import concurrent.futures
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.variants import VARIANTS
+from tests.e2e.servers import Server, serving
+
+TEXT = "Rais William Ruto alikutana na wajumbe wa UNICEF mjini Nairobi siku ya Jumatatu."
+
+
+def test_every_variant_is_ready_and_says_what_it_is(server: Server) -> None:
+    variants = server.variants()
+    assert list(variants) == list(VARIANTS)
+    assert {entry["status"] for entry in variants.values()} == {"ready"}
+    assert variants["distilled"]["parameters"] < variants["dense"]["parameters"]
+    assert variants["pruned"]["nonzero_parameters"] < 0.9 * variants["dense"]["nonzero_parameters"]
+    for smaller in ("pruned", "distilled", "int8", "dynamic"):
+        assert variants[smaller]["artifact_bytes"] < variants["dense"]["artifact_bytes"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_answers_with_its_name_and_exact_offsets(server: Server, variant: str) -> None:
+    answer = server.ner(variant, text=TEXT)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["variant"] == variant
+    assert body["timing"]["total_ms"] >= body["timing"]["inference_ms"] > 0
+    (result,) = body["results"]
+    assert result["entities"], "even a short training finds something in so plain a sentence"
+    for entity in result["entities"]:
+        assert TEXT[entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_a_document_of_the_largest_size_is_read_to_its_end(server: Server) -> None:
+    sentence = f"{TEXT} "
+    text = (sentence * 2000)[: 100_000 - len(TEXT)] + TEXT
+    answer = server.ner("dynamic", text=text)
+    assert answer.status_code == 200
+    entities = answer.json()["results"][0]["entities"]
+    assert max(entity["end"] for entity in entities) > len(text) - len(TEXT)
+
+
+def test_answers_under_mixed_load_are_those_given_alone(server: Server) -> None:
+    texts = [TEXT, "Shugaba Muhammadu Buhari ya isa Kano jiya Litinin.", "Davido and Wizkid dey London since 2019."]
+    alone = {(name, text): server.ner(name, text=text).json()["results"] for name in VARIANTS for text in texts}
+    work = [*alone] * 6
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        answers = threads.map(lambda pair: (pair, server.ner(pair[0], text=pair[1]).json()), work)
+        for (name, text), body in answers:
+            assert body["variant"] == name
+            assert body["results"] == alone[name, text]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_answer_in_a_batch_of_32_is_the_answer_alone(server: Server, variant: str) -> None:
+    texts = [f"{TEXT} {number} " * (1 + number % 5) for number in range(32)]
+    together = server.ner(variant, texts=texts).json()["results"]
+    assert together == [server.ner(variant, text=text).json()["results"][0] for text in texts]
+
+
+def test_a_broken_artefact_leaves_the_others_serving(artifacts: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "artifacts"
+    shutil.copytree(artifacts, copy, ignore=shutil.ignore_patterns(".work"))
+    model = copy / "pruned" / "model.onnx"
+    model.write_bytes(model.read_bytes()[:-100])
+    (copy / "int8" / "model.safetensors").unlink()
+    with serving(copy, tmp_path / "log") as server:
+        for broken, file in (("pruned", "pruned/model.onnx"), ("int8", "int8/model.safetensors")):
+            answer = server.ner(broken, text=TEXT)
+            assert answer.status_code == 503
+            assert file in answer.json()["error"]["details"]["reason"]
+            assert str(tmp_path) not in answer.text
+        for whole in ("dense", "distilled", "dynamic"):
+            assert server.ner(whole, text=TEXT).status_code == 200
+
+
+def test_a_terminated_server_answers_what_it_accepted(artifacts: Path, tmp_path: Path) -> None:
+    with serving(artifacts, tmp_path / "log") as server:
+        answers: list[httpx.Response] = []
+        long_work = threading.Thread(target=lambda: answers.append(server.ner("int8", texts=[TEXT * 40] * 32)))
+        long_work.start()
+        in_flight = "kidogo_in_flight 1.0"
+        deadline = time.monotonic() + 20
+        while in_flight not in httpx.get(f"{server.url}/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        server.process.send_signal(signal.SIGTERM)
+        long_work.join(60)
+        assert [answer.status_code for answer in answers] == [200]
+        assert server.process.wait(60) is not None
