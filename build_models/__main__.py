@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from build_models.errors import BuildError
-from build_models.progress import say
+from build_models.progress import console
 from service.variants import VARIANTS
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -44,13 +44,13 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
     sample_sentences: Annotated[
         int, typer.Option(min=10, help="Training sentences of each language of the bundled sample.")
-    ] = 7000,
+    ] = 9000,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 1."),
+        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 3."),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 2e-3.")
+        float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 4e-3.")
     ] = None,
     batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces of one padded batch.")] = None,
     max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces of one window.")] = 160,
@@ -109,11 +109,16 @@ def main(
     try:
         show(build(settings, variants.split(",")))
     except BuildError as error:
-        say(f"error: {error}")
-        raise typer.Exit(1) from None
+        raise fail(str(error)) from None
     except OSError as error:
-        say(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-        raise typer.Exit(1) from None
+        place = f": {error.filename}" if error.filename else ""
+        raise fail(f"{error.strerror or error}{place}") from None
+
+
+def fail(message: str) -> typer.Exit:
+    """Say what went wrong, in one line, and end with status 1."""
+    console.print(f"error: {message}", style="red", highlight=False, soft_wrap=True, markup=False)
+    return typer.Exit(1)
 
 
 if __name__ == "__main__":

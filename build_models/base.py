@@ -40,7 +40,7 @@ class Shape:
 
 
 SHAPES = {
-    "tiny": Shape(width=128, layers=2, heads=4, feed_forward=512),
+    "tiny": Shape(width=96, layers=2, heads=4, feed_forward=256),
     "mini": Shape(width=256, layers=4, heads=4, feed_forward=1024),
     # AfriBERTa's three (Ogueji et al. 2021, table 2).
     "small": Shape(width=768, layers=4, heads=6, feed_forward=3072),
@@ -156,11 +156,11 @@ def packed(
     return torch.cat([torch.full((rows, 1), int(tokenizer.bos_token_id)), body], dim=1)
 
 
-def import_base(name: str, revision: str | None, folder: Path) -> None:
+def import_base(name: str, revision: str | None, max_length: int, folder: Path) -> None:
     """Copy a checkpoint, a local folder or a hub id, into ``folder`` as safetensors with a fast tokenizer.
 
-    Raises ``BuildError`` with what to do when it is not there, the hub is out of reach, or its vocabulary does not
-    fit its tokenizer.
+    Raises ``BuildError`` with what to do when it is not there, the hub is out of reach, its vocabulary does not fit
+    its tokenizer, or it has fewer positions than windows of ``max_length`` pieces need.
     """
     local = Path(name).is_dir()
     if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
@@ -168,11 +168,12 @@ def import_base(name: str, revision: str | None, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=local, use_fast=True)
         model = AutoModelForMaskedLM.from_pretrained(name, revision=revision, local_files_only=local)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever the parsers of its many formats raise
+        first = next(iter(str(error).splitlines()), type(error).__name__)
         if local:
-            raise BuildError(f"{name} is not a checkpoint that transformers can load: {error}") from error
+            raise BuildError(f"{name} is not a checkpoint that transformers can load: {first}") from error
         raise BuildError(
-            f"{name} could not be taken from the hub: {str(error).splitlines()[0]}"
+            f"{name} could not be taken from the hub: {first}"
             f" Without a network, download it elsewhere and give its folder: --base ./{name.rpartition('/')[2]}"
         ) from error
     if not isinstance(model, XLMRobertaForMaskedLM):
@@ -181,6 +182,12 @@ def import_base(name: str, revision: str | None, folder: Path) -> None:
         raise BuildError(
             f"{name}: its tokenizer has {len(tokenizer)} pieces, its model only {model.config.vocab_size} embeddings"
         )
+    # XLM-R counts positions from the one behind the padding's.
+    longest = model.config.max_position_embeddings - model.config.pad_token_id - 1
+    if longest < max_length:
+        raise BuildError(f"{name} reads {longest} pieces at most: give a --max-length of no more than that")
+    # AfriBERTa's tokenizer says nothing of it.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder, safe_serialization=True)
 

@@ -1,6 +1,7 @@
 """Runs the recipes in order and shows what came of them."""
 
 import importlib
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import torch
+import transformers
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +32,15 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     unknown = sorted(set(names) - set(VARIANTS))
     if unknown:
         raise BuildError(f"There is no variant {', '.join(unknown)}. Choose from: {', '.join(VARIANTS)}.")
+    # The two special pieces of a window are no place for an overlap, and every window must advance.
+    if settings.overlap > settings.max_length - 3:
+        raise BuildError(
+            f"An overlap of {settings.overlap} pieces does not fit windows of {settings.max_length}:"
+            f" {settings.max_length - 3} is the most."
+        )
+    # A new head and unused kernels are what is meant; their warnings would hide the build's own lines.
+    transformers.logging.set_verbosity_error()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     started = time.monotonic()
     torch.set_num_threads(settings.threads)
     dataset = load_data(
@@ -56,12 +67,19 @@ def prepare_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace
     """The folder of the base checkpoint and the name that manifests give it."""
     if settings.base is not None:
         name = settings.base
-        given: dict[str, object] = {"stage": "base", "base": name, "revision": settings.base_revision}
+        given: dict[str, object] = {
+            "stage": "base",
+            "base": name,
+            "revision": settings.base_revision,
+            "max_length": settings.max_length,
+        }
         if Path(name).is_dir():
             given["files"] = {path.name: file_sha256(path) for path in sorted(Path(name).iterdir()) if path.is_file()}
             name = Path(name).resolve().name
         folder = workspace.stage(
-            "base", given, lambda result, _: import_base(str(settings.base), settings.base_revision, result)
+            "base",
+            given,
+            lambda result, _: import_base(str(settings.base), settings.base_revision, settings.max_length, result),
         )
         return folder, name
     texts = [" ".join(sentence.words) for sentence in dataset.train]

@@ -18,7 +18,7 @@ from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
 from build_models.finetune import Example, encode_examples
 from build_models.progress import say
 from build_models.settings import BuildSettings
-from build_models.workspace import Workspace, key_of
+from build_models.workspace import Workspace, full_disk_named, key_of
 from service.manifest import (
     ArtifactError,
     DataRecord,
@@ -120,7 +120,11 @@ class Context:
                     shutil.copy(path, staging / path.name)
             if not (staging / "config.json").exists():
                 shutil.copy(checkpoint / "config.json", staging / "config.json")
-            made = fill(staging)
+            with full_disk_named(staging):
+                made = fill(staging)
+            for path in staging.iterdir():
+                # Safetensors are written for their owner alone; the service may run as another user.
+                shutil.copymode(staging / "config.json", path)
             return self._manifest(name, staging, parent, parameters, inputs, made, started)
 
         return publish(folder, write)
@@ -176,6 +180,9 @@ class Context:
         """Leave the test split beside the artefacts: accuracy is checked on it."""
         folder = self.settings.out / "data"
         folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*.conll"):
+            if path.stem not in self.dataset.languages:
+                path.unlink()
         for language in self.dataset.languages:
             text = to_conll(sentence for sentence in self.dataset.test if sentence.language == language)
             draft = folder / f".{language}.new"

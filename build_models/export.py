@@ -10,6 +10,7 @@ from optimum.exporters.onnx import main_export
 from optimum.onnxruntime import ORTOptimizer
 from optimum.onnxruntime.configuration import OptimizationConfig
 
+from build_models.workspace import full_disk_named
 from service.runtimes.onnx import MODEL
 
 FUSION_LEVEL = 2
@@ -18,7 +19,11 @@ FUSION_LEVEL = 2
 
 def export_onnx(checkpoint: Path, target: Path, fused: bool = True) -> None:
     """Write the checkpoint as ONNX with dynamic length to the file ``target``."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder, warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory(dir=target.parent) as folder,
+        full_disk_named(target.parent),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         for name in ("optimum", "onnxruntime", "torch.onnx"):
             logging.getLogger(name).setLevel(logging.ERROR)

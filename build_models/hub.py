@@ -37,7 +37,9 @@ def load_hub_data(name: str, languages: Sequence[str] | None, revision: str | No
         for split, theirs in _SPLITS.items():
             if theirs not in data or not {"tokens", "ner_tags"} <= set(data[theirs].column_names):
                 raise DataError(f"{identifier}, {language}: no split {theirs} with the columns tokens and ner_tags")
-            names = data[theirs].features["ner_tags"].feature.names
+            names = getattr(getattr(data[theirs].features["ner_tags"], "feature", None), "names", None)
+            if names is None:
+                raise DataError(f"{identifier}, {language}: ner_tags of {theirs} are no list of class labels")
             splits[split] += [
                 Sentence(language, list(row["tokens"]), [names[tag] for tag in row["ner_tags"]]) for row in data[theirs]
             ]

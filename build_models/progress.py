@@ -1,5 +1,6 @@
 """Progress bars with an estimate on a terminal; a line for each stage where the output is none."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 console = Console(stderr=True)
+_BEGAN = time.monotonic()
 
 
 class Advance(Protocol):
@@ -38,5 +40,6 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Advance]:
 
 
 def say(message: str) -> None:
-    """One line to the person who runs the build."""
-    console.print(message, highlight=False, soft_wrap=True, markup=False)
+    """One line to the person who runs the build, with the seconds since it began."""
+    elapsed = time.monotonic() - _BEGAN
+    console.print(f"{elapsed:7.1f} s  {message}", highlight=False, soft_wrap=True, markup=False)

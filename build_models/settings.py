@@ -16,18 +16,18 @@ class FinetuneSettings:
     epochs: int
     learning_rate: float
     hidden_share: float
-    batch_pieces: int = 1024
+    batch_pieces: int = 2048
     join_share: float = 0.2
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
         """A pretrained base is nudged (Adelani et al. 2022: 20 epochs); one made here does all its learning now.
 
-        The sample is generated, so it is large enough to be read once.
+        The sample is generated, so it is large enough to be read three times only.
         """
         if base_given:
             return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0)
-        return cls(epochs=15 if data_given else 1, learning_rate=2e-3, hidden_share=0.08)
+        return cls(epochs=15 if data_given else 3, learning_rate=4e-3, hidden_share=0.05)
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class DistillationSettings:
     alpha: float = 0.7
     layers: int | None = None
     epochs: int | None = None
+    learning_rate_share: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class BuildSettings:
     data: str | None = None
     data_revision: str | None = None
     languages: tuple[str, ...] | None = None
-    sample_sentences: int = 7000
+    sample_sentences: int = 9000
     seed: int = 42
     max_length: int = 160
     overlap: int = 40

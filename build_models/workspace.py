@@ -1,9 +1,12 @@
 """Stages of the build that are not run again while their inputs stay the same, and survive being killed."""
 
+import errno
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from build_models.progress import say
 from service.manifest import flush, replace_folder
 
 KEY = "stage.json"
+FULL_BYTES = 64 * 1024
+"""A disk with less than this left counts as full where a library failed to write to it."""
 
 
 @cache
@@ -32,6 +37,23 @@ def key_of(inputs: Mapping[str, Any]) -> str:
     """The identity of a stage's result: its inputs and the code."""
     text = json.dumps({**inputs, "code": code_digest()}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """Raise ``OSError`` for a full disk where libraries that write into ``folder`` only say that something failed.
+
+    Must be entered inside what cleans the folder up, while what fills the disk is still there.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        reason = os.strerror(errno.ENOSPC)
+        if reason in str(error) or shutil.disk_usage(folder).free < FULL_BYTES:
+            raise OSError(errno.ENOSPC, reason, str(folder)) from error
+        raise
 
 
 class Workspace:
@@ -58,7 +80,8 @@ class Workspace:
                 shutil.rmtree(stale, ignore_errors=True)
         result.mkdir(parents=True)
         progress.mkdir(exist_ok=True)
-        run(result, progress)
+        with full_disk_named(result):
+            run(result, progress)
         (result / KEY).write_text(json.dumps({"key": key}), encoding="utf-8")
         flush(result)
         replace_folder(result, folder)

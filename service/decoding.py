@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class EntitySpan(NamedTuple):
     """An entity over words ``first`` to ``last`` (inclusive)."""
@@ -12,16 +15,43 @@ class EntitySpan(NamedTuple):
     last: int
 
 
-def to_iob2(labels: Sequence[str]) -> list[str]:
-    """Make a predicted sequence valid IOB2: an I- that continues nothing begins its entity instead."""
-    valid: list[str] = []
-    previous = "O"
-    for label in labels:
-        if label.startswith("I-") and previous[2:] != label[2:]:
-            label = "B-" + label[2:]
-        valid.append(label)
-        previous = label
-    return valid
+class LabelScheme:
+    """A label list in IOB2, and the best valid sequence under a model's scores."""
+
+    def __init__(self, labels: Sequence[str]):
+        """Raises ``ValueError`` if a label is neither O nor B- or I- with a type, or if there is no O."""
+        bad = [label for label in labels if label != "O" and (label[:2] not in ("B-", "I-") or len(label) < 3)]
+        if bad or "O" not in labels:
+            raise ValueError(f"not a list of IOB2 labels: {', '.join(bad) or 'no O'}")
+        self.labels = list(labels)
+        self.outside = self.labels.index("O")
+        # An I- may only follow its own B- or I-; nothing may begin with one.
+        self._allowed = np.array(
+            [[not after.startswith("I-") or before[2:] == after[2:] for after in labels] for before in labels]
+        )
+        self._first = np.array([not label.startswith("I-") for label in labels])
+
+    def best_path(self, log_probabilities: NDArray[np.float64]) -> NDArray[np.intp]:
+        """The most probable valid sequence (Viterbi); shape (words, labels) to (words,).
+
+        Most often the most probable label of every word is already valid, and then nothing is left to do.
+        """
+        greedy = log_probabilities.argmax(axis=-1)
+        if len(greedy) == 0 or (self._first[greedy[0]] and self._allowed[greedy[:-1], greedy[1:]].all()):
+            return np.asarray(greedy)
+        penalty = np.where(self._allowed, 0.0, -np.inf)
+        best = log_probabilities[0] + np.where(self._first, 0.0, -np.inf)
+        columns = np.arange(len(self.labels))
+        came_from = np.empty(log_probabilities.shape, dtype=np.intp)
+        for word in range(1, len(log_probabilities)):
+            candidates = best[:, None] + penalty
+            came_from[word] = candidates.argmax(axis=0)
+            best = candidates[came_from[word], columns] + log_probabilities[word]
+        path = np.empty(len(greedy), dtype=np.intp)
+        path[-1] = best.argmax()
+        for word in range(len(path) - 1, 0, -1):
+            path[word - 1] = came_from[word, path[word]]
+        return path
 
 
 def entity_spans(labels: Sequence[str]) -> list[EntitySpan]:

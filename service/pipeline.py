@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from service.decoding import entity_spans, to_iob2
+from service.decoding import LabelScheme, entity_spans
 from service.words import split_words
 
 WORDS_AT_ONCE = 512
@@ -162,7 +162,7 @@ class Pipeline:
     def __init__(self, runtime: Runtime, encoder: Encoder, labels: Sequence[str]):
         self.runtime = runtime
         self.encoder = encoder
-        self.labels = list(labels)
+        self.scheme = LabelScheme(labels)
 
     def read_text(self, text: str, timer: Timer) -> Generator[None, None, Result]:
         """Find the entities of a text, yielding between steps so that other work can go in between.
@@ -201,9 +201,10 @@ class Pipeline:
     def _label(
         self, words: Sequence[str], timer: Timer
     ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
-        """A valid IOB2 label for each word, and the probability that the model gives the label it chose."""
-        choices = np.full(len(words), self.labels.index("O"), dtype=np.intp)
-        scores = np.ones(len(words))
+        """The best valid IOB2 labels, and the probability that the model gives each of them."""
+        # A word that no window holds is outside, for certain.
+        log_probabilities = np.full((len(words), len(self.scheme.labels)), -np.inf)
+        log_probabilities[:, self.scheme.outside] = 0.0
         tokens = Tokens()
         for tokens in self.encoder.encode(words):
             if len(tokens.heads) < len(words):
@@ -214,16 +215,16 @@ class Pipeline:
             started = time.perf_counter()
             logits = self.runtime.logits(window.input_ids)
             timer.inference_seconds += time.perf_counter() - started
-            probabilities = softmax(logits[window.heads])
-            choices[decided] = probabilities.argmax(axis=-1)
-            scores[decided] = probabilities.max(axis=-1)
-        return to_iob2([self.labels[choice] for choice in choices]), scores
+            log_probabilities[decided] = log_softmax(logits[window.heads])
+        path = self.scheme.best_path(log_probabilities)
+        scores = np.exp(log_probabilities[np.arange(len(words)), path])
+        return [self.scheme.labels[label] for label in path], scores
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities over the last axis."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Logarithms of the probabilities over the last axis."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def run_to_end(steps: Generator[None, None, Result]) -> Result:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from build_models.context import Context, Made, count_parameters
+from build_models.errors import BuildError
 from build_models.export import export_onnx
 from build_models.finetune import IGNORED, Batch, cross_entropy, finetune, load_classifier
 from build_models.recipes import dense
@@ -63,6 +64,8 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
         torch.manual_seed(settings.seed)
         teacher = load_classifier(teacher_folder, context.labels).eval()
         layers = settings.distillation.layers or max(1, teacher.config.num_hidden_layers // 2)
+        if layers > teacher.config.num_hidden_layers:
+            raise BuildError(f"A student of {layers} layers: its teacher has {teacher.config.num_hidden_layers}")
         student = make_student(teacher, layers)
 
         def loss(logits: Tensor, batch: Batch) -> Tensor:

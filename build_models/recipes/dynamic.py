@@ -21,6 +21,7 @@ from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
 from build_models.export import export_onnx
 from build_models.progress import say
 from build_models.recipes import dense
+from build_models.workspace import full_disk_named
 from service.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
@@ -81,7 +82,7 @@ def count_weights(path: Path) -> tuple[int, int]:
     tensors = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
     total = nonzero = 0
     for name, tensor in tensors.items():
-        if name.endswith(("_scale", "_zero_point")) or tensor.data_type == TensorProto.INT64:
+        if name.endswith(("_scale", "_zero_point")) or tensor.data_type in (TensorProto.INT64, TensorProto.INT32):
             continue
         values = numpy_helper.to_array(tensor)
         total += values.size
@@ -100,7 +101,7 @@ def build(context: Context) -> Manifest:
     parameters = {"tolerance": TOLERANCE, "candidates": [asdict(candidate) for candidate in CANDIDATES]}
 
     def fill(folder: Path) -> Made:
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".dynamic.") as temporary:
+        with tempfile.TemporaryDirectory(dir=folder) as temporary, full_disk_named(folder):
             work = Path(temporary)
             exported = {fused: work / f"fused-{fused}.onnx" for fused in (True, False)}
             for fused, path in exported.items():

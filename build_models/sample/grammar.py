@@ -138,12 +138,15 @@ def split_of(list_name: str, items: list[str]) -> dict[str, Split]:
 
 
 def blend(first: Pattern, second: Pattern) -> Pattern:
-    """The first half of one name with the second half of another; only single words without slots are cut."""
+    """The first half of one name with the second half of another, by words or, for single words, by characters."""
     match first, second:
-        case (str(one),), (str(other),) if " " not in one and " " not in other and min(len(one), len(other)) > 3:
-            return (one[: len(one) // 2] + other[len(other) // 2 :],)
-        case _:
-            return first
+        case (str(one),), (str(other),):
+            words, others = one.split(" "), other.split(" ")
+            if len(words) > 1 or len(others) > 1:
+                return (" ".join([*words[: (len(words) + 1) // 2], *others[(len(others) + 1) // 2 :]]),)
+            if min(len(one), len(other)) > 3:
+                return (one[: len(one) // 2] + other[len(other) // 2 :],)
+    return first
 
 
 @dataclass

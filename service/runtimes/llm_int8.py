@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Its threads must not spin while they wait: the other variants' sessions need the cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from transformers import AutoModelForTokenClassification
 
-# Said on every call where the CPU computes in another type than the one stored.
-logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+# It warns on every call where the CPU computes in another type than the one stored, and of kernels that are not used.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 class LlmInt8Runtime:

@@ -104,14 +104,14 @@ def test_the_order_asked_for_does_not_matter() -> None:
 
 def test_a_folder_without_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no <language>/train") as caught:
-        load_data(str(tmp_path), None, None, 0)
+        load_data(str(tmp_path), None, None, 0, 10)
     assert str(tmp_path) in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c"])
 def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(name: str) -> None:
     with pytest.raises(DataError, match="is no folder"):
-        load_data(name, None, None, 0)
+        load_data(name, None, None, 0, 10)
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])

@@ -1,46 +1,68 @@
+import itertools
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from seqeval.scheme import IOB2, Entities
 
-from service.decoding import EntitySpan, entity_spans, to_iob2
+from service.decoding import EntitySpan, LabelScheme, entity_spans
 
 LABELS = ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in ("PER", "LOC", "ORG"))]
 sequences = st.lists(st.sampled_from(LABELS), max_size=20)
 thorough = settings(max_examples=300, deadline=None)
 
 
-@pytest.mark.parametrize(
-    ("labels", "valid"),
-    [
-        ([], []),
-        (["I-PER"], ["B-PER"]),
-        (["O", "I-PER", "I-PER"], ["O", "B-PER", "I-PER"]),
-        (["B-PER", "I-LOC", "I-LOC"], ["B-PER", "B-LOC", "I-LOC"]),
-        (["I-PER", "I-LOC", "I-PER"], ["B-PER", "B-LOC", "B-PER"]),
-        (["B-PER", "O", "I-PER"], ["B-PER", "O", "B-PER"]),
-        (["B-PER", "B-PER", "I-PER"], ["B-PER", "B-PER", "I-PER"]),
-    ],
-)
-def test_an_inside_that_continues_nothing_begins(labels: list[str], valid: list[str]) -> None:
-    assert to_iob2(labels) == valid
+def is_valid(labels: list[str]) -> bool:
+    return all(
+        not label.startswith("I-") or (before != "O" and before[2:] == label[2:])
+        for before, label in itertools.pairwise(["O", *labels])
+    )
+
+
+def decode(log_probabilities: np.ndarray, labels: list[str]) -> list[str]:
+    return [labels[choice] for choice in LabelScheme(labels).best_path(log_probabilities)]
+
+
+def test_a_lone_inside_becomes_what_is_most_probable_of_what_is_allowed() -> None:
+    labels = ["O", "B-PER", "I-PER"]
+    # The second word prefers I-PER, which may not follow O. Allowed: O O 0.6*0.1, O B 0.6*0.3, B I 0.4*0.6 = 0.24.
+    probabilities = np.array([[0.6, 0.4, 0.0], [0.1, 0.3, 0.6]])
+    with np.errstate(divide="ignore"):
+        assert decode(np.log(probabilities), labels) == ["B-PER", "I-PER"]
+
+
+def test_an_inside_of_another_type_is_not_taken() -> None:
+    labels = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+    # B-PER I-LOC is greedy and invalid. B-PER I-PER 0.7*0.2 = 0.14 beats B-LOC I-LOC 0.2*0.5 and B-PER O 0.7*0.1.
+    probabilities = np.array([[0.05, 0.2, 0.0, 0.7, 0.05], [0.1, 0.1, 0.5, 0.1, 0.2]])
+    with np.errstate(divide="ignore"):
+        assert decode(np.log(probabilities), labels) == ["B-PER", "I-PER"]
+
+
+SMALL = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
 
 
 @thorough
-@given(sequences)
-def test_made_valid_is_valid(labels: list[str]) -> None:
-    previous = "O"
-    for label in to_iob2(labels):
-        assert not label.startswith("I-") or previous in (f"B-{label[2:]}", label)
-        previous = label
+@given(arrays(np.float64, st.tuples(st.integers(0, 5), st.just(len(SMALL))), elements=st.floats(-10, 0)))
+def test_the_best_path_is_the_best_of_all_valid_ones(scores: np.ndarray) -> None:
+    path = LabelScheme(SMALL).best_path(scores)
+    chosen = [SMALL[choice] for choice in path]
+    assert is_valid(chosen)
+    every = itertools.product(range(len(SMALL)), repeat=len(scores))
+    best = max(
+        sum(scores[word, choice] for word, choice in enumerate(one))
+        for one in every
+        if is_valid([SMALL[choice] for choice in one])
+    )
+    assert sum(scores[word, choice] for word, choice in enumerate(path)) == pytest.approx(best)
 
 
-@thorough
-@given(sequences)
-def test_making_valid_changes_only_prefixes_and_only_once(labels: list[str]) -> None:
-    valid = to_iob2(labels)
-    assert [label[2:] for label in valid] == [label[2:] for label in labels]
-    assert to_iob2(valid) == valid
+@pytest.mark.parametrize("labels", [["B-PER", "I-PER"], ["O", "PER"], ["O", "B-"], []])
+def test_a_list_that_is_not_iob2_is_refused(labels: list[str]) -> None:
+    with pytest.raises(ValueError, match="IOB2"):
+        LabelScheme(labels)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,17 @@ import pytest
 
 from build_models.data import SPLITS, Dataset, Sentence
 from build_models.sample.check import problems
-from build_models.sample.generate import SENTENCES, generate_sample, to_sentence
+from build_models.sample.generate import DEV_SENTENCES, TEST_SENTENCES, generate_sample, to_sentence
 from build_models.sample.grammar import LABELS, PackError, Span, blend, languages, load_pack, parse, split_of
 
+TRAIN_SENTENCES = 1500
+SIZES = {"train": TRAIN_SENTENCES, "dev": DEV_SENTENCES, "test": TEST_SENTENCES}
 LANGUAGES = ["amh", "hau", "ibo", "kin", "lug", "luo", "pcm", "swa", "wol", "yor"]
 
 
 @pytest.fixture(scope="module")
 def sample() -> Dataset:
-    return generate_sample()
+    return generate_sample(sentences=TRAIN_SENTENCES)
 
 
 def entities_of(sentence: Sentence) -> set[str]:
@@ -83,7 +85,7 @@ def test_no_entity_of_dev_or_test_stands_in_train(sample: Dataset, language: str
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_split_of_every_language_is_whole(sample: Dataset, language: str, split: str) -> None:
     sentences = [sentence for sentence in getattr(sample, split) if sentence.language == language]
-    assert len(sentences) == SENTENCES[split]
+    assert len(sentences) == SIZES[split]
     begun = {label for sentence in sentences for label in sentence.labels if label.startswith("B-")}
     assert begun == {f"B-{label}" for label in LABELS}
     without_entities = sum(set(sentence.labels) == {"O"} for sentence in sentences)

@@ -1,0 +1,86 @@
+"""One real build of all five variants, small enough for a test run, that every test here looks at.
+
+Tests that change it work on a copy.
+"""
+
+import os
+
+# The hub's client reads this when it is imported: no test here reaches for a network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from build_models.base import BaseSettings
+from build_models.build import WORKSPACE, build
+from build_models.data import Sentence, load_data
+from build_models.evaluate import open_pipeline
+from build_models.settings import BuildSettings, FinetuneSettings
+from service.manifest import Manifest
+from service.pipeline import Pipeline
+from service.variants import VARIANTS
+
+TINY = BuildSettings(
+    languages=("swa", "hau"),
+    sample_sentences=200,
+    max_length=64,
+    overlap=16,
+    from_scratch=BaseSettings(steps=5, vocabulary=1000),
+    finetune=FinetuneSettings(epochs=2, learning_rate=2e-3, hidden_share=0.08),
+)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build left: its folder, the settings it was given, and a manifest for each variant."""
+
+    folder: Path
+    settings: BuildSettings
+    manifests: dict[str, Manifest]
+
+    def checkpoint(self, stage: str) -> Path:
+        """The transformers checkpoint that a stage (``base``, ``dense``, ``pruned``, ``distilled``) left behind."""
+        return self.folder / WORKSPACE / stage
+
+    def open(self, variant: str) -> Pipeline:
+        settings = self.settings
+        return open_pipeline(
+            self.folder / variant,
+            VARIANTS[variant].runtime,
+            self.manifests[variant].labels,
+            settings.max_length,
+            settings.overlap,
+            settings.threads,
+        )
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    settings = replace(TINY, out=tmp_path_factory.mktemp("built") / "artifacts")
+    manifests = build(settings, list(VARIANTS))
+    return Built(settings.out, settings, {manifest.variant: manifest for manifest in manifests})
+
+
+@pytest.fixture
+def copy(built: Built, tmp_path: Path) -> Built:
+    """The same build in a folder that a test may change."""
+    folder = tmp_path / "artifacts"
+    shutil.copytree(built.folder, folder)
+    return replace(built, folder=folder, settings=replace(built.settings, out=folder))
+
+
+@pytest.fixture(scope="session")
+def pipelines(built: Built) -> dict[str, Pipeline]:
+    """The five variants, loaded by the service's own code."""
+    return {variant: built.open(variant) for variant in VARIANTS}
+
+
+@pytest.fixture(scope="session")
+def sentences(built: Built) -> list[Sentence]:
+    """The test split of the build."""
+    settings = built.settings
+    return load_data(None, settings.languages, None, settings.seed, settings.sample_sentences).test
