@@ -179,6 +179,6 @@ def finetune(
         logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits
         return loss(logits, batch)
 
-    Trainer[Plan](title, model, Optimization(settings.learning_rate), state).run(
+    Trainer[Plan](title, model, Optimization(settings.learning_rate, settings.matrix_learning_rate), state).run(
         plan_batches(examples, settings, max_length, seed), loss_of, after_step
     )

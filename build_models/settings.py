@@ -18,6 +18,7 @@ class FinetuneSettings:
     hidden_share: float
     batch_pieces: int = 2048
     join_share: float = 0.2
+    matrix_learning_rate: float | None = None
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
@@ -27,7 +28,7 @@ class FinetuneSettings:
         """
         if base_given:
             return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0)
-        return cls(epochs=15 if data_given else 3, learning_rate=4e-3, hidden_share=0.05)
+        return cls(epochs=15 if data_given else 3, learning_rate=4e-3, hidden_share=0.05, matrix_learning_rate=0.01)
 
 
 @dataclass(frozen=True)

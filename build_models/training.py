@@ -22,9 +22,13 @@ SECONDS_BETWEEN_CHECKPOINTS = 30.0
 
 @dataclass(frozen=True)
 class Optimization:
-    """How the weights move. ``warm_up`` is the share of the steps in which the learning rate rises from 0."""
+    """How the weights move. ``warm_up`` is the share of the steps in which the learning rate rises from 0.
+
+    With ``matrix_learning_rate`` the encoder's matrices are moved by Muon at that rate instead of AdamW.
+    """
 
     learning_rate: float
+    matrix_learning_rate: float | None = None
     weight_decay: float = 0.01
     warm_up: float = 0.1
     clip: float = 1.0
@@ -39,13 +43,9 @@ class Trainer(Generic[Batch]):
         self.model = model
         self.optimization = optimization
         self.folder = folder
-        decayed = [weight for weight in model.parameters() if weight.ndim > 1]
-        other = [weight for weight in model.parameters() if weight.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": optimization.weight_decay}, {"params": other, "weight_decay": 0.0}],
-            lr=optimization.learning_rate,
-            betas=(0.9, 0.98),
-        )
+        self.optimizers = make_optimizers(model, optimization)
+        self._groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        self._peaks = [group["lr"] for group in self._groups]
 
     def run(
         self,
@@ -60,13 +60,14 @@ class Trainer(Generic[Batch]):
         self.model.train()
         with progress(self.title, len(batches), done) as advance:
             for step in range(done, len(batches)):
-                for group in self.optimizer.param_groups:
-                    group["lr"] = self.optimization.learning_rate * self._rate(step, len(batches))
+                for group, peak in zip(self._groups, self._peaks, strict=True):
+                    group["lr"] = peak * self._rate(step, len(batches))
                 loss = loss_of(batches[step])
-                self.optimizer.zero_grad(set_to_none=True)
+                self.model.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.optimization.clip)
-                self.optimizer.step()
+                for optimizer in self.optimizers:
+                    optimizer.step()
                 after_step()
                 losses = [*losses[-49:], float(loss.detach())]
                 advance(note=f"loss {sum(losses) / len(losses):.3f}")
@@ -87,8 +88,8 @@ class Trainer(Generic[Batch]):
         save_file(self._weights(), place / "weights.safetensors")
         optimizer_state = {
             f"{index}.{name}": value if value.ndim else value.reshape(1)
-            for index, weight in enumerate(self._parameters())
-            for name, value in self.optimizer.state[weight].items()
+            for index, (optimizer, weight) in enumerate(self._parameters())
+            for name, value in optimizer.state[weight].items()
         }
         save_file({**optimizer_state, "random": torch.get_rng_state()}, place / "optimizer.safetensors")
         marker = self.folder / "state.json"
@@ -114,8 +115,8 @@ class Trainer(Generic[Batch]):
         torch.set_rng_state(state.pop("random"))
         for key, value in state.items():
             index, _, name = key.partition(".")
-            weight = self._parameters()[int(index)]
-            self.optimizer.state[weight][name] = value.reshape(()) if name == "step" else value
+            optimizer, weight = self._parameters()[int(index)]
+            optimizer.state[weight][name] = value.reshape(()) if name == "step" else value
         say(f"{self.title}: goes on at step {step}")
         return step
 
@@ -129,5 +130,43 @@ class Trainer(Generic[Batch]):
         """Every parameter once: tied weights share their memory and are saved under one name."""
         return {name: weight.data for name, weight in self.model.named_parameters()}
 
-    def _parameters(self) -> list[nn.Parameter]:
-        return [weight for group in self.optimizer.param_groups for weight in group["params"]]
+    def _parameters(self) -> list[tuple[torch.optim.Optimizer, nn.Parameter]]:
+        return [
+            (optimizer, weight)
+            for optimizer in self.optimizers
+            for group in optimizer.param_groups
+            for weight in group["params"]
+        ]
+
+
+def make_optimizers(model: nn.Module, optimization: Optimization) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or for all but the encoder's matrices and Muon (Jordan et al. 2024) for those.
+
+    Where a model begins from nothing, Muon needs about a quarter fewer steps to the same loss.
+    """
+    matrices, others, flat = [], [], []
+    for name, weight in model.named_parameters():
+        if weight.ndim < 2:
+            flat.append(weight)
+        elif ".encoder." in name and optimization.matrix_learning_rate is not None:
+            matrices.append(weight)
+        else:
+            others.append(weight)
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(
+            [{"params": others, "weight_decay": optimization.weight_decay}, {"params": flat, "weight_decay": 0.0}],
+            lr=optimization.learning_rate,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+    ]
+    if matrices and optimization.matrix_learning_rate is not None:
+        optimizers.append(
+            torch.optim.Muon(
+                matrices,
+                lr=optimization.matrix_learning_rate,
+                weight_decay=optimization.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    return optimizers

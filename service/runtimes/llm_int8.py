@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Its threads must not spin while they wait: the other variants' sessions need the cores.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import torch
 from transformers import AutoModelForTokenClassification

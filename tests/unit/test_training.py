@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from build_models import training
-from build_models.training import Optimization, Trainer
+from build_models.training import Optimization, Trainer, make_optimizers
 
 BATCHES = list(range(12))
 
@@ -36,7 +36,7 @@ def new_model() -> TiedModel:
 
 
 def train(
-    folder: Path, model: nn.Module, after_step: Callable[[], None] = lambda: None, rate: float = 0.05
+    folder: Path, model: nn.Module, after_step: Callable[[], None] = lambda: None, matrix_rate: float | None = None
 ) -> list[int]:
     """Train on BATCHES and return those that a step was taken for."""
     taken: list[int] = []
@@ -47,7 +47,7 @@ def train(
         x, y = torch.randn(2, 8, 6, generator=generator)
         return nn.functional.mse_loss(model(x), y)
 
-    Trainer[int]("toy", model, Optimization(rate), folder).run(BATCHES, loss_of, after_step)
+    Trainer[int]("toy", model, Optimization(0.05, matrix_rate), folder).run(BATCHES, loss_of, after_step)
     return taken
 
 
@@ -89,6 +89,42 @@ def test_a_resumed_training_ends_with_exactly_the_same_weights(
     # The step in which it was stopped is taken again: its checkpoint was not written.
     assert train(tmp_path, model) == BATCHES[sum(stop - 1 for stop in stops) :]
     assert same(model, uninterrupted)
+
+
+class Encoder(nn.Module):
+    """Named like a transformer's encoder, so that its matrix is Muon's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.ModuleDict({"encoder": nn.Sequential(nn.Linear(6, 6))})
+        self.head = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.relu(self.model["encoder"](x)))
+
+
+def test_a_resumed_training_with_muon_ends_with_exactly_the_same_weights(tmp_path: Path) -> None:
+    def new() -> Encoder:
+        torch.manual_seed(3)
+        return Encoder()
+
+    whole, resumed = new(), new()
+    start = whole.model["encoder"][0].weight.clone()
+    train(tmp_path / "whole", whole, matrix_rate=0.02)
+    assert not torch.equal(whole.model["encoder"][0].weight, start)
+    with pytest.raises(Stopped):
+        train(tmp_path / "stopped", new(), stop_at(5), matrix_rate=0.02)
+    train(tmp_path / "stopped", resumed, matrix_rate=0.02)
+    assert same(whole, resumed)
+
+
+def test_muon_moves_the_matrices_of_the_encoder_only() -> None:
+    model = Encoder()
+    adamw, muon = make_optimizers(model, Optimization(0.1, matrix_learning_rate=0.02))
+    assert [id(weight) for group in muon.param_groups for weight in group["params"]] == [
+        id(model.model["encoder"][0].weight)
+    ]
+    assert sum(len(group["params"]) for group in adamw.param_groups) == 3
 
 
 def test_a_training_stopped_before_its_first_checkpoint_begins_again(tmp_path: Path, uninterrupted: TiedModel) -> None:
@@ -158,6 +194,7 @@ def test_no_checkpoint_is_written_before_its_time(tmp_path: Path, monkeypatch: p
 
 def test_weight_decay_is_for_matrices_only(tmp_path: Path) -> None:
     model = new_model()
-    groups = Trainer[int]("toy", model, Optimization(1.0, weight_decay=0.3), tmp_path).optimizer.param_groups
+    (optimizer,) = Trainer[int]("toy", model, Optimization(1.0, weight_decay=0.3), tmp_path).optimizers
+    groups = optimizer.param_groups
     decays = {id(weight): group["weight_decay"] for group in groups for weight in group["params"]}
     assert decays == {id(model.first.weight): 0.3, id(model.first.bias): 0.0, id(model.second.bias): 0.0}
