@@ -47,10 +47,10 @@ def main(
     ] = 9000,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 3."),
+        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 2."),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 4e-3.")
+        float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 6e-3.")
     ] = None,
     batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces of one padded batch.")] = None,
     max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces of one window.")] = 160,
@@ -60,10 +60,10 @@ def main(
     temperature: Annotated[float, typer.Option(min=0.1, help="Of the distillation.")] = 2.0,
     alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of the teacher against the labels.")] = 0.7,
     student_layers: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
-    student_epochs: Annotated[int | None, typer.Option(min=1, help="Default: the teacher's.")] = None,
+    student_epochs: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
     int8_threshold: Annotated[float, typer.Option(min=0.0, help="Outlier threshold of LLM.int8().")] = 6.0,
     shape: Annotated[str, typer.Option(help="Of a base made here: tiny, mini, small, base or large.")] = "tiny",
-    vocabulary: Annotated[int, typer.Option(min=100, help="Pieces of a base made here.")] = 8000,
+    vocabulary: Annotated[int, typer.Option(min=100, help="Pieces of a base made here.")] = 12000,
     base_steps: Annotated[int | None, typer.Option(min=1, help="Masked-language-model steps of such a base.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: the CPUs that may be used.")] = None,
 ) -> None:

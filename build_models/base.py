@@ -3,6 +3,7 @@
 A base folder is what ``transformers`` saves: ``config.json``, ``model.safetensors`` and the tokenizer's files.
 """
 
+import json
 import math
 import random
 from collections.abc import Sequence
@@ -26,7 +27,8 @@ from build_models.spelling import start_from_spelling
 from build_models.training import Optimization, Trainer
 
 MASKED_SHARE = 0.15
-TOKENIZER_SENTENCES = 30_000
+TOKENIZER_SENTENCES = 20_000
+SOURCE = "source.json"
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class BaseSettings:
     """How a base is made from raw text. ``steps`` of masked-language modelling, ``batch_pieces`` pieces each."""
 
     shape: str = "tiny"
-    vocabulary: int = 8000
-    steps: int = 100
+    vocabulary: int = 12000
+    steps: int = 60
     batch_pieces: int = 2048
     learning_rate: float = 1e-3
     dropout: float = 0.0
@@ -65,21 +67,28 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> PreT
     """Train a SentencePiece unigram model and save it as a tokenizer laid out like XLM-R's.
 
     ``vocabulary`` counts everything, special tokens too; a small corpus may support fewer pieces.
+    Raises ``BuildError`` where it supports no such vocabulary at all.
     """
     prefix = folder / "sentencepiece.bpe"
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        input_sentence_size=TOKENIZER_SENTENCES,
-        shuffle_input_sentence=False,
-        model_prefix=str(prefix),
-        # XLM-R adds <pad> before SentencePiece's own pieces and <mask> after them.
-        vocab_size=vocabulary - 2,
-        hard_vocab_limit=False,
-        model_type="unigram",
-        character_coverage=0.9999,
-        num_threads=1,
-        minloglevel=2,
-    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            input_sentence_size=TOKENIZER_SENTENCES,
+            shuffle_input_sentence=False,
+            model_prefix=str(prefix),
+            # XLM-R adds <pad> before SentencePiece's own pieces and <mask> after them.
+            vocab_size=vocabulary - 2,
+            hard_vocab_limit=False,
+            model_type="unigram",
+            character_coverage=0.9999,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise BuildError(
+            f"{vocabulary} pieces cannot be learnt from {len(texts)} sentences: give another --vocabulary, more --data,"
+            f" or a base with --base. SentencePiece says: {error}"
+        ) from error
     tokenizer = XLMRobertaTokenizerFast(vocab_file=f"{prefix}.model", model_max_length=512)
     tokenizer.save_pretrained(folder)
     return tokenizer
@@ -190,6 +199,15 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder, safe_serialization=True)
+    # Saving the model drops it; a local folder has none.
+    if model.config._commit_hash:
+        (folder / SOURCE).write_text(json.dumps({"revision": model.config._commit_hash}), encoding="utf-8")
+
+
+def imported_revision(folder: Path) -> str | None:
+    """The commit that the hub gave when the base was imported; None for a base that is not from there."""
+    source = folder / SOURCE
+    return str(json.loads(source.read_text(encoding="utf-8"))["revision"]) if source.exists() else None
 
 
 def describe(settings: BaseSettings) -> dict[str, object]:

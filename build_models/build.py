@@ -14,13 +14,13 @@ import transformers
 from rich.console import Console
 from rich.table import Table
 
-from build_models.base import describe, import_base, make_base
+from build_models.base import describe, import_base, imported_revision, make_base
 from build_models.context import Context
 from build_models.data import Dataset, load_data
 from build_models.errors import BuildError
 from build_models.progress import console, say
 from build_models.settings import BuildSettings
-from build_models.workspace import Workspace
+from build_models.workspace import Workspace, result_digest
 from service.manifest import Manifest, file_sha256
 from service.variants import VARIANTS
 
@@ -51,14 +51,23 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
         f" {len(dataset.dev):,} dev, {len(dataset.test):,} test"
     )
     workspace = Workspace(settings.out / WORKSPACE)
-    base, base_name = prepare_base(settings, dataset, workspace)
-    context = Context(
-        settings, dataset, workspace, base, base_name, base_digest=file_sha256(base / "model.safetensors")
-    )
-    manifests = [
-        importlib.import_module(variant.recipe).build(context) for variant in VARIANTS.values() if variant.name in names
-    ]
-    context.keep_test_split()
+    with workspace.locked():
+        base, base_name = prepare_base(settings, dataset, workspace)
+        context = Context(
+            settings,
+            dataset,
+            workspace,
+            base,
+            base_name,
+            base_revision=settings.base_revision or imported_revision(base),
+            base_digest=result_digest(base),
+        )
+        manifests = [
+            importlib.import_module(variant.recipe).build(context)
+            for variant in VARIANTS.values()
+            if variant.name in names
+        ]
+        context.keep_test_split()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
     return manifests
 

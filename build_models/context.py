@@ -18,14 +18,13 @@ from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
 from build_models.finetune import Example, encode_examples
 from build_models.progress import say
 from build_models.settings import BuildSettings
-from build_models.workspace import Workspace, full_disk_named, key_of
+from build_models.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.manifest import (
     ArtifactError,
     DataRecord,
     Manifest,
     RecipeRecord,
     digest_of,
-    file_sha256,
     publish,
     read_manifest,
     record_files,
@@ -39,7 +38,7 @@ LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "to
 
 @dataclass(frozen=True)
 class Parent:
-    """What an artefact was made from: its name and the SHA-256 of its weights."""
+    """What an artefact was made from: its name and the digest of its checkpoint's files."""
 
     name: str
     digest: str
@@ -64,11 +63,16 @@ class Context:
     workspace: Workspace
     base: Path
     base_name: str
+    base_revision: str | None
     base_digest: str
 
     @cached_property
     def labels(self) -> list[str]:
         return self.dataset.label_list
+
+    @cached_property
+    def libraries(self) -> dict[str, str]:
+        return {library: version(library) for library in LIBRARIES}
 
     @cached_property
     def data_record(self) -> DataRecord:
@@ -92,7 +96,7 @@ class Context:
         }
 
     def parent(self, name: str, checkpoint: Path) -> Parent:
-        return Parent(name, file_sha256(checkpoint / "model.safetensors"))
+        return Parent(name, result_digest(checkpoint))
 
     def artifact(
         self, name: str, checkpoint: Path, parent: Parent, parameters: Mapping[str, Any], fill: Callable[[Path], Made]
@@ -102,7 +106,7 @@ class Context:
         ``fill`` writes the weights into a folder that has the tokenizer already.
         """
         folder = self.settings.out / name
-        inputs = key_of(self.inputs(variant=name, parent=parent.digest, **parameters))
+        inputs = key_of(self.inputs(variant=name, parent=parent.digest, libraries=self.libraries, **parameters))
         try:
             manifest = read_manifest(folder)
             if manifest.inputs == inputs:
@@ -113,11 +117,12 @@ class Context:
             pass
         say(f"{name}: making the artefact")
         started = time.monotonic()
+        if checkpoint.name == name:
+            # Its own training is part of its cost; a checkpoint that it only starts from is not.
+            started -= seconds_taken(checkpoint)
 
         def write(staging: Path) -> Manifest:
-            for path in checkpoint.iterdir():
-                if "token" in path.name or path.suffix == ".model":
-                    shutil.copy(path, staging / path.name)
+            copy_tokenizer(checkpoint, staging)
             if not (staging / "config.json").exists():
                 shutil.copy(checkpoint / "config.json", staging / "config.json")
             with full_disk_named(staging):
@@ -156,13 +161,13 @@ class Context:
             parent=parent.name,
             parent_digest=parent.digest,
             base_model=self.base_name,
-            base_revision=settings.base_revision,
+            base_revision=self.base_revision,
             data=self.data_record,
             labels=self.labels,
             languages=self.dataset.languages,
             max_length=settings.max_length,
             overlap=settings.overlap,
-            libraries={"python": platform.python_version(), **{library: version(library) for library in LIBRARIES}},
+            libraries={"python": platform.python_version(), **self.libraries},
             cpu_features=made.cpu_features,
             files=files,
             parameters=made.parameters,
@@ -188,6 +193,13 @@ class Context:
             draft = folder / f".{language}.new"
             draft.write_text(text, encoding="utf-8")
             draft.replace(folder / f"{language}.conll")
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy the tokenizer's files of a checkpoint."""
+    for path in source.iterdir():
+        if "token" in path.name or path.suffix == ".model":
+            shutil.copy(path, target / path.name)
 
 
 def count_parameters(checkpoint: Path) -> tuple[int, int]:

@@ -12,6 +12,8 @@ from build_models.errors import BuildError, DataError
 SPLITS = ("train", "dev", "test")
 _LABEL = re.compile(r"O|[BI]-.+")
 _COLUMNS = re.compile(r"[ \t]+")
+_WORD = re.compile(r"[^ \t\r\n]+")
+"""What CoNLL can hold as a word: other white space, such as a no-break space, separates no columns."""
 
 
 class Sentence(NamedTuple):
@@ -122,7 +124,19 @@ def choose(wanted: Sequence[str] | None, there: Sequence[str], where: str) -> li
 
 
 def checked(dataset: Dataset) -> Dataset:
-    """Raise ``DataError`` if dev or test has an entity type that training has not: no model could learn it."""
+    """Raise ``DataError`` for what no build can work with.
+
+    That is a word that is empty or holds white space, which would be kept as other words beside the artefacts, and an
+    entity type of dev or test that training has not, which no model could learn.
+    """
+    for split in SPLITS:
+        for sentence in getattr(dataset, split):
+            for word in sentence.words:
+                if not _WORD.fullmatch(word):
+                    raise DataError(
+                        f"{dataset.name}: {split} of {sentence.language} has the word {word[:40]!r}:"
+                        " a word may not be empty or hold white space"
+                    )
     known = set(dataset.label_list)
     for split in ("dev", "test"):
         for sentence in getattr(dataset, split):

@@ -134,20 +134,25 @@ def _row(examples: Sequence[Example]) -> Example:
 def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
     """An encoder checkpoint with a classification head for the labels; the head is new if there was none.
 
-    Raises ``BuildError`` if the checkpoint has a head for other labels.
+    Raises ``BuildError`` if the checkpoint has a head for another number of labels.
     """
     names = dict(enumerate(label_list))
-    model = AutoModelForTokenClassification.from_pretrained(
-        folder,
-        num_labels=len(names),
-        id2label=names,
-        label2id={label: number for number, label in names.items()},
-        use_safetensors=True,
-        local_files_only=True,
-        ignore_mismatched_sizes=False,
-    )
-    if not isinstance(model, PreTrainedModel):
-        raise BuildError(f"{folder} is not a token classification model")
+    try:
+        model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
+            folder,
+            num_labels=len(names),
+            id2label=names,
+            label2id={label: number for number, label in names.items()},
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=False,
+        )
+    except RuntimeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        raise BuildError(
+            f"{folder} has a head for other labels than the data's, {', '.join(label_list)}: give a base without one"
+        ) from error
     return model
 
 

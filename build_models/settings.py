@@ -24,11 +24,11 @@ class FinetuneSettings:
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
         """A pretrained base is nudged (Adelani et al. 2022: 20 epochs); one made here does all its learning now.
 
-        The sample is generated, so it is large enough to be read three times only.
+        The sample is generated, so it is large enough to be read twice only.
         """
         if base_given:
             return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0)
-        return cls(epochs=15 if data_given else 3, learning_rate=4e-3, hidden_share=0.05, matrix_learning_rate=0.01)
+        return cls(epochs=15 if data_given else 2, learning_rate=6e-3, hidden_share=0.04, matrix_learning_rate=0.01)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,6 @@ class DistillationSettings:
     alpha: float = 0.7
     layers: int | None = None
     epochs: int | None = None
-    learning_rate_share: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,21 @@ The state between two steps is kept in safetensors and JSON, never in a pickle.
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Generic, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from build_models.progress import progress, say
+from service.manifest import flush
 
 Batch = TypeVar("Batch")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
@@ -56,7 +60,7 @@ class Trainer(Generic[Batch]):
         """Take a step for each batch. ``after_step`` runs after each, for masks that must hold."""
         done = self._resume()
         saved = time.monotonic()
-        losses = [0.0]
+        losses: list[float] = []
         self.model.train()
         with progress(self.title, len(batches), done) as advance:
             for step in range(done, len(batches)):
@@ -70,12 +74,14 @@ class Trainer(Generic[Batch]):
                     optimizer.step()
                 after_step()
                 losses = [*losses[-49:], float(loss.detach())]
-                advance(note=f"loss {sum(losses) / len(losses):.3f}")
+                advance(note=f"loss {fmean(losses):.3f}")
                 if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     self._save(step + 1)
                     saved = time.monotonic()
         self.model.eval()
-        say(f"{self.title}: {len(batches)} steps, loss {sum(losses) / len(losses):.3f}")
+        # None where a kill came after the last step.
+        loss_said = f", loss {fmean(losses):.3f}" if losses else ""
+        say(f"{self.title}: {len(batches)} steps{loss_said}")
 
     def _rate(self, step: int, total: int) -> float:
         warm_up = max(1, int(total * self.optimization.warm_up))
@@ -92,38 +98,58 @@ class Trainer(Generic[Batch]):
             for name, value in optimizer.state[weight].items()
         }
         save_file({**optimizer_state, "random": torch.get_rng_state()}, place / "optimizer.safetensors")
-        marker = self.folder / "state.json"
         earlier = self._step_saved()
-        draft = marker.with_suffix(".new")
+        draft = self._marker.with_suffix(".new")
         draft.write_text(json.dumps({"step": step}), encoding="utf-8")
-        draft.replace(marker)
+        # A marker must not outlive a power failure that the state it names does not.
+        flush(self.folder)
+        draft.replace(self._marker)
         if earlier and earlier != step:
-            for path in (self.folder / f"state-{earlier}").iterdir():
-                path.unlink()
-            (self.folder / f"state-{earlier}").rmdir()
+            shutil.rmtree(self.folder / f"state-{earlier}", ignore_errors=True)
 
     def _resume(self) -> int:
         step = self._step_saved()
         if not step:
             return 0
         place = self.folder / f"state-{step}"
-        weights = load_file(place / "weights.safetensors")
-        state = load_file(place / "optimizer.safetensors")
-        with torch.no_grad():
-            for name, tensor in self._weights().items():
-                tensor.copy_(weights[name])
-        torch.set_rng_state(state.pop("random"))
-        for key, value in state.items():
-            index, _, name = key.partition(".")
-            optimizer, weight = self._parameters()[int(index)]
-            optimizer.state[weight][name] = value.reshape(()) if name == "step" else value
+        try:
+            self._load(place)
+        except (SafetensorError, OSError, LookupError, ValueError, TypeError, RuntimeError) as error:
+            say(f"{self.title}: the state kept at step {step} is damaged ({error}): starts over")
+            self._marker.unlink()
+            shutil.rmtree(place, ignore_errors=True)
+            return 0
         say(f"{self.title}: goes on at step {step}")
         return step
 
+    def _load(self, place: Path) -> None:
+        """Take up a saved state. Where that fails nothing has changed: all that can be wrong is looked at first."""
+        saved = load_file(place / "weights.safetensors")
+        state = load_file(place / "optimizer.safetensors")
+        weights = [(tensor, saved[name].view_as(tensor)) for name, tensor in self._weights().items()]
+        parameters = self._parameters()
+        moments = []
+        random_state = state.pop("random")
+        for key, value in state.items():
+            index, _, name = key.partition(".")
+            optimizer, weight = parameters[int(index)]
+            moments.append((optimizer, weight, name, value.reshape(()) if name == "step" else value.view_as(weight)))
+        torch.set_rng_state(random_state)
+        with torch.no_grad():
+            for tensor, value in weights:
+                tensor.copy_(value)
+        for optimizer, weight, name, value in moments:
+            optimizer.state[weight][name] = value
+
+    @property
+    def _marker(self) -> Path:
+        """Names the step whose state is complete."""
+        return self.folder / "state.json"
+
     def _step_saved(self) -> int:
         try:
-            return int(json.loads((self.folder / "state.json").read_text(encoding="utf-8"))["step"])
-        except (OSError, ValueError, KeyError):
+            return int(json.loads(self._marker.read_text(encoding="utf-8"))["step"])
+        except (OSError, ValueError, KeyError, TypeError):
             return 0
 
     def _weights(self) -> dict[str, Tensor]:

@@ -1,10 +1,12 @@
 """Stages of the build that are not run again while their inputs stay the same, and survive being killed."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -13,23 +15,37 @@ from typing import Any
 
 import build_models
 import service
+from build_models.errors import BuildError
 from build_models.progress import say
-from service.manifest import flush, replace_folder
+from service.manifest import digest_of, flush, record_files, replace_folder
 
 KEY = "stage.json"
+LOCK = "lock"
 FULL_BYTES = 64 * 1024
 """A disk with less than this left counts as full where a library failed to write to it."""
 
 
+def sources() -> list[Path]:
+    """The code that results depend on: the build, and of the service the path from a text to its labels.
+
+    Nothing else of the service is among them: another line in its HTTP part must not discard hours of training.
+    """
+    build, serving = (Path(str(package.__file__)).parent for package in (build_models, service))
+    checker = build / "sample" / "check.py"
+    return [
+        *(path for path in sorted(build.rglob("*.py")) if path != checker),
+        *(serving / f"{name}.py" for name in ("decoding", "pipeline", "scoring", "words")),
+        *sorted((serving / "runtimes").glob("*.py")),
+    ]
+
+
 @cache
 def code_digest() -> str:
-    """SHA-256 over the sources of the build and of the path it is scored by: other code, other results."""
+    """SHA-256 over the sources: other code, other results."""
     digest = hashlib.sha256()
-    for package in (build_models, service):
-        root = Path(str(package.__file__)).parent
-        for path in sorted(root.rglob("*.py")):
-            digest.update(f"{path.relative_to(root)}\n".encode())
-            digest.update(path.read_bytes())
+    for path in sources():
+        digest.update(f"{path.name}\n".encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -37,6 +53,16 @@ def key_of(inputs: Mapping[str, Any]) -> str:
     """The identity of a stage's result: its inputs and the code."""
     text = json.dumps({**inputs, "code": code_digest()}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def result_digest(folder: Path) -> str:
+    """The identity of what a stage made: weights, tokenizer and configuration, for each of them changes answers."""
+    return digest_of({name: record for name, record in record_files(folder).items() if name != KEY})
+
+
+def seconds_taken(folder: Path) -> float:
+    """How long a finished stage ran; after a kill only the run that finished it counts."""
+    return float(json.loads((folder / KEY).read_text(encoding="utf-8"))["seconds"])
 
 
 @contextmanager
@@ -62,6 +88,23 @@ class Workspace:
     def __init__(self, folder: Path):
         self.folder = folder
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other builds out: two at once would delete each other's work.
+
+        The lock goes with the process, however that ends. Raises ``BuildError`` if another build has it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Opened to append, so that a build that changes nothing leaves its time stamp too.
+        with (self.folder / LOCK).open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BuildError(
+                    f"Another build is at work in {self.folder.parent}: wait for its end, or give another --out"
+                ) from None
+            yield
+
     def stage(self, name: str, inputs: Mapping[str, Any], run: Callable[[Path, Path], None]) -> Path:
         """Return the folder of a finished stage; run it first unless it was finished with the same inputs.
 
@@ -80,9 +123,11 @@ class Workspace:
                 shutil.rmtree(stale, ignore_errors=True)
         result.mkdir(parents=True)
         progress.mkdir(exist_ok=True)
+        started = time.monotonic()
         with full_disk_named(result):
             run(result, progress)
-        (result / KEY).write_text(json.dumps({"key": key}), encoding="utf-8")
+        seconds = round(time.monotonic() - started, 1)
+        (result / KEY).write_text(json.dumps({"key": key, "seconds": seconds}), encoding="utf-8")
         flush(result)
         replace_folder(result, folder)
         shutil.rmtree(progress, ignore_errors=True)

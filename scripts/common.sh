@@ -16,7 +16,8 @@ install_project() { # LOCK_FILE
     exit 1
   fi
   echo "installation: making .venv with $($python --version)"
-  [ -x .venv/bin/python ] || "$python" -m venv .venv
+  # A .venv without a working pip is what a kill in the middle of making it leaves.
+  .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
   echo "installation: $TORCH"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check "$TORCH"
   echo "installation: the versions of $1"

@@ -1,21 +1,28 @@
 """The HTTP routes. They are thin: they read, ask the engine, and answer."""
 
 import asyncio
+import html
+import importlib.util
 import time
-from typing import Annotated, Any
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from service.bodies import invalid, read_json
 from service.engine import Engine
-from service.errors import InternalError, MethodNotAllowed, NotFound, ServiceError, VariantNotReady
+from service.errors import ClientGone, InternalError, MethodNotAllowed, NotFound, ServiceError, VariantNotReady
 from service.pool import Slot
 from service.schemas import ErrorAnswer, MetricsAnswer, NerAnswer, NerRequest, VariantAnswer
 from service.variants import DEFAULT_VARIANT, VARIANTS
+
+T = TypeVar("T")
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is not JSON in UTF-8"},
@@ -30,6 +37,20 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 for _refusal in _REFUSALS.values():
     _refusal["model"] = ErrorAnswer
+
+_SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-light-32x32.png")
+
+
+def _find_swagger_ui() -> Path | None:
+    """BentoML's copy of Swagger UI, so that the page asks no other host for it; None if it no longer brings one."""
+    bentoml = importlib.util.find_spec("bentoml")
+    if bentoml is None or bentoml.origin is None:
+        return None
+    folder = Path(bentoml.origin).parent / "_internal" / "server" / "static_content"
+    return folder if all((folder / name).is_file() for name in _SWAGGER_FILES) else None
+
+
+_SWAGGER_UI = _find_swagger_ui()
 
 VariantQuery = Annotated[
     str,
@@ -47,6 +68,8 @@ def create_api() -> FastAPI:
         summary="Named-entity recognition for African languages, in several compressed variants",
         version="1",
         openapi_url="/openapi.json",
+        redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
     api.add_exception_handler(ServiceError, _refuse)
@@ -57,6 +80,26 @@ def create_api() -> FastAPI:
     @api.get("/", include_in_schema=False)
     def root() -> RedirectResponse:
         return RedirectResponse("/docs")
+
+    @api.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        if _SWAGGER_UI is None:
+            return HTMLResponse(_plain_docs(api.openapi()))
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=api.title,
+            swagger_js_url="/docs/swagger-ui-bundle.js",
+            swagger_css_url="/docs/swagger-ui.css",
+            swagger_favicon_url="/docs/favicon-light-32x32.png",
+            # By default the page has its document checked by a server of Swagger's.
+            swagger_ui_parameters={"validatorUrl": None},
+        )
+
+    @api.get("/docs/{name}", include_in_schema=False)
+    def docs_file(name: str) -> FileResponse:
+        if _SWAGGER_UI is None or name not in _SWAGGER_FILES:
+            raise HTTPException(404)
+        return FileResponse(_SWAGGER_UI / name)
 
     @api.post(
         "/ner",
@@ -73,15 +116,12 @@ def create_api() -> FastAPI:
         """Find persons, places, organisations and dates."""
         started = time.perf_counter()
         engine: Engine = request.app.state.engine
-        with engine.admitted():
+        async with engine.reading():
             engine.pool.get(variant)
             request.state.variant = variant
-            try:
-                async with asyncio.timeout(engine.settings.timeout_seconds):
-                    body = await read_json(request, NerRequest, engine.settings.max_body_bytes)
-            except TimeoutError:
-                raise engine.took_too_long() from None
-            answer = await engine.recognize(body, variant, started)
+            body = await read_json(request, NerRequest, engine.settings.max_body_bytes)
+        with engine.admitted():
+            answer = await _unless_gone(request, engine.recognize(body, variant, started))
         return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
 
     @api.get("/variants")
@@ -112,6 +152,35 @@ def create_api() -> FastAPI:
 
     _document_body(api)
     return api
+
+
+def _plain_docs(document: dict[str, Any]) -> str:
+    """A page of the operations, for an installation without Swagger UI."""
+    lines = [
+        f"<li><code>{method.upper()} {html.escape(path)}</code> {html.escape(operation.get('description', ''))}</li>"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+    title = html.escape(document["info"]["title"])
+    return (
+        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
+        f'<ul>{"".join(lines)}</ul><p><a href="/openapi.json">OpenAPI document</a></p></html>'
+    )
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Await the work, or cancel it and raise ``ClientGone`` when the client disconnects. The body has been read."""
+    working = asyncio.ensure_future(work)
+    # After the body the only message left is http.disconnect.
+    leaving = asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone("The client closed the connection before its answer.")
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
 
 
 def _document_body(api: FastAPI) -> None:

@@ -31,11 +31,13 @@ async def read_json(request: Request, model: type[Model], max_bytes: int) -> Mod
     body = await _read(request, max_bytes)
     try:
         # NaN and Infinity are not JSON, though the model would read them as numbers.
-        from_json(body, allow_inf_nan=False, cache_strings="none")
+        content = from_json(body, allow_inf_nan=False, cache_strings="none")
     except ValueError as error:
         raise MalformedBody(f"The body is not JSON in UTF-8: {error}.") from None
+    if not isinstance(content, dict):
+        raise invalid([{"type": "dict_type", "loc": (), "msg": "Input should be an object", "input": None}])
     try:
-        return model.model_validate_json(body)
+        return model.model_validate(content)
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_input=False, include_context=False)) from None
 

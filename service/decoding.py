@@ -29,7 +29,14 @@ class LabelScheme:
         self._allowed = np.array(
             [[not after.startswith("I-") or before[2:] == after[2:] for after in labels] for before in labels]
         )
+        types = np.array([label[2:] for label in labels])
+        self._same_type = (types[:, None] == types[None, :]).astype(np.float64)
         self._first = np.array([not label.startswith("I-") for label in labels])
+
+    def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
+        """For each word the probability that it is of the type of its label in ``path``, whether B- or I-."""
+        of_type = np.exp(log_probabilities) @ self._same_type
+        return np.asarray(of_type[np.arange(len(path)), path])
 
     def best_path(self, log_probabilities: NDArray[np.float64]) -> NDArray[np.intp]:
         """The most probable valid sequence (Viterbi); shape (words, labels) to (words,).

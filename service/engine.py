@@ -1,10 +1,13 @@
 """Answers requests with the pool's variants: admission, time limit, fair turns, and the times that it took."""
 
+import asyncio
+import functools
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import TypeVar
 
@@ -18,6 +21,9 @@ from service.settings import Settings
 
 T = TypeVar("T")
 
+READING_PER_PLACE = 4
+"""Bodies that may be read at the same moment for each request that may be in flight."""
+
 
 class Engine:
     """What the routes call. One for each process."""
@@ -28,6 +34,7 @@ class Engine:
         self.metrics = Metrics()
         self._scheduler = Scheduler(settings.slots)
         self._in_flight = 0
+        self._reading = 0
         self._draining = False
 
     @property
@@ -38,8 +45,7 @@ class Engine:
     @contextmanager
     def admitted(self) -> Iterator[None]:
         """Take a place among the requests in flight. Raises ``Draining`` or ``Overloaded``."""
-        if self._draining:
-            raise Draining("The server is shutting down: ask another one.", headers={"Retry-After": "5"})
+        self._refuse_if_draining()
         if self._in_flight >= self.settings.max_in_flight:
             raise Overloaded(
                 f"{self._in_flight} requests are in flight, as many as are accepted. Try again in a moment.",
@@ -54,6 +60,40 @@ class Engine:
             self._in_flight -= 1
             self.metrics.in_flight.set(self._in_flight)
 
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Bound the reading of a body in time and in number. A request is in flight only once its body has come, so
+        that slow clients take no place from others. Raises ``Draining``, ``Overloaded`` or ``TookTooLong``.
+        """
+        self._refuse_if_draining()
+        most = READING_PER_PLACE * self.settings.max_in_flight
+        if self._reading >= most:
+            raise Overloaded(
+                f"{self._reading} bodies are being read, as many as are accepted. Try again in a moment.",
+                {"max_bodies": most},
+                {"Retry-After": "1"},
+            )
+        self._reading += 1
+        self.metrics.reading.set(self._reading)
+        limit = min(self.settings.body_timeout_seconds, self.settings.timeout_seconds)
+        try:
+            async with asyncio.timeout(limit):
+                yield
+        except TimeoutError:
+            # Closed, because the rest of the body would be waited for.
+            raise TookTooLong(
+                f"The body took longer than {limit:g} seconds to come.",
+                {"body_timeout_seconds": limit},
+                {"Connection": "close"},
+            ) from None
+        finally:
+            self._reading -= 1
+            self.metrics.reading.set(self._reading)
+
+    def _refuse_if_draining(self) -> None:
+        if self._draining:
+            raise Draining("The server is shutting down: ask another one.", headers={"Retry-After": "5"})
+
     async def recognize(self, request: NerRequest, variant: str, started: float) -> NerAnswer:
         """Answer a request by one variant; ``started`` is the ``perf_counter`` of its first byte.
 
@@ -65,7 +105,8 @@ class Engine:
         try:
             results, job = await self._scheduler.run(_read(pipeline, request, timer), self._seconds_left(started))
         except TimeoutError:
-            raise self.took_too_long() from None
+            limit = self.settings.timeout_seconds
+            raise TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}) from None
         self.metrics.queue_seconds.labels(variant).observe(job.queue_seconds)
         self.metrics.inference_seconds.labels(variant).observe(timer.inference_seconds)
         return NerAnswer(
@@ -76,13 +117,6 @@ class Engine:
                 inference_ms=_milliseconds(timer.inference_seconds),
                 total_ms=_milliseconds(time.perf_counter() - started),
             ),
-        )
-
-    def took_too_long(self) -> TookTooLong:
-        limit = self.settings.timeout_seconds
-        # Closed, because the rest of a body that was not read to its end would be waited for.
-        return TookTooLong(
-            f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}, {"Connection": "close"}
         )
 
     def _seconds_left(self, started: float) -> float:
@@ -112,8 +146,17 @@ class Engine:
 
         def drain(number: int, frame: FrameType | None) -> None:
             self._draining = True
+            then: Callable[[], object]
             if callable(previous):
-                threading.Thread(target=self._when_idle, args=(lambda: previous(number, frame),), daemon=True).start()
+                then = functools.partial(previous, number, frame)
+            elif previous is signal.SIG_DFL:
+                # What the system does by default cannot be called: it is restored, and the signal sent again. Only
+                # this thread, the main one, may restore it, so a second signal does not wait.
+                signal.signal(number, signal.SIG_DFL)
+                then = functools.partial(os.kill, os.getpid(), number)
+            else:
+                return
+            threading.Thread(target=self._when_idle, args=(then,), daemon=True).start()
 
         signal.signal(signal_number, drain)
 

@@ -6,7 +6,7 @@ ServiceError
 ├── UnknownVariant 404         ├── Overloaded 429
 ├── MethodNotAllowed 405       ├── TookTooLong 504
 ├── UnsupportedMediaType 415   └── InternalError 500
-├── TooLarge 413
+├── TooLarge 413               ├── ClientGone 499 (counted, not sent)
 └── InvalidRequest 422
 """
 
@@ -62,6 +62,12 @@ class InvalidRequest(ServiceError):
 
 class Overloaded(ServiceError):
     status, code = 429, "overloaded"
+
+
+class ClientGone(ServiceError):
+    """Nobody waits for the answer any more. The status is nginx's; it is counted and never sent."""
+
+    status, code = 499, "client_gone"
 
 
 class InternalError(ServiceError):

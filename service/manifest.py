@@ -131,7 +131,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
-    """Compare every file with the manifest. Raises ``ArtifactError`` naming the first that differs."""
+    """Compare every file with the manifest. Raises ``ArtifactError`` naming the first that differs or is not in it."""
     for name, record in manifest.files.items():
         path = folder / name
         if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
@@ -144,6 +144,10 @@ def verify(folder: Path, manifest: Manifest) -> None:
                 raise ArtifactError(f"{path} does not match the SHA-256 in its manifest: build it again")
         except OSError as error:
             raise ArtifactError(f"{path} cannot be read ({error.strerror}): build it again") from error
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not (path.is_dir() and not path.is_symlink()) and name != MANIFEST and name not in manifest.files:
+            raise ArtifactError(f"{path} is not in the manifest: build it again")
     if digest_of(manifest.files) != manifest.digest:
         raise ArtifactError(f"{folder / MANIFEST}: its digest does not match its list of files: build it again")
 

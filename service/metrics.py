@@ -20,4 +20,5 @@ class Metrics:
             "kidogo_queue_seconds", "Wait for the first step", ["variant"], buckets=_SECONDS, registry=self.registry
         )
         self.in_flight = Gauge("kidogo_in_flight", "Requests accepted and not yet answered", registry=self.registry)
+        self.reading = Gauge("kidogo_reading", "Requests whose bodies are being read", registry=self.registry)
         self.ready = Gauge("kidogo_variant_ready", "1 if the variant is ready", ["variant"], registry=self.registry)

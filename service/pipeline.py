@@ -23,6 +23,12 @@ from service.words import split_words
 WORDS_AT_ONCE = 512
 """Words that are tokenized in one step, so that a long document does not hold up a short one."""
 
+CHARACTERS_AT_ONCE = 4096
+"""The same in characters, for words given as tokens may be long and the tokenizer holds Python's lock."""
+
+CHARACTERS_OF_A_PIECE = 8
+"""A word is cut to so many characters for each piece that a window has room for; its later pieces are not used."""
+
 
 class Runtime(Protocol):
     """An execution engine with one model in it."""
@@ -83,9 +89,12 @@ class Encoder:
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        # A word "<mask>" of the caller's is text like any other.
+        # A word "<mask>" of the caller's is text like any other. This keeps the tokenizer from looking for special
+        # pieces, but its vocabulary still holds them, so encode() replaces those that it finds.
         self._tokenizer.encode_special_tokens = True
-        self._begin, self._end = (self._special(piece) for piece in ("<s>", "</s>"))
+        self._begin, self._end, self._unknown = (self._special(piece) for piece in ("<s>", "</s>", "<unk>"))
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._specials = {identifier for identifier, token in added.items() if token.special} | {self._begin, self._end}
 
     @classmethod
     def from_folder(cls, folder: Path, max_length: int, overlap: int) -> "Encoder":
@@ -104,8 +113,7 @@ class Encoder:
         characters, say) is left out of the windows.
         """
         tokens = Tokens()
-        for first in range(0, len(words), WORDS_AT_ONCE):
-            some = words[first : first + WORDS_AT_ONCE]
+        for some in self._parts(words):
             encoding = self._tokenizer.encode(some, is_pretokenized=True, add_special_tokens=False)
             previous, count = -1, 0
             heads = [-1] * len(some)
@@ -114,9 +122,24 @@ class Encoder:
                     heads[word], previous, count = len(tokens.pieces), word, 0
                 count += 1
                 if count <= self.capacity:
-                    tokens.pieces.append(piece)
+                    tokens.pieces.append(self._unknown if piece in self._specials else piece)
             tokens.heads += heads
             yield tokens
+
+    def _parts(self, words: Sequence[str]) -> Iterator[list[str]]:
+        """The words, cut to what can matter, in parts that are tokenized quickly."""
+        longest = CHARACTERS_OF_A_PIECE * self.capacity
+        part: list[str] = []
+        characters = 0
+        for word in words:
+            cut = word[:longest]
+            if part and (len(part) == WORDS_AT_ONCE or characters + len(cut) > CHARACTERS_AT_ONCE):
+                yield part
+                part, characters = [], 0
+            part.append(cut)
+            characters += len(cut)
+        if part:
+            yield part
 
     def encode_all(self, words: Sequence[str]) -> Tokens:
         """The same in one go."""
@@ -201,7 +224,7 @@ class Pipeline:
     def _label(
         self, words: Sequence[str], timer: Timer
     ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
-        """The best valid IOB2 labels, and the probability that the model gives each of them."""
+        """The best valid IOB2 labels, and the probability that the model gives the type of each of them."""
         # A word that no window holds is outside, for certain.
         log_probabilities = np.full((len(words), len(self.scheme.labels)), -np.inf)
         log_probabilities[:, self.scheme.outside] = 0.0
@@ -215,9 +238,12 @@ class Pipeline:
             started = time.perf_counter()
             logits = self.runtime.logits(window.input_ids)
             timer.inference_seconds += time.perf_counter() - started
+            if not np.isfinite(logits).all():
+                # Labels chosen from these would look like an answer.
+                raise FloatingPointError("the model gave logits that are not finite")
             log_probabilities[decided] = log_softmax(logits[window.heads])
         path = self.scheme.best_path(log_probabilities)
-        scores = np.exp(log_probabilities[np.arange(len(words)), path])
+        scores = self.scheme.type_probabilities(log_probabilities, path)
         return [self.scheme.labels[label] for label in path], scores
 
 

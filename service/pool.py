@@ -74,15 +74,10 @@ class VariantPool:
         folder = self._artifacts / slot.variant.name
         memory = psutil.Process().memory_info().rss
         try:
-            slot.manifest = read_manifest(folder)
-            verify(folder, slot.manifest)
-            self._check(slot.variant, slot.manifest, folder)
-            slot.pipeline = Pipeline(
-                self._load_runtime(slot.manifest.runtime, folder, self._threads),
-                Encoder.from_folder(folder, slot.manifest.max_length, slot.manifest.overlap),
-                slot.manifest.labels,
-            )
-            run_to_end(slot.pipeline.read_text(WARM_UP_TEXT, Timer()))
+            manifest = self._open(slot, folder)
+            if read_manifest(folder).digest != manifest.digest:
+                # Built again meanwhile: what was loaded may be of both.
+                self._open(slot, folder)
         except ArtifactError as error:
             slot.status, slot.reason = "failed", str(error).replace(f"{self._artifacts}/", "")
             logger.error("%s cannot be served: %s", slot.variant.name, error)
@@ -93,6 +88,18 @@ class VariantPool:
             slot.resident_bytes = max(0, psutil.Process().memory_info().rss - memory)
             slot.status = "ready"
             logger.info("%s is ready", slot.variant.name)
+
+    def _open(self, slot: Slot, folder: Path) -> Manifest:
+        slot.manifest = manifest = read_manifest(folder)
+        verify(folder, manifest)
+        self._check(slot.variant, manifest, folder)
+        slot.pipeline = Pipeline(
+            self._load_runtime(manifest.runtime, folder, self._threads),
+            Encoder.from_folder(folder, manifest.max_length, manifest.overlap),
+            manifest.labels,
+        )
+        run_to_end(slot.pipeline.read_text(WARM_UP_TEXT, Timer()))
+        return manifest
 
     @staticmethod
     def _check(variant: Variant, manifest: Manifest, folder: Path) -> None:

@@ -49,6 +49,7 @@ class Scheduler:
         self._ready: list[tuple[float, int, Job[object]]] = []
         self._order = itertools.count()
         self._virtual_time = 0.0
+        self._running = 0
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -92,20 +93,34 @@ class Scheduler:
                     return
                 virtual_start, _, job = heapq.heappop(self._ready)
                 self._virtual_time = max(self._virtual_time, virtual_start)
+                self._running += 1
             if job.cancelled:
                 job.steps.close()
+                self._charge(job, virtual_start, 0.0, ended=True)
                 continue
             started = time.perf_counter()
             if job.used_seconds == 0.0:
                 job.queue_seconds = started - job.submitted
+            ended, result, failure = True, None, None
             try:
                 next(job.steps)
             except StopIteration as stop:
-                job.finish(stop.value, None)
+                result = stop.value
             except Exception as error:
-                job.finish(None, error)
+                failure = error
             else:
-                elapsed = time.perf_counter() - started
-                job.used_seconds += elapsed
-                with self._changed:
-                    self._push(virtual_start + elapsed, job)
+                ended = False
+            self._charge(job, virtual_start, time.perf_counter() - started, ended)
+            if ended:
+                job.finish(result, failure)
+
+    def _charge(self, job: Job[object], virtual_start: float, elapsed: float, ended: bool) -> None:
+        """Note what a step took, and queue the job again unless it has ended."""
+        job.used_seconds += elapsed
+        with self._changed:
+            # Virtual time is the share that every waiting or running job should have had by now. It moves with every
+            # step, the last one of a job too: otherwise newcomers of one step each would always be before a long job.
+            self._virtual_time += elapsed / (len(self._ready) + self._running)
+            self._running -= 1
+            if not ended:
+                self._push(virtual_start + elapsed, job)

@@ -58,7 +58,7 @@ class EntityAnswer(BaseModel):
     text: str = Field(examples=["Nairobi"])
     start: int
     end: int
-    score: float = Field(description="Mean probability of the chosen labels, 0 to 1")
+    score: float = Field(description="Mean probability of the label over the entity's words, 0 to 1")
 
 
 class ResultAnswer(BaseModel):

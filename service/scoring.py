@@ -7,8 +7,6 @@ from typing import NamedTuple
 from service.decoding import entity_spans
 from service.manifest import Scores
 
-MODE = "strict IOB2"
-
 
 class Counts(NamedTuple):
     """Entities found rightly, predicted and in the gold labels."""

@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     slots: int = Field(1, ge=1, le=64, description="Inferences that run at the same moment")
     max_in_flight: int = Field(64, ge=1, description="Requests accepted and not yet answered; more get 429")
     timeout_seconds: float = Field(60.0, gt=0, description="A request that takes longer gets 504")
+    body_timeout_seconds: float = Field(10.0, gt=0, description="A request whose body takes longer to come gets 504")
     max_body_bytes: int = Field(1024 * 1024, ge=1, description="A larger body gets 413")
     max_documents: int = Field(32, ge=1, description="More documents in one request get 413")
     max_document_characters: int = Field(100_000, ge=1, description="A longer document gets 413")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from build_models.context import Context, Made, Parent, count_parameters
+from build_models.context import Context, Made, Parent, copy_tokenizer, count_parameters
 from build_models.export import export_onnx
 from build_models.finetune import finetune, load_classifier
 from service.manifest import Manifest
@@ -28,9 +28,7 @@ def checkpoint(context: Context) -> Path:
 def save(model: torch.nn.Module, tokenizer_from: Path, folder: Path) -> None:
     """Save a model with the tokenizer's files of another checkpoint."""
     model.save_pretrained(folder, safe_serialization=True)  # type: ignore[operator]
-    for path in tokenizer_from.iterdir():
-        if "token" in path.name or path.suffix == ".model":
-            (folder / path.name).write_bytes(path.read_bytes())
+    copy_tokenizer(tokenizer_from, folder)
 
 
 def build(context: Context) -> Manifest:

@@ -59,6 +59,9 @@ def distillation_loss(student: Tensor, teacher: Tensor, labels: Tensor, settings
 
 def checkpoint(context: Context, teacher_folder: Path) -> Path:
     settings = context.settings
+    inputs = context.inputs(
+        stage="distilled", teacher=context.parent("dense", teacher_folder).digest, **parameters(context)
+    )
 
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
@@ -85,19 +88,18 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
         )
         dense.save(student, context.base, result)
 
-    return context.workspace.stage("distilled", context.inputs(stage="distilled", **parameters(context)), run)
+    return context.workspace.stage("distilled", inputs, run)
 
 
 def training(context: Context) -> FinetuneSettings:
-    """The student's own number of epochs, and the teacher's settings otherwise."""
+    """The student's own number of epochs, by default half the teacher's: it starts from what that knows."""
     settings = context.settings
-    return replace(settings.finetune, epochs=settings.distillation.epochs or settings.finetune.epochs)
+    return replace(settings.finetune, epochs=settings.distillation.epochs or max(1, settings.finetune.epochs // 2))
 
 
 def parameters(context: Context) -> dict[str, object]:
     return {
         "finetune": asdict(training(context)),
-        "teacher_finetune": asdict(context.settings.finetune),
         "distillation": asdict(context.settings.distillation),
     }
 

@@ -2,7 +2,8 @@
 
 Which settings keep the model's answers differs between models, so several are made and measured on dev. Only
 settings that give the same sums on every CPU are tried: signed 8-bit weights saturate on CPUs without VNNI, signed
-weights in a reduced range of 7 bits and unsigned ones do not.
+weights in a reduced range of 7 bits and unsigned ones do not. So the manifest names no feature of the CPU that it
+needs: ONNX Runtime takes the best kernels that the CPU has, and there are some for every one.
 """
 
 import logging

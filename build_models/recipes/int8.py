@@ -2,6 +2,9 @@
 
 Made from the dense checkpoint by bitsandbytes through transformers and saved in 8 bits; what is not a linear layer
 of the encoder stays in 16 bits.
+
+It needs no feature of the CPU, so its manifest names none: with AVX-512 bitsandbytes multiplies the integers by
+PyTorch's own product of them, and without it the same integers in fp32.
 """
 
 from pathlib import Path

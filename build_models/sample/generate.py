@@ -1,11 +1,10 @@
 """Generates the bundled sample: the same sentences for the same seed and packs, on every machine."""
 
-import hashlib
 import random
 from collections.abc import Iterator, Sequence
 
 from build_models.data import Dataset, Sentence, choose
-from build_models.sample.grammar import PACKS, Pack, Span, Split, languages, load_pack
+from build_models.sample.grammar import Pack, Span, Split, languages, load_pack
 from service.words import split_words
 
 DEV_SENTENCES, TEST_SENTENCES = 60, 150
@@ -37,32 +36,23 @@ def generate_sample(wanted: Sequence[str] | None = None, seed: int = 0, sentence
     return Dataset(f"bundled sample ({', '.join(chosen)})", **splits)
 
 
-def packs_digest() -> str:
-    """SHA-256 over the packs' files."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKS.glob("*.toml")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def _sentences(
     pack: Pack, split: Split, number: int, random_state: random.Random, seen: set[str]
 ) -> Iterator[Sentence]:
     """Sentences of one split; for dev and test none whose entities were ``seen`` in training, and none twice."""
     texts: set[str] = set()
-    attempts = 0
-    while len(texts) < number and attempts < number * ATTEMPTS:
-        attempts += 1
-        # Patterns in turn, so that each is used about as often as every other.
+    for _ in range(number):
+        # Decided before anything is refused: sentences without names are never refused for a name.
         patterns = pack.plain if random_state.random() < PLAIN_SHARE else pack.patterns
-        text, spans = pack.expand(random_state.choice(patterns), split, random_state)
-        if split == "train":
-            text = _change_case(text, random_state)
-        sentence = to_sentence(pack.language, text, spans)
-        if text in texts or (split != "train" and not seen.isdisjoint(_entity_texts(sentence))):
-            continue
-        texts.add(text)
-        yield sentence
+        for _ in range(ATTEMPTS):
+            text, spans = pack.expand(random_state.choice(patterns), split, random_state)
+            if split == "train":
+                text = _change_case(text, random_state)
+            sentence = to_sentence(pack.language, text, spans)
+            if text not in texts and (split == "train" or seen.isdisjoint(_entity_texts(sentence))):
+                texts.add(text)
+                yield sentence
+                break
 
 
 def _change_case(text: str, random_state: random.Random) -> str:

@@ -15,14 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from build_models.errors import BuildError
+
 Split = Literal["train", "dev", "test"]
 LABELS = ("PER", "LOC", "ORG", "DATE")
 PACKS = Path(__file__).parent / "languages"
 WORLD = "_world"
 BLEND_SHARE = 0.3
+PARTS = ("given", "family", "world_given", "world_family")
+"""Lists of parts of names: every split may use all of them, and a full name is new as a whole."""
 
 
-class PackError(ValueError):
+class PackError(BuildError):
     """A language pack that cannot be used; the message names the pack and the place."""
 
 
@@ -121,7 +125,7 @@ def references(pattern: Pattern) -> Iterator[Slot]:
 
 
 def split_of(list_name: str, items: list[str]) -> dict[str, Split]:
-    """Deal the items of a list of names out to the splits.
+    """Deal the items of a list of whole names out to the splits.
 
     The first half, the best-known names, always trains. The rest is shuffled by a hash and dealt 70 : 10 : 20, with
     at least one item for dev and for test.
@@ -142,9 +146,9 @@ def blend(first: Pattern, second: Pattern) -> Pattern:
     match first, second:
         case (str(one),), (str(other),):
             words, others = one.split(" "), other.split(" ")
-            if len(words) > 1 or len(others) > 1:
+            if len(words) > 1 and len(others) > 1:
                 return (" ".join([*words[: (len(words) + 1) // 2], *others[(len(others) + 1) // 2 :]]),)
-            if min(len(one), len(other)) > 3:
+            if len(words) == len(others) == 1 and min(len(one), len(other)) > 3:
                 return (one[: len(one) // 2] + other[len(other) // 2 :],)
     return first
 
@@ -163,7 +167,7 @@ class Pack:
 
     @cached_property
     def _splits(self) -> dict[str, dict[str, Split]]:
-        return {name: split_of(name, self.lists[name]) for name in self.held_out}
+        return {name: split_of(name, self.lists[name]) for name in self.held_out if not name.startswith(PARTS)}
 
     def items(self, list_name: str, split: Split) -> list[Pattern]:
         """The items of a list that ``split`` may use. Raises ``PackError`` for an unknown or exhausted list."""
@@ -183,7 +187,7 @@ class Pack:
         """A random item; for training now and then a name blended of two, so that no list can be learnt by heart."""
         items = self.items(list_name, split)
         item = random_state.choice(items)
-        if split == "train" and list_name in self._splits and random_state.random() < BLEND_SHARE:
+        if split == "train" and list_name in self.held_out and random_state.random() < BLEND_SHARE:
             return blend(item, random_state.choice(items))
         return item
 
@@ -231,7 +235,7 @@ def load_pack(language: str, folder: Path = PACKS) -> Pack:
             held_out=[*world["held_out"], *own["held_out"]],
         )
         check_references(pack)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, PackError) as error:
         raise PackError(f"{path}: {error}") from error
     return pack
 

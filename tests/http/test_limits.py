@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -131,6 +133,30 @@ async def test_the_signal_goes_on_once_nothing_is_in_flight(service: Service) ->
         await asyncio.wait_for(stopped.wait(), 5)
     finally:
         signal.signal(signal.SIGUSR1, original)
+
+
+DEFAULT_SIGNAL = """
+import os, signal, threading, time
+from pathlib import Path
+from service.engine import Engine
+from service.pool import VariantPool
+from service.settings import Settings
+
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+engine = Engine(Settings(), VariantPool(Path("nowhere"), 1))
+engine.drain_on(signal.SIGTERM)
+with engine.admitted():
+    signal.raise_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    print("finished", flush=True)
+time.sleep(20)
+"""
+
+
+def test_a_signal_without_a_handler_does_what_it_does_by_default_once_nothing_is_in_flight() -> None:
+    ended = subprocess.run([sys.executable, "-c", DEFAULT_SIGNAL], stdout=subprocess.PIPE, text=True, timeout=60)
+    assert ended.stdout == "finished\n"
+    assert ended.returncode == -signal.SIGTERM
 
 
 SECRET = "secret of /home/someone/model.onnx"

@@ -1,13 +1,16 @@
 """The OpenAPI document."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from service import api
 from service.schemas import ErrorAnswer
 from service.variants import VARIANTS
 from tests.http.conftest import Service
+from tests.http.shapes import assert_refused
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +91,26 @@ async def test_every_refusal_of_ner_is_documented(document: dict[str, Any], stat
     assert schema["title"] == ErrorAnswer.__name__
     inside = resolve(document, schema["properties"]["error"]["$ref"])
     assert inside["required"] == ["code", "message", "details"]
+
+
+@pytest.mark.parametrize("has_swagger_ui", [True, False])
+async def test_the_page_asks_no_other_host(
+    service: Service, monkeypatch: pytest.MonkeyPatch, has_swagger_ui: bool
+) -> None:
+    if not has_swagger_ui:
+        monkeypatch.setattr(api, "_SWAGGER_UI", None)
+    page = (await service.get("/docs")).text
+    assert not re.search(r"//\w", page), page
+    if has_swagger_ui:
+        assert '"validatorUrl": null' in page
+        files = re.findall(r'(?:src|href)="(/docs/[^"]+)"', page)
+        assert len(files) == 3
+        for file in files:
+            assert (await service.get(file)).status_code == 200
+    else:
+        assert "POST /ner" in page
+    for name in ("nothing", "..%2f__init__", "index.css"):
+        assert_refused(await service.get(f"/docs/{name}"), 404, "not_found")
 
 
 async def test_the_document_is_the_same_each_time(service: Service, document: dict[str, Any]) -> None:

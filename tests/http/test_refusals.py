@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from service.schemas import NerRequest
 from service.variants import VARIANTS
 from tests.http.conftest import Service
 from tests.http.shapes import assert_refused
@@ -60,7 +61,9 @@ async def test_404_unknown_variant_as_sent(service: Service, query: str) -> None
     assert_refused(response, 404, "unknown_variant")
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/ner/dense", "/..%2f..%2fetc/passwd", "/%ff", "/" + "x" * 5000])
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/ner/dense", "/ner/", "/variants/", "/..%2f..%2fetc/passwd", "/%ff", "/" + "x" * 5000]
+)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_404_unknown_path(service: Service, method: str, path: str) -> None:
     response = await service.request(method, path)
@@ -105,6 +108,14 @@ async def test_415(service: Service, headers: dict[str, str]) -> None:
     error = assert_refused(response, 415, "unsupported_media_type")
     assert error["details"]
     assert len(response.content) < 1000
+
+
+async def test_a_body_is_parsed_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse_again(*arguments: object, **options: object) -> None:
+        raise AssertionError("parsed a second time")
+
+    monkeypatch.setattr(NerRequest, "model_validate_json", parse_again)
+    assert (await service.ner({"text": "Nairobi"})).status_code == 200
 
 
 @pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON", "application/json ;"])

@@ -1,5 +1,7 @@
 """What only a real connection shows: bodies that stream, stop or break off."""
 
+import contextlib
+import json
 import socket
 import struct
 import time
@@ -38,9 +40,17 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return True
 
 
-def in_flight(port: int) -> str:
+def gauge(port: int, name: str) -> str:
     lines = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
-    return next(line for line in lines if line.startswith("kidogo_in_flight "))
+    return next(line for line in lines if line.startswith(f"{name} "))
+
+
+def in_flight(port: int) -> str:
+    return gauge(port, "kidogo_in_flight")
+
+
+def reading(port: int) -> str:
+    return gauge(port, "kidogo_reading")
 
 
 def is_served(port: int) -> bool:
@@ -97,13 +107,30 @@ def test_a_client_that_stops_in_the_middle_gets_504_while_others_are_served(port
     with connection(port) as client:
         started = time.monotonic()
         client.sendall(head("Content-Length: 100") + b'{"text": "Nai')
-        assert eventually(lambda: in_flight(port) == "kidogo_in_flight 1.0")
+        assert eventually(lambda: reading(port) == "kidogo_reading 1.0")
+        assert in_flight(port) == "kidogo_in_flight 0.0"
         assert is_served(port)
         answer = read_until_closed(client)
         assert 0.9 < time.monotonic() - started < 5
     assert answer.startswith(b"HTTP/1.1 504 ")
     assert b'"code":"timeout"' in answer
-    assert in_flight(port) == "kidogo_in_flight 0.0"
+    assert reading(port) == "kidogo_reading 0.0"
+
+
+def test_slow_bodies_take_no_places_in_flight_but_their_number_is_bounded(
+    services: Services, pool: VariantPool, session_runtimes: FakeRuntimes
+) -> None:
+    service = services.make(pool, session_runtimes, max_in_flight=1, body_timeout_seconds=0.7)
+    with served(service.front) as port, contextlib.ExitStack() as clients:
+        slow = [clients.enter_context(connection(port)) for _ in range(4)]
+        for number, client in enumerate(slow):
+            assert number == 0 or is_served(port)
+            client.sendall(head("Content-Length: 100") + b'{"text": "Nai')
+        assert eventually(lambda: reading(port) == "kidogo_reading 4.0")
+        response = httpx.post(f"http://127.0.0.1:{port}/ner", json=BODY)
+        assert assert_refused(response, 429, "overloaded")["details"] == {"max_bodies": 4}
+        assert all(read_until_closed(client).startswith(b"HTTP/1.1 504 ") for client in slow)
+        assert is_served(port)
 
 
 def test_a_client_that_drips_gets_504(port: int) -> None:
@@ -124,21 +151,31 @@ def test_a_client_that_drips_gets_504(port: int) -> None:
 def test_a_client_that_leaves_in_the_middle_of_its_body_frees_its_place(port: int, abruptly: bool) -> None:
     with connection(port) as client:
         client.sendall(head("Content-Length: 100") + b'{"text": "Nai')
-        assert eventually(lambda: in_flight(port) == "kidogo_in_flight 1.0")
+        assert eventually(lambda: reading(port) == "kidogo_reading 1.0")
         if abruptly:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert eventually(lambda: in_flight(port) == "kidogo_in_flight 0.0")
+    assert eventually(lambda: reading(port) == "kidogo_reading 0.0")
     assert is_served(port)
 
 
-def test_a_client_that_leaves_before_its_answer_frees_its_place(port: int, limited: Service) -> None:
-    with limited.runtimes.blocked() as gate:
-        with connection(port) as client:
-            client.sendall(head("Content-Length: 19") + b'{"text": "Nairobi"}')
-            assert gate.reached.wait(10)
-        gate.open()
-    assert eventually(lambda: in_flight(port) == "kidogo_in_flight 0.0")
-    assert is_served(port)
+def test_a_client_that_leaves_before_its_answer_is_computed_for_no_more(
+    services: Services, pool: VariantPool, session_runtimes: FakeRuntimes
+) -> None:
+    service = services.make(pool, session_runtimes, max_in_flight=1)
+    content = json.dumps({"texts": ["leo " * 500] * 32}).encode()
+    before = session_runtimes.calls
+    with served(service.front) as port:
+        with session_runtimes.blocked() as gate:
+            with connection(port) as client:
+                client.sendall(head(f"Content-Length: {len(content)}") + content)
+                assert gate.reached.wait(10)
+            # The place is free at once, though the step goes on.
+            assert eventually(lambda: in_flight(port) == "kidogo_in_flight 0.0")
+        assert is_served(port)
+        # The step that was being taken when the client left, and the one of the request after it.
+        assert session_runtimes.calls - before == 2
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert 'kidogo_requests_total{path="/ner",status="499",variant="dense"} 1.0' in metrics
 
 
 def test_a_refused_request_leaves_the_connection_usable(port: int) -> None:

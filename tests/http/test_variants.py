@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from service.manifest import read_manifest, replace_folder
 from service.pool import VariantPool
-from service.variants import VARIANTS
-from tests.fakes import LABELS, FakeRuntimes, Gate, write_artifacts
+from service.variants import VARIANTS, Runtime
+from tests.fakes import LABELS, FakeRuntime, FakeRuntimes, Gate, write_artifacts
 from tests.http.conftest import Service, Services
 from tests.http.shapes import INTERNALS, assert_refused
 
@@ -175,6 +176,25 @@ async def test_a_damaged_artefact_fails_alone(
     for name in states:
         assert (await service.ner(BODY, name)).json()["variant"] == name
     assert (await service.get("/readyz")).status_code == 200
+
+
+async def test_an_artefact_built_again_while_it_loads_is_loaded_again(
+    services: Services, tokenizer: Path, tmp_path: Path
+) -> None:
+    artifacts = write_artifacts(tmp_path / "artifacts", tokenizer, ["dense"])
+    write_artifacts(tmp_path / "newer", tokenizer, ["dense"], change=flip_a_bit)
+    newer = tmp_path / "newer" / "dense"
+
+    class RebuiltMeanwhile(FakeRuntimes):
+        def __call__(self, name: Runtime, folder: Path, threads: int) -> FakeRuntime:
+            if newer.exists():
+                replace_folder(newer, folder)
+            return super().__call__(name, folder, threads)
+
+    service = load(services, artifacts, RebuiltMeanwhile())
+    dense = (await service.get("/variants")).json()[0]
+    assert dense["status"] == "ready"
+    assert dense["digest"] == read_manifest(artifacts / "dense").digest
 
 
 def empty_the_tokenizer(folder: Path) -> None:

@@ -28,6 +28,12 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def checkpoint_digest(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if path.name != "stage.json")
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(names)
+    return hashlib.sha256("".join(f"{name} {sha256(folder / name)}\n" for name in names).encode()).hexdigest()
+
+
 def test_the_build_makes_all_five(built: Built) -> None:
     assert list(built.manifests) == ["dense", "pruned", "distilled", "int8", "dynamic"]
 
@@ -81,6 +87,16 @@ def test_the_manifest_says_how_it_was_made(built: Built, variant: str, sentences
     assert settings.seed == 42
 
 
+def test_the_seconds_of_a_build_are_also_those_of_its_own_training(built: Built) -> None:
+    for name in ("dense", "pruned", "distilled"):
+        seconds = json.loads((built.checkpoint(name) / "stage.json").read_text())["seconds"]
+        assert 0 < seconds < built.manifests[name].build_seconds
+
+
+def test_no_artefact_needs_a_cpu_feature(built: Built) -> None:
+    assert not any(manifest.cpu_features for manifest in built.manifests.values())
+
+
 def test_recipes_record_all_their_parameters(built: Built) -> None:
     finetune = asdict(built.settings.finetune)
     parameters = {name: manifest.recipe.parameters for name, manifest in built.manifests.items()}
@@ -92,16 +108,15 @@ def test_recipes_record_all_their_parameters(built: Built) -> None:
         "embeddings": False,
     }
     assert parameters["distilled"] == {
-        "finetune": finetune,
-        "teacher_finetune": finetune,
+        "finetune": {**finetune, "epochs": 1},
         "distillation": {"temperature": 2.0, "alpha": 0.7, "layers": None, "epochs": None},
     }
     assert parameters["int8"] == {"threshold": 6.0, "other_weights": "float16"}
     assert set(parameters["dynamic"]) == {"tolerance", "candidates", "chosen", "measured"}
 
 
-def test_parents_are_named_with_the_digest_of_their_weights(built: Built) -> None:
-    base, dense = (sha256(built.checkpoint(stage) / "model.safetensors") for stage in ("base", "dense"))
+def test_parents_are_named_with_the_digest_of_their_files(built: Built) -> None:
+    base, dense = (checkpoint_digest(built.checkpoint(stage)) for stage in ("base", "dense"))
     base_name = built.manifests["dense"].base_model
     assert {name: (manifest.parent, manifest.parent_digest) for name, manifest in built.manifests.items()} == {
         "dense": (base_name, base),

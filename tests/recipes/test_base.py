@@ -21,6 +21,7 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
+from build_models import base
 from build_models.base import import_base, train_tokenizer
 from build_models.build import build
 from build_models.data import load_data
@@ -112,6 +113,26 @@ def test_a_checkpoint_with_afriberta_s_layout_builds(tmp_path: Path, sentencepie
     slow = AutoTokenizer.from_pretrained(checkpoint, use_fast=False)
     assert tokenizer(text)["input_ids"] == slow(text)["input_ids"]
     assert [path.name for path in settings.out.rglob("*.bin")] == []
+
+
+def test_the_commit_that_the_hub_gave_is_recorded(
+    tmp_path: Path, sentencepiece_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "afriberta_tiny", sentencepiece_model)
+    load = base.AutoModelForMaskedLM.from_pretrained
+
+    def from_the_hub(*arguments: object, **options: object) -> XLMRobertaForMaskedLM:
+        model = load(*arguments, **options)
+        model.config._commit_hash = "c0ffee"
+        return model
+
+    monkeypatch.setattr(base.AutoModelForMaskedLM, "from_pretrained", from_the_hub)
+    settings = replace(
+        TINY, out=tmp_path / "out", base=str(checkpoint), languages=("swa",), sample_sentences=10,
+        finetune=replace(TINY.finetune, epochs=1),
+    )  # fmt: skip
+    (manifest,) = build(settings, ["dense"])
+    assert manifest.base_revision == "c0ffee"
 
 
 def test_another_base_is_built_anew(tmp_path: Path, sentencepiece_model: Path) -> None:

@@ -1,11 +1,13 @@
 """Building again runs only what changed."""
 
+import json
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from build_models import export, training
+from build_models import context, export, training
 from build_models.build import build
 from build_models.recipes import dense, distilled, dynamic, int8, pruned
 from build_models.settings import DistillationSettings
@@ -78,6 +80,19 @@ def test_another_sparsity_builds_only_pruned(copy: Built) -> None:
     assert {name.removeprefix(".work/").split("/")[0] for name in changed} == {"pruned"}
 
 
+def would_build(copy: Built, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The variants with something to do: each by itself, stopped where its first work would begin."""
+    forbid_training(monkeypatch)
+    forbid_making(monkeypatch)
+    ran = set()
+    for variant in VARIANTS:
+        try:
+            build(copy.settings, [variant])
+        except Ran:
+            ran.add(variant)
+    return ran
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -91,16 +106,37 @@ def test_another_sparsity_builds_only_pruned(copy: Built) -> None:
 def test_what_a_change_would_build(
     copy: Built, monkeypatch: pytest.MonkeyPatch, change: dict[str, object], expected: set[str]
 ) -> None:
-    """Each variant by itself, stopped where its first work would begin."""
+    changed = replace(copy, settings=replace(copy.settings, **change))  # type: ignore[arg-type]
+    assert would_build(changed, monkeypatch) == expected
+
+
+def note(path: Path) -> None:
+    """Change a JSON file and nothing that it says of the model."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), "note": "changed"}))
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize(
+    ("stage", "expected"), [("base", set(VARIANTS)), ("dense", {"distilled", "int8", "dynamic"})], ids=["base", "dense"]
+)
+def test_what_another_tokenizer_or_configuration_would_build(
+    copy: Built, monkeypatch: pytest.MonkeyPatch, stage: str, expected: set[str], file: str
+) -> None:
+    note(copy.checkpoint(stage) / file)
+    assert would_build(copy, monkeypatch) == expected
+
+
+def test_what_another_teacher_would_train(copy: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage itself, not only the artefact: a student of another teacher is another student."""
+    flip(copy.checkpoint("dense") / "model.safetensors")
     forbid_training(monkeypatch)
-    forbid_making(monkeypatch)
-    ran = set()
-    for variant in VARIANTS:
-        try:
-            build(replace(copy.settings, **change), [variant])  # type: ignore[arg-type]
-        except Ran:
-            ran.add(variant)
-    assert ran == expected
+    with pytest.raises(Ran):
+        build(copy.settings, ["distilled"])
+
+
+def test_another_version_of_a_library_builds_all(copy: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "version", lambda library: "999" if library == "onnxruntime" else version(library))
+    assert would_build(copy, monkeypatch) == set(VARIANTS)
 
 
 def flip(path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from build_models.__main__ import cli, main
+from build_models.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,6 +121,19 @@ def test_data_that_is_wrong_is_named_by_file_and_line(tmp_path: Path) -> None:
     (folder / "dev.txt").write_text("Rais O\nRuto PER\n\n", encoding="utf-8")
     said = refusal("--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"))
     assert said.startswith(f"error: {folder / 'dev.txt'}, line 2: unknown label 'PER'")
+
+
+def test_two_builds_in_one_folder(tmp_path: Path) -> None:
+    with Workspace(tmp_path / ".work").locked():
+        said = refusal("--out", str(tmp_path), "--languages", "swa", "--sample-sentences", "10")
+    assert said == f"error: Another build is at work in {tmp_path}: wait for its end, or give another --out"
+    assert not (tmp_path / ".work" / "base").exists()
+
+
+def test_a_vocabulary_that_the_letters_alone_exceed(tmp_path: Path) -> None:
+    options = ("--languages", "amh", "--sample-sentences", "50", "--vocabulary", "100")
+    said = refusal("--out", str(tmp_path), *options)
+    assert said.startswith("error: 100 pieces cannot be learnt from 50 sentences: give another --vocabulary, more")
 
 
 def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_the_student_has_half_the_layers(built: Built) -> None:
 
 
 def test_the_weights_that_went_are_one_layer(built: Built) -> None:
-    width, wide = 128, 512
+    width, wide = 96, 256
     layer = 4 * (width * width + width) + 2 * width * wide + wide + width + 4 * width
     assert built.manifests["dense"].parameters - built.manifests["distilled"].parameters == layer
 

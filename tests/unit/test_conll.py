@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from build_models import hub
 from build_models.data import SPLITS, Dataset, Sentence, checked, choose, load_data, read_conll, read_folder, to_conll
 from build_models.errors import BuildError, DataError
 
@@ -119,6 +120,19 @@ def test_a_label_that_training_has_not_is_refused(tmp_path: Path, split: str) ->
     write_language(tmp_path, "hau", **{split: "Kano B-LOC\n"})
     with pytest.raises(DataError, match=f"{split} of hau has the label 'B-LOC'.*it has B-PER, I-PER, O"):
         read_folder(tmp_path, None)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("word", ["", "New York", " ", "a\tb", "a\n", "\r"])
+def test_a_word_that_conll_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch, split: str, word: str) -> None:
+    """Only the hub can have them."""
+    good = Sentence("hau", ["Kano\u00a0City"], ["O"])
+    splits = {name: [good] for name in SPLITS}
+    splits[split] = [good, Sentence("hau", ["a", word], ["O", "O"])]
+    monkeypatch.setattr(hub, "load_hub_data", lambda *_: Dataset("toy", **splits))
+    with pytest.raises(DataError) as caught:
+        load_data("some/data", None, None, 0, 10)
+    assert str(caught.value).startswith(f"toy: {split} of hau has the word {word!r}:")
 
 
 def test_an_inside_is_known_where_training_has_only_the_begin(tmp_path: Path) -> None:

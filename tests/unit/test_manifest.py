@@ -253,6 +253,12 @@ def test_a_missing_file_is_found(artifact: Path) -> None:
     assert refuse(artifact).startswith(f"{artifact / 'more' / 'config.json'} cannot be read (No such file")
 
 
+@pytest.mark.parametrize("name", ["config.json", "more/adapter.bin", "more/manifest.json"])
+def test_a_file_that_the_manifest_does_not_list_is_found(artifact: Path, name: str) -> None:
+    (artifact / name).write_text("{}")
+    assert refuse(artifact).startswith(f"{artifact / name} is not in the manifest")
+
+
 @pytest.mark.parametrize("kind", ["relative", "absolute", "link"])
 def test_a_file_outside_the_artifact_is_refused_even_if_it_matches(artifact: Path, kind: str) -> None:
     outside = artifact.parent / "secret"

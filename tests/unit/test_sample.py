@@ -4,9 +4,19 @@ from pathlib import Path
 import pytest
 
 from build_models.data import SPLITS, Dataset, Sentence
+from build_models.errors import BuildError
 from build_models.sample.check import problems
 from build_models.sample.generate import DEV_SENTENCES, TEST_SENTENCES, generate_sample, to_sentence
-from build_models.sample.grammar import LABELS, PackError, Span, blend, languages, load_pack, parse, split_of
+from build_models.sample.grammar import (
+    LABELS,
+    PackError,
+    Span,
+    blend,
+    languages,
+    load_pack,
+    parse,
+    split_of,
+)
 
 TRAIN_SENTENCES = 1500
 SIZES = {"train": TRAIN_SENTENCES, "dev": DEV_SENTENCES, "test": TEST_SENTENCES}
@@ -65,7 +75,7 @@ def test_the_same_seed_gives_the_same_sample_and_another_seed_another() -> None:
 
 
 def test_a_language_is_the_same_alone_and_among_others(sample: Dataset) -> None:
-    alone = generate_sample(["luo"])
+    alone = generate_sample(["luo"], sentences=TRAIN_SENTENCES)
     for split in SPLITS:
         assert getattr(alone, split) == [s for s in getattr(sample, split) if s.language == "luo"]
 
@@ -131,6 +141,7 @@ def test_lists_are_dealt_out_to_all_splits_and_the_best_known_train(size: int) -
 def test_blended_names() -> None:
     assert blend(parse("Nairobi"), parse("Mombasa")) == ("Naibasa",)
     assert blend(parse("New York"), parse("Mombasa")) == parse("New York")
+    assert blend(parse("New York"), parse("Addis Ababa")) == ("New Ababa",)
     assert blend(parse("{city}"), parse("Mombasa")) == parse("{city}")
     assert blend(parse("Jos"), parse("Mombasa")) == parse("Jos")
 
@@ -198,6 +209,11 @@ def test_a_pack_that_cannot_be_used_is_named(tmp_path: Path, changes: dict[str, 
     with pytest.raises(PackError, match=message) as caught:
         pack_of(tmp_path, **changes)
     assert str(tmp_path / "xyz.toml") in str(caught.value)
+
+
+def test_the_command_line_prints_a_pack_that_cannot_be_used_as_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BuildError):
+        pack_of(tmp_path, patterns="['{LOC:town}']")
 
 
 def test_a_missing_pack_is_named(tmp_path: Path) -> None:

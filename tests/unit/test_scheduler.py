@@ -185,11 +185,33 @@ def test_a_newcomer_does_not_make_up_for_the_time_before_it_came() -> None:
     assert log[log.index("newcomer") : last].count("early") > 8
 
 
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_long_job_ends_though_short_ones_keep_coming(slots: int) -> None:
+    log: list[str] = []
+
+    async def scenario(scheduler: Scheduler) -> None:
+        ended = asyncio.Event()
+
+        async def keep_coming() -> None:
+            while not ended.is_set():
+                await scheduler.run(steps_of("short", 1, log, 0.002), PATIENCE)
+
+        clients = [asyncio.create_task(keep_coming()) for _ in range(4 * slots)]
+        try:
+            await scheduler.run(steps_of("long", 20, log, 0.002), 3)
+        finally:
+            ended.set()
+            await asyncio.gather(*clients)
+
+    in_loop(scenario, slots)
+    assert log.count("short") > 20, "the short ones have their share as well"
+
+
 def test_times_are_measured() -> None:
     async def scenario(scheduler: Scheduler) -> None:
         _, job = await scheduler.run(steps_of("job", 3, [], 0.01), PATIENCE)
-        # The last step returns instead of yielding: what the first two took is counted.
-        assert job.used_seconds >= 0.02
+        # The last step, which returns instead of yielding, is counted too.
+        assert job.used_seconds >= 0.03
         assert job.queue_seconds >= 0
 
     in_loop(scenario)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from build_models import training
@@ -164,6 +164,58 @@ def test_the_state_is_safetensors_and_json_only(tmp_path: Path) -> None:
 def test_a_broken_marker_begins_again(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text)
     assert train(tmp_path, new_model()) == BATCHES
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.safetensors"])
+@pytest.mark.parametrize("size", [None, 0, 100, -1], ids=["missing", "empty", "cut header", "cut end"])
+def test_a_damaged_state_is_said_and_begins_again(
+    tmp_path: Path, uninterrupted: TiedModel, capsys: pytest.CaptureFixture[str], file: str, size: int | None
+) -> None:
+    with pytest.raises(Stopped):
+        train(tmp_path, new_model(), stop_at(6))
+    path = tmp_path / "state-5" / file
+    contents = path.read_bytes()
+    path.unlink()
+    if size is not None:
+        path.write_bytes(contents[:size])
+    model = new_model()
+    # Stopped again: what is kept from now on can be gone on from.
+    with pytest.raises(Stopped):
+        train(tmp_path, model, stop_at(3))
+    assert "toy: the state kept at step 5 is damaged" in capsys.readouterr().err
+    model = new_model()
+    assert train(tmp_path, model) == BATCHES[2:]
+    assert same(model, uninterrupted)
+
+
+def test_a_state_of_another_model_changes_nothing(tmp_path: Path, uninterrupted: TiedModel) -> None:
+    with pytest.raises(Stopped):
+        train(tmp_path, new_model(), stop_at(6))
+    weights = load_file(tmp_path / "state-5" / "weights.safetensors")
+    save_file({**weights, "second.bias": torch.zeros(7)}, tmp_path / "state-5" / "weights.safetensors")
+    model = new_model()
+    assert train(tmp_path, model) == BATCHES
+    assert same(model, uninterrupted)
+
+
+def test_the_state_is_on_the_disk_before_its_marker_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[bool] = []
+
+    def look(folder: Path) -> None:
+        assert sorted(folder.glob("state-*/*.safetensors"))
+        named.append((folder / "state.json").exists())
+
+    monkeypatch.setattr(training, "flush", look)
+    with pytest.raises(Stopped):
+        train(tmp_path, new_model(), stop_at(2))
+    assert named == [False]
+
+
+def test_the_loss_said_is_the_average_of_the_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weight = nn.Linear(1, 1)
+    trainer = Trainer[int]("toy", weight, Optimization(0.0), tmp_path)
+    trainer.run([0, 1, 2], lambda _: 0 * weight.weight.sum() + 2.0)
+    assert "toy: 3 steps, loss 2.000" in capsys.readouterr().err
 
 
 def test_a_mask_applied_after_each_step_holds_to_the_end(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from service.pipeline import WORDS_AT_ONCE, Encoder, Tokens, Window
+from service.pipeline import CHARACTERS_AT_ONCE, WORDS_AT_ONCE, Encoder, Tokens, Window
 
 MakeEncoder = Callable[[int, int], Encoder]
 thorough = settings(max_examples=100, deadline=None)
@@ -121,6 +122,31 @@ def test_a_long_document_is_encoded_in_steps_with_the_same_pieces(
     tokens, windows = lay_out(encoder, words)
     assert tokens.pieces == toy_tokenizer.encode(words, is_pretokenized=True, add_special_tokens=False).ids
     assert [word for decided, _ in windows for word in decided] == list(range(len(words)))
+
+
+def test_a_word_that_grows_in_normalization_is_cut_first(make_encoder: MakeEncoder) -> None:
+    # U+FDFA becomes 18 characters.
+    started = time.process_time()
+    tokens = make_encoder(64, 16).encode_all(["\ufdfa" * 100_000, "Kano"])
+    assert time.process_time() - started < 0.5
+    assert 0 <= tokens.heads[0] < tokens.heads[1] <= 62
+
+
+def test_long_words_are_encoded_few_at_a_time(make_encoder: MakeEncoder) -> None:
+    words = ["m" * 400] * 100
+    steps = [0, *(len(tokens.heads) for tokens in make_encoder(64, 16).encode(words))]
+    assert steps[-1] == len(words)
+    assert all(0 < (after - before) * 400 <= CHARACTERS_AT_ONCE for before, after in pairwise(steps))
+
+
+@pytest.mark.parametrize("word", ["<s>", "</s>", "<pad>", "<mask>", "Kano</s><s>na"])
+def test_a_word_that_spells_a_special_piece_is_text(
+    toy_tokenizer: Tokenizer, make_encoder: MakeEncoder, word: str
+) -> None:
+    pieces = make_encoder(64, 16).encode_all([word]).pieces
+    specials = {toy_tokenizer.token_to_id(special) for special in ("<s>", "</s>", "<pad>", "<mask>")}
+    assert pieces
+    assert not specials & set(pieces)
 
 
 @thorough

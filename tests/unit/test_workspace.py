@@ -1,10 +1,15 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from build_models import workspace as workspace_module
-from build_models.workspace import Workspace, key_of
+from build_models.errors import BuildError
+from build_models.workspace import Workspace, key_of, sources
+
+ROOT = Path(__file__).parents[2]
 
 
 class Stage:
@@ -59,6 +64,44 @@ def test_changed_code_runs_again(workspace: Workspace, monkeypatch: pytest.Monke
     monkeypatch.setattr(workspace_module, "code_digest", lambda: "other code")
     workspace.stage("dense", {}, stage)
     assert stage.runs == 2
+
+
+def test_the_code_is_that_which_results_depend_on() -> None:
+    code = {path.relative_to(ROOT).as_posix() for path in sources()}
+    assert all(path.is_file() for path in sources())
+    assert {"build_models/training.py", "build_models/recipes/dense.py", "build_models/sample/grammar.py"} <= code
+    assert {name for name in code if name.startswith("service/")} == {
+        *(f"service/{name}.py" for name in ("decoding", "pipeline", "scoring", "words")),
+        *(f"service/runtimes/{name}.py" for name in ("__init__", "llm_int8", "onnx")),
+    }
+    assert "build_models/sample/check.py" not in code
+
+
+def test_a_second_build_in_the_same_folder_is_refused(workspace: Workspace) -> None:
+    with (
+        workspace.locked(),
+        pytest.raises(BuildError, match=f"Another build is at work in {workspace.folder.parent}:"),
+        Workspace(workspace.folder).locked(),
+    ):
+        pytest.fail("two builds at once")
+    with Workspace(workspace.folder).locked():
+        pass
+
+
+def test_a_killed_build_leaves_no_lock(workspace: Workspace) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from build_models.workspace import Workspace\n"
+        "with Workspace(Path(sys.argv[1])).locked(): print('locked', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(workspace.folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(BuildError), workspace.locked():
+            pytest.fail("two builds at once")
+        other.kill()
+    with workspace.locked():
+        pass
 
 
 def test_stages_do_not_disturb_each_other(workspace: Workspace) -> None:
