@@ -62,7 +62,7 @@ def build_without_room(out: Path, *options: str) -> str:
         ("pruned", "--sparsity", "0.3", 0),
         ("pruned", "--sparsity", "0.3", 1500),
         ("pruned", "--sparsity", "0.3", 2500),
-        ("pruned", "--sparsity", "0.3", 5000),
+        ("pruned", "--sparsity", "0.3", 3600),
         ("int8", "--int8-threshold", "5", 0),
         ("int8", "--int8-threshold", "5", 900),
         ("dynamic", "--seed", "42", 2000),
