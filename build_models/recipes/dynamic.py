@@ -9,8 +9,10 @@ needs: ONNX Runtime takes the best kernels that the CPU has, and there are some 
 import logging
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -27,7 +29,10 @@ from service.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
 TOLERANCE = 0.002
-"""Settings whose dev F1 is this close to the best count as equally good; the fastest of them is taken."""
+"""Settings whose dev F1 is this close to the best count as equally good."""
+
+SPEED_TOLERANCE = 0.2
+"""Of these, those within this share of the fastest count as equally fast, and the smallest file is taken."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,24 @@ CANDIDATES = [
     Candidate(fused=False, signed=True, per_channel=True, embeddings=True),
     Candidate(fused=False, signed=False, per_channel=False, embeddings=True),
 ]
+
+
+class Measured(NamedTuple):
+    """What one of the candidates, by its number, came to."""
+
+    number: int
+    f1: float
+    seconds: float
+    bytes: int
+
+
+def choose(measured: Sequence[Measured]) -> int:
+    """The number of the smallest file among the fastest of the best."""
+    best = max(entry.f1 for entry in measured)
+    good = [entry for entry in measured if entry.f1 >= best - TOLERANCE]
+    fastest = min(entry.seconds for entry in good)
+    fast = [entry for entry in good if entry.seconds <= fastest * (1 + SPEED_TOLERANCE)]
+    return min(fast, key=lambda entry: (entry.bytes, entry.seconds)).number
 
 
 def quantize(source: Path, target: Path, candidate: Candidate) -> None:
@@ -99,7 +122,11 @@ def count_weights(path: Path) -> tuple[int, int]:
 def build(context: Context) -> Manifest:
     parent = dense.checkpoint(context)
     settings = context.settings
-    parameters = {"tolerance": TOLERANCE, "candidates": [asdict(candidate) for candidate in CANDIDATES]}
+    parameters = {
+        "tolerance": TOLERANCE,
+        "speed_tolerance": SPEED_TOLERANCE,
+        "candidates": [asdict(candidate) for candidate in CANDIDATES],
+    }
 
     def fill(folder: Path) -> Made:
         with tempfile.TemporaryDirectory(dir=folder) as temporary, full_disk_named(folder):
@@ -118,12 +145,9 @@ def build(context: Context) -> Manifest:
                 )
                 f1 = evaluate(pipeline, context.dataset.dev, f"dynamic: {candidate.name}").f1
                 seconds = seconds_per_text(pipeline, context.dataset.dev)
-                measured.append((f1, seconds, number))
+                measured.append(Measured(number, f1, seconds, (place / MODEL).stat().st_size))
                 say(f"dynamic: {candidate.name}: dev F1 {f1:.4f}, {1000 * seconds:.2f} ms a text")
-            best = max(f1 for f1, _, _ in measured)
-            f1, seconds, chosen = min(
-                (entry for entry in measured if entry[0] >= best - TOLERANCE), key=lambda entry: entry[1]
-            )
+            chosen = choose(measured)
             say(f"dynamic: chosen {CANDIDATES[chosen].name}")
             shutil.move(work / str(chosen) / MODEL, folder / MODEL)
         return Made(
@@ -131,8 +155,13 @@ def build(context: Context) -> Manifest:
             notes={
                 "chosen": asdict(CANDIDATES[chosen]),
                 "measured": [
-                    {**asdict(CANDIDATES[number]), "dev_f1": round(f1, 4), "seconds_per_text": round(seconds, 6)}
-                    for f1, seconds, number in measured
+                    {
+                        **asdict(CANDIDATES[entry.number]),
+                        "dev_f1": round(entry.f1, 4),
+                        "seconds_per_text": round(entry.seconds, 6),
+                        "bytes": entry.bytes,
+                    }
+                    for entry in measured
                 ],
             },
         )

@@ -112,7 +112,7 @@ def test_recipes_record_all_their_parameters(built: Built) -> None:
         "distillation": {"temperature": 2.0, "alpha": 0.7, "layers": None, "epochs": None},
     }
     assert parameters["int8"] == {"threshold": 6.0, "other_weights": "float16"}
-    assert set(parameters["dynamic"]) == {"tolerance", "candidates", "chosen", "measured"}
+    assert set(parameters["dynamic"]) == {"tolerance", "speed_tolerance", "candidates", "chosen", "measured"}
 
 
 def test_parents_are_named_with_the_digest_of_their_files(built: Built) -> None:

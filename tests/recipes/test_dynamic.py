@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from build_models.base import SHAPES
 from build_models.data import Sentence
-from build_models.recipes.dynamic import CANDIDATES, TOLERANCE, count_weights
+from build_models.recipes.dynamic import CANDIDATES, SPEED_TOLERANCE, TOLERANCE, Measured, choose, count_weights
 from service.pipeline import Pipeline
 from tests.recipes.conftest import Built
 from tests.recipes.readings import word_probabilities
@@ -73,14 +73,24 @@ def test_every_candidate_was_measured(built: Built) -> None:
     parameters = built.manifests["dynamic"].recipe.parameters
     assert parameters["candidates"] == [asdict(candidate) for candidate in CANDIDATES]
     measured = [
-        {key: value for key, value in entry.items() if key not in ("dev_f1", "seconds_per_text")}
+        {key: value for key, value in entry.items() if key not in ("dev_f1", "seconds_per_text", "bytes")}
         for entry in parameters["measured"]
     ]
     assert measured == parameters["candidates"]
     assert all(entry["seconds_per_text"] > 0 for entry in parameters["measured"])
 
 
-def test_the_chosen_settings_are_the_fastest_of_the_equally_good(built: Built) -> None:
+def test_the_smallest_of_the_fastest_of_the_best_is_chosen() -> None:
+    best_but_slow = Measured(0, 0.900, 2.0, 10)
+    good_and_fast = Measured(1, 0.899, 1.0, 60)
+    good_about_as_fast_and_small = Measured(2, 0.8985, 1.1, 20)
+    fast_and_small_but_worse = Measured(3, 0.897, 0.5, 1)
+    assert choose([best_but_slow, good_and_fast, good_about_as_fast_and_small, fast_and_small_but_worse]) == 2
+    assert choose([best_but_slow, good_and_fast, fast_and_small_but_worse]) == 1
+    assert choose([best_but_slow, fast_and_small_but_worse]) == 0
+
+
+def test_the_chosen_settings_are_fast_among_the_equally_good(built: Built) -> None:
     manifest = built.manifests["dynamic"]
     measured = manifest.recipe.parameters["measured"]
     (chosen,) = (entry for entry in measured if manifest.recipe.parameters["chosen"].items() <= entry.items())
@@ -89,7 +99,8 @@ def test_the_chosen_settings_are_the_fastest_of_the_equally_good(built: Built) -
     # F1 is written down in four digits: what lies that near the edge may be on either side.
     assert chosen["dev_f1"] >= best - TOLERANCE - 1e-4
     clearly_good = [entry for entry in measured if entry["dev_f1"] >= best - TOLERANCE + 1e-4]
-    assert chosen["seconds_per_text"] <= min(entry["seconds_per_text"] for entry in clearly_good)
+    fastest = min(entry["seconds_per_text"] for entry in clearly_good)
+    assert chosen["seconds_per_text"] <= fastest * (1 + SPEED_TOLERANCE) + 1e-6
     # The artefact holds the model that was measured.
     assert manifest.metrics["dev"].f1 == pytest.approx(chosen["dev_f1"], abs=1e-4)
 
