@@ -12,10 +12,9 @@ import re
 from pathlib import Path
 
 from build_models.data import Sentence, read_conll
-from build_models.evaluate import evaluate
+from build_models.evaluate import evaluate, open_pipeline
 from service.manifest import read_manifest
-from service.pipeline import Encoder, Pipeline, Timer, run_to_end
-from service.runtimes import load_runtime
+from service.pipeline import Pipeline, Timer, run_to_end
 from service.settings import available_cpus
 from service.variants import VARIANTS
 
@@ -65,10 +64,8 @@ def main() -> None:
     for name in VARIANTS:
         folder = arguments.artifacts / name
         manifest = read_manifest(folder)
-        pipeline = Pipeline(
-            load_runtime(manifest.runtime, folder, available_cpus()),
-            Encoder.from_folder(folder, manifest.max_length, manifest.overlap),
-            manifest.labels,
+        pipeline = open_pipeline(
+            folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, available_cpus()
         )
         correct, predicted, gold = well_known(pipeline)
         scores = evaluate(pipeline, dev, name) if dev else None
