@@ -5,7 +5,7 @@ import json
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from service.pool import VariantPool
 from tests.fakes import FakeRuntimes
 from tests.http.conftest import Service, Services
-from tests.http.servers import connection, head, read_until_closed, served
+from tests.http.servers import connection, eventually, head, read_until_closed, served
 from tests.http.shapes import assert_refused
 
 LIMIT = 1024 * 1024
@@ -29,15 +29,6 @@ def limited(services: Services, pool: VariantPool, session_runtimes: FakeRuntime
 def port(limited: Service) -> Iterator[int]:
     with served(limited.front) as port:
         yield port
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def gauge(port: int, name: str) -> str:
