@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from build_models.errors import BuildError
-from build_models.progress import console
+from build_models.command_line import errors_in_a_line
 from service.variants import VARIANTS
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
 
-@cli.command(
+@cli.callback(
+    invoke_without_command=True,
     epilog="""
 Examples:
 
@@ -25,9 +25,10 @@ Examples:
 fine-tunes AfriBERTa.
 
 `python -m build_models --variants pruned --sparsity 0.8` builds one variant again with another setting.
-"""
+""",
 )
 def main(
+    context: typer.Context,
     base: Annotated[
         str | None,
         typer.Option(help="Checkpoint to start from: a folder or a hub id, XLM-R architecture. Default: make one."),
@@ -70,7 +71,10 @@ def main(
     """Build variants of one named-entity model: dense, pruned, distilled, int8 and dynamic.
 
     What is unchanged since the last build is kept. A build that was killed goes on where it was.
+    The options above belong to the build; the commands below have their own.
     """
+    if context.invoked_subcommand is not None:
+        return
     # Heavy imports wait until the arguments are known to be good.
     from build_models.base import SHAPES, BaseSettings
     from build_models.build import build, show
@@ -106,19 +110,8 @@ def main(
         ),
         threads=threads or available_cpus(),
     )
-    try:
+    with errors_in_a_line():
         show(build(settings, variants.split(",")))
-    except BuildError as error:
-        raise fail(str(error)) from None
-    except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
-        raise fail(f"{error.strerror or error}{place}") from None
-
-
-def fail(message: str) -> typer.Exit:
-    """Say what went wrong, in one line, and end with status 1."""
-    console.print(f"error: {message}", style="red", highlight=False, soft_wrap=True, markup=False)
-    return typer.Exit(1)
 
 
 if __name__ == "__main__":

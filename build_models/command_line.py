@@ -1,0 +1,27 @@
+"""What the commands of ``python -m build_models`` share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from build_models.errors import BuildError
+from build_models.progress import console
+
+
+@contextmanager
+def errors_in_a_line() -> Iterator[None]:
+    """Say what went wrong inside in one line, and end the command with status 1."""
+    try:
+        yield
+    except BuildError as error:
+        raise fail(str(error)) from None
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        raise fail(f"{error.strerror or error}{place}") from None
+
+
+def fail(message: str) -> typer.Exit:
+    """Say what went wrong, in one line; raise what this returns to end with status 1."""
+    console.print(f"error: {message}", style="red", highlight=False, soft_wrap=True, markup=False)
+    return typer.Exit(1)
