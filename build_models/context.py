@@ -13,12 +13,13 @@ from typing import Any
 
 from safetensors import safe_open
 
-from build_models.data import Dataset, to_conll
+from build_models.data import Dataset
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
 from build_models.finetune import Example, encode_examples
 from build_models.progress import say
 from build_models.settings import BuildSettings
 from build_models.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
+from service.conll import to_conll
 from service.manifest import (
     ArtifactError,
     DataRecord,

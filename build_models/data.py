@@ -2,26 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from build_models.errors import BuildError, DataError
+from service.conll import ConllError, Sentence, parse_conll, to_conll
 
 SPLITS = ("train", "dev", "test")
-_LABEL = re.compile(r"O|[BI]-.+")
-_COLUMNS = re.compile(r"[ \t]+")
 _WORD = re.compile(r"[^ \t\r\n]+")
 """What CoNLL can hold as a word: other white space, such as a no-break space, separates no columns."""
-
-
-class Sentence(NamedTuple):
-    """Words and their IOB2 labels, one for each word, in a language (ISO 639-3)."""
-
-    language: str
-    words: list[str]
-    labels: list[str]
 
 
 @dataclass(frozen=True)
@@ -54,14 +44,6 @@ class Dataset:
         return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
-def to_conll(sentences: Iterable[Sentence]) -> str:
-    """Sentences as CoNLL text: a word and its label on a line, a blank line after each sentence."""
-    return "".join(
-        "".join(f"{word} {label}\n" for word, label in zip(sentence.words, sentence.labels, strict=True)) + "\n"
-        for sentence in sentences
-    )
-
-
 def read_conll(path: Path, language: str) -> list[Sentence]:
     """Read a CoNLL file: the word in the first column, its label in the last, blank lines between sentences.
 
@@ -74,27 +56,10 @@ def read_conll(path: Path, language: str) -> list[Sentence]:
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1
         raise DataError(f"{path}, line {number}: not UTF-8") from error
-    sentences: list[Sentence] = []
-    words: list[str] = []
-    labels: list[str] = []
-    for number, raw in enumerate(f"{text}\n\n".split("\n"), 1):
-        line = raw.strip(" \t\r")
-        columns = _COLUMNS.split(line)
-        if columns == [""]:
-            if words:
-                sentences.append(Sentence(language, words, labels))
-            words, labels = [], []
-        elif columns[0] == "-DOCSTART-":
-            continue
-        elif len(columns) == 1:
-            raise DataError(f"{path}, line {number}: {line[:40]!r} has one column; expected a word and its label")
-        elif not _LABEL.fullmatch(columns[-1]):
-            raise DataError(
-                f"{path}, line {number}: unknown label {columns[-1][:40]!r}; expected O, B-TYPE or I-TYPE (IOB2)"
-            )
-        else:
-            words.append(columns[0])
-            labels.append(columns[-1])
+    try:
+        sentences = parse_conll(text, language)
+    except ConllError as error:
+        raise DataError(f"{path}, {error}") from None
     if not sentences:
         raise DataError(f"{path} holds no sentence")
     return sentences

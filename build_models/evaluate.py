@@ -5,8 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from build_models.data import Sentence
 from build_models.progress import progress
+from service.conll import Sentence
 from service.manifest import Scores
 from service.pipeline import Encoder, Pipeline, label_sentences
 from service.runtimes import load_runtime

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from build_models.data import Sentence
 from build_models.errors import BuildError
 from build_models.settings import FinetuneSettings
 from build_models.training import Optimization, Trainer
+from service.conll import Sentence
 from service.pipeline import Encoder
 
 IGNORED = -100

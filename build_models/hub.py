@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from build_models.data import Dataset, Sentence, choose
+from build_models.data import Dataset, choose
 from build_models.errors import BuildError, DataError
+from service.conll import Sentence
 
 ALIASES = {"masakhaner": "masakhane/masakhaner", "masakhaner2": "masakhane/masakhaner2"}
 PARQUET = "refs/convert/parquet"

@@ -11,8 +11,9 @@ import json
 import re
 from pathlib import Path
 
-from build_models.data import Sentence, read_conll
+from build_models.data import read_conll
 from build_models.evaluate import evaluate, open_pipeline
+from service.conll import Sentence
 from service.manifest import read_manifest
 from service.pipeline import Pipeline, Timer, run_to_end
 from service.settings import available_cpus

@@ -3,8 +3,9 @@
 import random
 from collections.abc import Iterator, Sequence
 
-from build_models.data import Dataset, Sentence, choose
+from build_models.data import Dataset, choose
 from build_models.sample.grammar import Pack, Span, Split, languages, load_pack
+from service.conll import Sentence
 from service.words import split_words
 
 DEV_SENTENCES, TEST_SENTENCES = 60, 150

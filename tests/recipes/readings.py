@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForTokenClassification
 
-from build_models.data import Sentence
+from service.conll import Sentence
 from service.pipeline import Pipeline, log_softmax
 
 LENGTHS = (1, 2, 7, 33, 62)

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
 from build_models.context import LIBRARIES
-from build_models.data import Sentence
+from service.conll import Sentence
 from service.manifest import MANIFEST, read_manifest, verify
 from service.pipeline import Pipeline, label_sentences
 from service.scoring import score

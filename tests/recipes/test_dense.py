@@ -1,4 +1,4 @@
-from build_models.data import Sentence
+from service.conll import Sentence
 from service.pipeline import Pipeline, label_sentences, log_softmax
 from tests.recipes.conftest import Built
 from tests.recipes.readings import checkpoint_logits, largest_difference

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from build_models.base import SHAPES
-from build_models.data import Sentence
 from build_models.recipes.dynamic import CANDIDATES, SPEED_TOLERANCE, TOLERANCE, Measured, choose, count_weights
+from service.conll import Sentence
 from service.pipeline import Pipeline
 from tests.recipes.conftest import Built
 from tests.recipes.readings import word_probabilities

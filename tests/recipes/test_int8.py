@@ -8,7 +8,7 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForTokenClassification
 
-from build_models.data import Sentence
+from service.conll import Sentence
 from service.pipeline import Pipeline
 from tests.recipes.conftest import Built
 from tests.recipes.readings import word_probabilities

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from build_models.data import Sentence
+from service.conll import Sentence
 from service.engine import Engine
 from service.pipeline import Pipeline
 from service.pool import VariantPool

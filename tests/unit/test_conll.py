@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from build_models import hub
-from build_models.data import SPLITS, Dataset, Sentence, checked, choose, load_data, read_conll, read_folder, to_conll
+from build_models.data import SPLITS, Dataset, checked, choose, load_data, read_conll, read_folder
 from build_models.errors import BuildError, DataError
+from service.conll import Sentence, to_conll
 
 TWO_SENTENCES = [
     Sentence("hau", ["Buhari", "ya", "isa"], ["B-PER", "O", "O"]),

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from build_models.data import SPLITS, Dataset, Sentence
+from build_models.data import SPLITS, Dataset
 from build_models.errors import BuildError
 from build_models.sample.check import problems
 from build_models.sample.generate import DEV_SENTENCES, TEST_SENTENCES, generate_sample, to_sentence
@@ -17,6 +17,7 @@ from build_models.sample.grammar import (
     parse,
     split_of,
 )
+from service.conll import Sentence
 
 TRAIN_SENTENCES = 1500
 SIZES = {"train": TRAIN_SENTENCES, "dev": DEV_SENTENCES, "test": TEST_SENTENCES}
