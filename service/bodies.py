@@ -14,8 +14,13 @@ MAX_PROBLEMS = 10
 MAX_FIELD_CHARACTERS = 100
 
 
-async def read_json(request: Request, model: type[Model], max_bytes: int) -> Model:
-    """Read a body as ``model``. Raises 415, 413, 400 or 422 (see ``errors``); never holds more than ``max_bytes``."""
+async def read_json(request: Request, model: type[Model], max_bytes: int, optional: bool = False) -> Model:
+    """Read a body as ``model``. Raises 415, 413, 400 or 422 (see ``errors``); never holds more than ``max_bytes``.
+
+    Where the body is ``optional``, none at all is read as ``{}``.
+    """
+    if optional and "content-type" not in request.headers and not await _read(request, max_bytes):
+        return model()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType(
@@ -29,6 +34,8 @@ async def read_json(request: Request, model: type[Model], max_bytes: int) -> Mod
             {"expected": "no Content-Encoding"},
         )
     body = await _read(request, max_bytes)
+    if optional and not body:
+        return model()
     try:
         # NaN and Infinity are not JSON, though the model would read them as numbers.
         content = from_json(body, allow_inf_nan=False, cache_strings="none")

@@ -15,7 +15,7 @@ from service.errors import Draining, Overloaded, TookTooLong, TooLarge
 from service.metrics import Metrics
 from service.pipeline import Pipeline, Result, Timer
 from service.pool import VariantPool
-from service.scheduler import Scheduler
+from service.scheduler import BACKGROUND, Scheduler
 from service.schemas import EntityAnswer, NerAnswer, NerRequest, ResultAnswer, Timing
 from service.settings import Settings
 
@@ -100,7 +100,7 @@ class Engine:
         Raises ``UnknownVariant``, ``VariantNotReady``, ``TooLarge`` and ``TookTooLong``.
         """
         pipeline = self.pool.get(variant)
-        self._check_size(request)
+        self.check_size(request)
         timer = Timer()
         try:
             results, job = await self._scheduler.run(_read(pipeline, request, timer), self._seconds_left(started))
@@ -119,10 +119,28 @@ class Engine:
             ),
         )
 
+    async def run_in_background(self, steps: Generator[None, None, T], timeout: float) -> T:
+        """Take steps that give way to requests. Raises ``TimeoutError``, and ``Draining`` when the server shuts down:
+        nobody should have to wait for them then.
+        """
+        result, _ = await self._scheduler.run(self._until_draining(steps), timeout, BACKGROUND)
+        return result
+
+    def _until_draining(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
+        while True:
+            self._refuse_if_draining()
+            try:
+                next(steps)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            yield
+
     def _seconds_left(self, started: float) -> float:
         return max(0.0, self.settings.timeout_seconds - (time.perf_counter() - started))
 
-    def _check_size(self, request: NerRequest) -> None:
+    def check_size(self, request: NerRequest) -> None:
+        """Raises ``TooLarge``."""
         limit, longest = self.settings.max_documents, self.settings.max_document_characters
         documents = request.texts or request.tokens or []
         if len(documents) > limit:

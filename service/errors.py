@@ -4,9 +4,10 @@ ServiceError
 ├── MalformedBody 400          ├── VariantNotReady 503
 ├── NotFound 404               ├── Draining 503
 ├── UnknownVariant 404         ├── Overloaded 429
-├── MethodNotAllowed 405       ├── TookTooLong 504
-├── UnsupportedMediaType 415   └── InternalError 500
-├── TooLarge 413               ├── ClientGone 499 (counted, not sent)
+├── NoTestData 404             ├── TookTooLong 504
+├── MethodNotAllowed 405       ├── InternalError 500
+├── UnsupportedMediaType 415   └── ClientGone 499 (counted, not sent)
+├── TooLarge 413
 └── InvalidRequest 422
 """
 
@@ -44,6 +45,10 @@ class UnknownVariant(ServiceError):
         super().__init__(f"There is no variant {name[:100]!r}. Choose one of: {', '.join(known)}.", {"variants": known})
 
 
+class NoTestData(ServiceError):
+    status, code = 404, "no_test_data"
+
+
 class MethodNotAllowed(ServiceError):
     status, code = 405, "method_not_allowed"
 
@@ -72,6 +77,9 @@ class ClientGone(ServiceError):
 
 class InternalError(ServiceError):
     status, code = 500, "internal"
+
+    def __init__(self, request_id: str):
+        super().__init__("The service failed. Its log says why, under this id.", {"request_id": request_id})
 
 
 class VariantNotReady(ServiceError):

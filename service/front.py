@@ -25,7 +25,6 @@ class Front:
 
     def __init__(self, api: FastAPI):
         self.api = api
-        self._paths = {route.path for route in api.routes if hasattr(route, "path")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,6 +33,8 @@ class Front:
         request_id = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        # The router leaves here the route that it finds; what is here now is BentoML's.
+        scope.pop("route", None)
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
@@ -50,11 +51,12 @@ class Front:
         except Exception as error:
             logger.error("request %s failed", request_id, exc_info=error)
         finally:
-            self._count(scope["path"], state.get("variant", ""), status)
+            path = getattr(scope.get("route"), "path", "unknown")
+            self._count(path, state.get("variant", ""), status)
 
     def _count(self, path: str, variant: str, status: int) -> None:
         engine: Engine = self.api.state.engine
-        engine.metrics.requests.labels(path if path in self._paths else "unknown", variant, str(status)).inc()
+        engine.metrics.requests.labels(path, variant, str(status)).inc()
 
 
 def _request_id(scope: Scope) -> str:

@@ -15,12 +15,16 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+BACKGROUND = 0.1
+"""Weight of work that nobody waits for as for an answer: beside a request it gets a tenth of the request's time."""
+
 
 class Job(Generic[T]):
     """Work in steps. ``queue_seconds`` is the time from submission to the first step."""
 
-    def __init__(self, steps: Generator[None, None, T], loop: asyncio.AbstractEventLoop):
+    def __init__(self, steps: Generator[None, None, T], loop: asyncio.AbstractEventLoop, weight: float):
         self.steps = steps
+        self.weight = weight
         self.loop = loop
         self.done: asyncio.Future[T] = loop.create_future()
         self.cancelled = False
@@ -49,7 +53,7 @@ class Scheduler:
         self._ready: list[tuple[float, int, Job[object]]] = []
         self._order = itertools.count()
         self._virtual_time = 0.0
-        self._running = 0
+        self._weight = 0.0
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -58,14 +62,15 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, steps: Generator[None, None, T], timeout: float) -> tuple[T, Job[T]]:
-        """Take the steps to their end and return the result and the job with its times.
+    async def run(self, steps: Generator[None, None, T], timeout: float, weight: float = 1.0) -> tuple[T, Job[T]]:
+        """Take the steps to their end and return the result and the job with its times. Jobs share time by weight.
 
         Raises ``TimeoutError`` after ``timeout`` seconds; then, and if the caller is cancelled, no further step is
         taken. What a step raises is raised here.
         """
-        job = Job(steps, asyncio.get_running_loop())
+        job = Job(steps, asyncio.get_running_loop(), weight)
         with self._changed:
+            self._weight += weight
             self._push(self._virtual_time, job)
         try:
             return await asyncio.wait_for(job.done, timeout), job
@@ -93,7 +98,6 @@ class Scheduler:
                     return
                 virtual_start, _, job = heapq.heappop(self._ready)
                 self._virtual_time = max(self._virtual_time, virtual_start)
-                self._running += 1
             if job.cancelled:
                 job.steps.close()
                 self._charge(job, virtual_start, 0.0, ended=True)
@@ -120,7 +124,8 @@ class Scheduler:
         with self._changed:
             # Virtual time is the share that every waiting or running job should have had by now. It moves with every
             # step, the last one of a job too: otherwise newcomers of one step each would always be before a long job.
-            self._virtual_time += elapsed / (len(self._ready) + self._running)
-            self._running -= 1
-            if not ended:
-                self._push(virtual_start + elapsed, job)
+            self._virtual_time += elapsed / self._weight
+            if ended:
+                self._weight -= job.weight
+            else:
+                self._push(virtual_start + elapsed / job.weight, job)

@@ -31,5 +31,7 @@ class Settings(BaseSettings):
     timeout_seconds: float = Field(60.0, gt=0, description="A request that takes longer gets 504")
     body_timeout_seconds: float = Field(10.0, gt=0, description="A request whose body takes longer to come gets 504")
     max_body_bytes: int = Field(1024 * 1024, ge=1, description="A larger body gets 413")
+    max_accuracy_body_bytes: int = Field(8 * 1024 * 1024, ge=1, description="The same for labelled data")
+    accuracy_timeout_seconds: float = Field(1800.0, gt=0, description="A check of accuracy that takes longer gets 504")
     max_documents: int = Field(32, ge=1, description="More documents in one request get 413")
     max_document_characters: int = Field(100_000, ge=1, description="A longer document gets 413")

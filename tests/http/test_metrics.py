@@ -58,9 +58,7 @@ async def test_50_unknown_paths_add_one_series(service: Service) -> None:
     assert (await samples(service))["kidogo_requests_total"] == {("unknown", "404", ""): 50}
 
 
-async def test_the_root_leads_to_the_documentation(service: Service) -> None:
-    response = await service.get("/")
-    assert (response.status_code, response.headers["location"]) == (307, "/docs")
+async def test_the_documentation_is_a_page(service: Service) -> None:
     documentation = await service.get("/docs")
     assert documentation.status_code == 200
     assert documentation.headers["content-type"].startswith("text/html")

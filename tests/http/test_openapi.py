@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service import api
+from service.routes import docs
 from service.schemas import ErrorAnswer
 from service.variants import VARIANTS
 from tests.http.conftest import Service
@@ -98,7 +98,7 @@ async def test_the_page_asks_no_other_host(
     service: Service, monkeypatch: pytest.MonkeyPatch, has_swagger_ui: bool
 ) -> None:
     if not has_swagger_ui:
-        monkeypatch.setattr(api, "_SWAGGER_UI", None)
+        monkeypatch.setattr(docs, "_SWAGGER_UI", None)
     page = (await service.get("/docs")).text
     assert not re.search(r"//\w", page), page
     if has_swagger_ui:

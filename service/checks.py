@@ -1,0 +1,71 @@
+"""Checks of accuracy under way: one at a time, beside the requests and behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from service.accuracy import Contender, check
+from service.engine import Engine
+from service.errors import Overloaded, TookTooLong
+from service.events import Event
+from service.labelled import LabelledData
+from service.schemas import AccuracyAnswer, Progress
+
+PROGRESS_SECONDS = 0.1
+
+
+class Check:
+    """One check. Cancel ``answer`` and no further sentence is read."""
+
+    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData):
+        self.variant = variant.name
+        self.progress = Progress(done=0, total=len(data.sentences))
+        self.answer = asyncio.create_task(self._run(engine, variant, reference, data))
+
+    async def _run(
+        self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData
+    ) -> AccuracyAnswer:
+        limit = engine.settings.accuracy_timeout_seconds
+        try:
+            return await engine.run_in_background(check(variant, reference, data, self._advance), limit)
+        except TimeoutError:
+            raise TookTooLong(
+                f"The check took longer than {limit:g} seconds. Ask for fewer sentences by limit.",
+                {"accuracy_timeout_seconds": limit, **self.progress.model_dump()},
+            ) from None
+
+    def _advance(self) -> None:
+        self.progress.done += 1
+
+    async def events(self) -> AsyncIterator[Event]:
+        """``progress`` now and again, then ``result``."""
+        try:
+            while not self.answer.done():
+                yield "progress", self.progress
+                await asyncio.wait((self.answer,), timeout=PROGRESS_SECONDS)
+            yield "result", self.answer.result()
+        finally:
+            self.answer.cancel()
+
+
+class Checks:
+    """Keeps a second check out while one is running."""
+
+    def __init__(self) -> None:
+        self._running: Check | None = None
+
+    def refuse_if_running(self) -> None:
+        """Raises ``Overloaded``."""
+        if self._running is not None and not self._running.answer.done():
+            progress = self._running.progress
+            raise Overloaded(
+                f"A check of {self._running.variant} is at sentence {progress.done:,} of {progress.total:,}, and one"
+                " runs at a time. Try again when it has ended.",
+                {"variant": self._running.variant, **progress.model_dump()},
+                {"Retry-After": "5"},
+            )
+
+    def start(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData) -> Check:
+        """Begin a check. Raises ``Overloaded`` if one is running."""
+        self.refuse_if_running()
+        self._running = Check(engine, variant, reference, data)
+        return self._running

@@ -1,0 +1,88 @@
+"""One document read by every variant that is ready, and each answer beside the reference's."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from service.engine import Engine
+from service.events import Event
+from service.schemas import (
+    CompareAnswer,
+    ComparedVariant,
+    EntityAnswer,
+    EntityDifference,
+    NerRequest,
+    NotReady,
+    Relabelled,
+)
+from service.variants import DEFAULT_VARIANT
+
+
+class Comparison:
+    """A comparison under way. Cancel ``answer`` and no variant takes another step."""
+
+    def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest):
+        self._engine = engine
+        self._request = request
+        self._answers: dict[str, ComparedVariant | None] = dict.fromkeys(names)
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self.answer = asyncio.create_task(self._run())
+        self.answer.add_done_callback(lambda _: self._events.put_nowait(None))
+
+    async def _run(self) -> CompareAnswer:
+        asked = [asyncio.create_task(self._ask(name)) for name in self._answers]
+        try:
+            await asyncio.gather(*asked)
+        finally:
+            for task in asked:
+                task.cancel()
+        return CompareAnswer(
+            reference=DEFAULT_VARIANT,
+            variants=[answer for answer in self._answers.values() if answer is not None],
+            not_ready=[
+                NotReady(variant=slot.variant.name, status=slot.status, reason=slot.reason)
+                for slot in self._engine.pool
+                if slot.variant.name not in self._answers and slot.status != "ready"
+            ],
+        )
+
+    async def _ask(self, name: str) -> None:
+        answer = await self._engine.recognize(self._request, name, time.perf_counter())
+        self._answers[name] = ComparedVariant(
+            variant=name, entities=answer.results[0].entities, timing=answer.timing, difference=None
+        )
+        # With the reference's answer come the differences of those that were faster.
+        for known in self._answers if name == DEFAULT_VARIANT else (name,):
+            self._send(known)
+
+    def _send(self, name: str) -> None:
+        answer, reference = self._answers[name], self._answers.get(DEFAULT_VARIANT)
+        if answer is None:
+            return
+        if reference is not None:
+            answer.difference = differences(answer.entities, reference.entities)
+        self._events.put_nowait(("answer", answer.model_copy()))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """``answer`` for each variant as it comes, once more if its difference came later, then ``result``."""
+        try:
+            while (event := await self._events.get()) is not None:
+                yield event
+            yield "result", self.answer.result()
+        finally:
+            self.answer.cancel()
+
+
+def differences(entities: Sequence[EntityAnswer], reference: Sequence[EntityAnswer]) -> EntityDifference:
+    """Compare by exact place: a shifted border is one entity missing and one extra."""
+    of_reference = {(entity.start, entity.end): entity for entity in reference}
+    places = {(entity.start, entity.end) for entity in entities}
+    return EntityDifference(
+        missing=[entity for place, entity in of_reference.items() if place not in places],
+        extra=[entity for entity in entities if (entity.start, entity.end) not in of_reference],
+        relabelled=[
+            Relabelled(entity=entity, reference_label=counterpart.label)
+            for entity in entities
+            if (counterpart := of_reference.get((entity.start, entity.end))) and counterpart.label != entity.label
+        ],
+    )

@@ -1,0 +1,64 @@
+"""POST /accuracy."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service.accuracy import Contender
+from service.bodies import read_json
+from service.checks import Checks
+from service.engine import Engine
+from service.events import DOCUMENTED, stream, wants_events
+from service.labelled import LabelledData, read_request, read_test_split
+from service.routes.shared import REFUSALS, VariantQuery, body_of, unless_gone
+from service.schemas import AccuracyAnswer, AccuracyRequest
+from service.variants import DEFAULT_VARIANT
+
+router = APIRouter()
+
+
+@router.post(
+    "/accuracy",
+    response_model=AccuracyAnswer,
+    responses={**REFUSALS, 200: {"content": DOCUMENTED}},
+    openapi_extra=body_of(AccuracyRequest, required=False),
+)
+async def accuracy(
+    request: Request,
+    variant: VariantQuery = DEFAULT_VARIANT,
+    language: Annotated[str | None, Query(description="Only this language, as in hau", max_length=20)] = None,
+    limit: Annotated[
+        int | None, Query(description="At most so many sentences, spread evenly over the data", ge=1)
+    ] = None,
+) -> Response:
+    """Check a variant on labelled data, beside the reference; without a body on the test split of the build.
+
+    One check runs at a time, and gives way to other requests. To callers that accept `text/event-stream` it sends
+    `progress` events and then `result`.
+    """
+    engine: Engine = request.app.state.engine
+    checks: Checks = request.app.state.checks
+    async with engine.reading():
+        contender = Contender(variant, engine.pool.get(variant))
+        reference = Contender(DEFAULT_VARIANT, engine.pool.get(DEFAULT_VARIANT))
+        request.state.variant = variant
+        checks.refuse_if_running()
+        body = await read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
+
+    def read() -> LabelledData:
+        if body.conll is None and body.examples is None:
+            names = {slot.variant.name: slot.manifest.data.name for slot in engine.pool if slot.manifest}
+            data = read_test_split(engine.settings.artifacts, names[variant])
+        else:
+            most = engine.settings.max_document_characters
+            data = read_request(body, language, contender.pipeline.scheme.labels, most)
+        return data.select(language, limit)
+
+    # Labelled data may be megabytes: other requests go on meanwhile.
+    data = await asyncio.to_thread(read)
+    check = checks.start(engine, contender, reference, data)
+    if wants_events(request):
+        return stream(request, check.events())
+    answer = await unless_gone(request, check.answer)
+    return Response(answer.model_dump_json(), media_type="application/json")

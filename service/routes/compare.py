@@ -1,0 +1,47 @@
+"""POST /compare."""
+
+from contextlib import ExitStack
+
+from fastapi import APIRouter, Request, Response
+
+from service.bodies import read_json
+from service.comparison import Comparison
+from service.engine import Engine
+from service.errors import VariantNotReady
+from service.events import DOCUMENTED, stream, wants_events
+from service.routes.shared import REFUSALS, body_of, unless_gone
+from service.schemas import CompareAnswer, CompareRequest, NerRequest
+
+router = APIRouter()
+
+
+@router.post(
+    "/compare",
+    response_model=CompareAnswer,
+    responses={**REFUSALS, 200: {"content": DOCUMENTED}},
+    openapi_extra=body_of(CompareRequest),
+)
+async def compare(request: Request) -> Response:
+    """Ask every ready variant the same, and see how each differs from the reference.
+
+    To callers that accept `text/event-stream`, every variant's answer is an event `answer` as soon as it is there;
+    it is sent again when the reference answers later and its differences are known. The last event is `result`.
+    """
+    engine: Engine = request.app.state.engine
+    async with engine.reading():
+        body = await read_json(request, CompareRequest, engine.settings.max_body_bytes)
+    document = NerRequest(text=body.text)
+    engine.check_size(document)
+    names = [slot.variant.name for slot in engine.pool if slot.status == "ready"]
+    if not names:
+        raise VariantNotReady("No variant is ready. /variants says why.", headers={"Retry-After": "5"})
+    with ExitStack() as place:
+        place.enter_context(engine.admitted())
+        comparison = Comparison(engine, names, document)
+        # The place in flight is kept until the last variant has answered, however the answers are sent.
+        leave = place.pop_all().close
+    comparison.answer.add_done_callback(lambda _: leave())
+    if wants_events(request):
+        return stream(request, comparison.events())
+    answer = await unless_gone(request, comparison.answer)
+    return Response(answer.model_dump_json(), media_type="application/json")

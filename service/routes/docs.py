@@ -1,0 +1,63 @@
+"""GET /docs: the API as a page, by a copy of Swagger UI that asks no other host for anything."""
+
+import html
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse
+from starlette.exceptions import HTTPException
+
+router = APIRouter(include_in_schema=False)
+
+_SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-light-32x32.png")
+
+
+def _find_swagger_ui() -> Path | None:
+    """BentoML's copy of Swagger UI, so that the page asks no other host for it; None if it no longer brings one."""
+    bentoml = importlib.util.find_spec("bentoml")
+    if bentoml is None or bentoml.origin is None:
+        return None
+    folder = Path(bentoml.origin).parent / "_internal" / "server" / "static_content"
+    return folder if all((folder / name).is_file() for name in _SWAGGER_FILES) else None
+
+
+_SWAGGER_UI = _find_swagger_ui()
+
+
+@router.get("/docs")
+def docs(request: Request) -> HTMLResponse:
+    if _SWAGGER_UI is None:
+        return HTMLResponse(_plain_docs(request.app.openapi()))
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=request.app.title,
+        swagger_js_url="/docs/swagger-ui-bundle.js",
+        swagger_css_url="/docs/swagger-ui.css",
+        swagger_favicon_url="/docs/favicon-light-32x32.png",
+        # By default the page has its document checked by a server of Swagger's.
+        swagger_ui_parameters={"validatorUrl": None},
+    )
+
+
+@router.get("/docs/{name}")
+def docs_file(name: str) -> FileResponse:
+    if _SWAGGER_UI is None or name not in _SWAGGER_FILES:
+        raise HTTPException(404)
+    return FileResponse(_SWAGGER_UI / name)
+
+
+def _plain_docs(document: dict[str, Any]) -> str:
+    """A page of the operations, for an installation without Swagger UI."""
+    lines = [
+        f"<li><code>{method.upper()} {html.escape(path)}</code> {html.escape(operation.get('description', ''))}</li>"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+    title = html.escape(document["info"]["title"])
+    return (
+        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
+        f'<ul>{"".join(lines)}</ul><p><a href="/openapi.json">OpenAPI document</a></p></html>'
+    )

@@ -1,0 +1,27 @@
+"""POST /ner."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from service.bodies import read_json
+from service.engine import Engine
+from service.routes.shared import REFUSALS, VariantQuery, body_of, unless_gone
+from service.schemas import NerAnswer, NerRequest
+from service.variants import DEFAULT_VARIANT
+
+router = APIRouter()
+
+
+@router.post("/ner", response_model=NerAnswer, responses=REFUSALS, openapi_extra=body_of(NerRequest))
+async def ner(request: Request, variant: VariantQuery = DEFAULT_VARIANT) -> Response:
+    """Find persons, places, organisations and dates."""
+    started = time.perf_counter()
+    engine: Engine = request.app.state.engine
+    async with engine.reading():
+        engine.pool.get(variant)
+        request.state.variant = variant
+        body = await read_json(request, NerRequest, engine.settings.max_body_bytes)
+    with engine.admitted():
+        answer = await unless_gone(request, engine.recognize(body, variant, started))
+    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")

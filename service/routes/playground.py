@@ -1,0 +1,34 @@
+"""GET /: the page where people try the variants. It is plain files, and may load nothing from anywhere else."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
+
+router = APIRouter(include_in_schema=False)
+
+FOLDER = Path(__file__).parent.parent / "playground"
+FILES = ("playground.css", "playground.js", "samples.json", "icon.svg")
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # A new version of the service brings a new page.
+    "Cache-Control": "no-cache",
+}
+
+
+@router.get("/")
+def page() -> FileResponse:
+    return FileResponse(FOLDER / "index.html", headers=HEADERS)
+
+
+@router.get("/playground/{name}")
+def file(name: str) -> FileResponse:
+    if name not in FILES:
+        raise HTTPException(404)
+    return FileResponse(FOLDER / name, headers=HEADERS)

@@ -1,0 +1,57 @@
+"""What routes have in common: how they are documented, and how they wait."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Query, Request
+from pydantic import BaseModel
+
+from service.errors import ClientGone
+from service.schemas import ErrorAnswer
+from service.variants import VARIANTS
+
+T = TypeVar("T")
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body is not JSON in UTF-8"},
+    404: {"description": "Unknown variant"},
+    413: {"description": "The body, a document or the number of documents is over the limit"},
+    415: {"description": "The body is not application/json, or is encoded"},
+    422: {"description": "JSON with wrong fields"},
+    429: {"description": "More requests in flight than accepted"},
+    500: {"description": "A fault of the service; the request id is in its log"},
+    503: {"description": "The variant is not ready, or the server is shutting down"},
+    504: {"description": "The request took longer than the limit"},
+}
+for _refusal in REFUSALS.values():
+    _refusal["model"] = ErrorAnswer
+
+VariantQuery = Annotated[
+    str,
+    Query(
+        description="The variant that answers",
+        json_schema_extra={"enum": list(VARIANTS)},
+    ),
+]
+
+
+def body_of(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
+    """How OpenAPI shows a body that the route reads by itself; ``document_bodies`` adds the model's schema."""
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": reference}}}}
+
+
+async def unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """Await the work, or cancel it and raise ``ClientGone`` when the client disconnects. The body has been read."""
+    working = asyncio.ensure_future(work)
+    # After the body the only message left is http.disconnect.
+    leaving = asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientGone("The client closed the connection before its answer.")
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
