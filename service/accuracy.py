@@ -78,7 +78,7 @@ def check(
         reference=ReferenceAnswer(variant=reference.name, **tally.scores(REFERENCE).model_dump()),
         difference=tally.differences(),
         agreement=AgreementAnswer(
-            f1=tally.score(AGREEMENT, 0).f1,
+            f1=tally.counts(AGREEMENT, 0).f1,
             words=sum(mine == other for mine, other in words) / len(words),
             sentences=1 - len(differing) / len(data.sentences),
         ),
@@ -102,7 +102,8 @@ def check(
 class _Tally:
     """Entities found rightly, predicted and gold, for every comparison and group: overall, each label, each language.
 
-    ``total`` has the shape (comparisons, groups, 3), ``resampled`` the same after a first axis of resamples.
+    ``total`` has the shape (comparisons, groups, 3), ``resampled`` the same after a first axis of resamples, without
+    the comparison of the variants with each other.
     """
 
     labels: list[str]
@@ -135,11 +136,16 @@ class _Tally:
                         column[of_language[sentence.language]] += len(some)
             if row % 50 == 0:
                 yield
-        sums = yield from resampled_sums(counts.reshape(len(sentences), -1))
-        return cls(labels, languages, counts.sum(axis=0), sums.reshape(len(sums), *counts.shape[1:]))
+        # Agreement is a plain figure without an interval.
+        scored = counts[:, :AGREEMENT]
+        sums = yield from resampled_sums(scored.reshape(len(sentences), -1))
+        return cls(labels, languages, counts.sum(axis=0), sums.reshape(len(sums), *scored.shape[1:]))
+
+    def counts(self, comparison: int, group: int) -> Counts:
+        return Counts(*map(int, self.total[comparison, group]))
 
     def score(self, comparison: int, group: int) -> ScoreAnswer:
-        counts = Counts(*map(int, self.total[comparison, group]))
+        counts = self.counts(comparison, group)
         correct, predicted, gold = np.moveaxis(self.resampled[:, comparison, group], -1, 0)
         return ScoreAnswer(
             entities=counts.gold,
@@ -162,10 +168,10 @@ class _Tally:
 
     def difference(self, group: int) -> DifferenceAnswer:
         """F1 of the variant less that of the reference; the interval is of differences on the same resamples."""
-        correct, predicted, gold = np.moveaxis(self.resampled[:, :AGREEMENT, group], -1, 0)
+        correct, predicted, gold = np.moveaxis(self.resampled[:, :, group], -1, 0)
         f1 = ratio(2 * correct, predicted + gold)
         return DifferenceAnswer(
-            f1=self.score(VARIANT, group).f1 - self.score(REFERENCE, group).f1,
+            f1=self.counts(VARIANT, group).f1 - self.counts(REFERENCE, group).f1,
             interval=interval(f1[:, VARIANT] - f1[:, REFERENCE]),
         )
 
