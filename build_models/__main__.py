@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from build_models.command_line import errors_in_a_line
+from build_models.evaluate_command import evaluate_command
 from service.variants import VARIANTS
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -113,6 +114,8 @@ def main(
     with errors_in_a_line():
         show(build(settings, variants.split(",")))
 
+
+cli.command("evaluate")(evaluate_command)
 
 if __name__ == "__main__":
     cli()

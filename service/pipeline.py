@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from tokenizers import Tokenizer
 
 from service.decoding import LabelScheme, entity_spans
 from service.words import split_words
+
+T = TypeVar("T")
 
 WORDS_AT_ONCE = 512
 """Words that are tokenized in one step, so that a long document does not hold up a short one."""
@@ -253,13 +255,13 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
-def run_to_end(steps: Generator[None, None, Result]) -> Result:
+def run_to_end(steps: Generator[None, None, T]) -> T:
     """Take every step at once, for callers with nothing else to do."""
     while True:
         try:
             next(steps)
         except StopIteration as stop:
-            result: Result = stop.value
+            result: T = stop.value
             return result
 
 

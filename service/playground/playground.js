@@ -201,10 +201,10 @@ function showCards() {
 function summarize(result) {
   const differing = result.variants.filter(({ variant, difference }) => variant !== REFERENCE && difference
     && difference.missing.length + difference.extra.length + difference.relabelled.length);
-  const others = differing.length === 1 ? "1 finds something else" : `${differing.length} find something else`;
+  const said = differing.length === 0 ? "all find the same"
+    : `${differing.length} ${differing.length === 1 ? "differs" : "differ"} from ${REFERENCE}`;
   const asleep = result.not_ready.length ? `, ${result.not_ready.length} not ready` : "";
-  return `${plural(result.variants.length, "variant")} answered${asleep}; ${differing.length ? others : "all find the same"}`
-    + `${differing.length ? ` than ${REFERENCE}` : ""}.`;
+  return `${plural(result.variants.length, "variant")} answered${asleep}; ${said}.`;
 }
 
 async function compare() {
