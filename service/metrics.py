@@ -1,6 +1,6 @@
 """Prometheus metrics, labelled by variant. Paths that do not exist share one label, so that none adds a series."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
@@ -10,6 +10,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # Resident memory and CPU seconds of the process.
+        ProcessCollector(registry=self.registry)
+        self.service = Info("kidogo_service", "CPUs, threads, limits and versions", registry=self.registry)
         self.requests = Counter(
             "kidogo_requests", "Requests answered", ["path", "variant", "status"], registry=self.registry
         )

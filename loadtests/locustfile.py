@@ -1,0 +1,125 @@
+"""The same load by locust's own command, with its page or headless, on one machine or on many.
+
+    locust -f loadtests/locustfile.py --host http://127.0.0.1:3000 --variants dense,dynamic
+    locust -f loadtests/locustfile.py --host … --headless -u 8 -t 1m --samples samples.csv.gz
+    locust -f loadtests/locustfile.py --host … --headless -u 200 -t 1m --rate 40
+
+``--rate`` makes the load an open loop: that many Poisson arrivals a second over all workers, taken by a pool of
+``-u`` users. For more load than one machine makes, start the command with ``--master`` (and ``--expect-workers 2``)
+and on each further machine ``locust -f loadtests/locustfile.py --worker --master-host …``. The master draws the texts
+and takes the right answers; the workers need nothing but this folder and send their samples back.
+"""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from locust import events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtests.errors import LoadTestError
+from loadtests.samples import Sample, write_samples
+from loadtests.service import Service
+from loadtests.texts import draw
+from loadtests.traffic import NerUser, Plan, Session
+
+__all__ = ["NerUser"]
+
+logger = logging.getLogger("loadtests")
+
+_gathered: list[Sample] = []
+"""On a master: what the workers sent."""
+
+
+@events.init_command_line_parser.add_listener
+def add_options(parser: LocustArgumentParser) -> None:
+    group = parser.add_argument_group("Kidogo")
+    group.add_argument("--variants", env_var="KIDOGO_VARIANTS", help="As in dense,dynamic. Default: all ready.")
+    group.add_argument(
+        "--texts", env_var="KIDOGO_TEXTS", default="artifacts/data", help="Text file, CoNLL file or folder of them."
+    )
+    group.add_argument("--documents", env_var="KIDOGO_DOCUMENTS", type=int, default=200, help="Texts drawn.")
+    group.add_argument("--seed", env_var="KIDOGO_SEED", type=int, default=1, help="Of texts and arrivals.")
+    group.add_argument("--rate", env_var="KIDOGO_RATE", type=float, default=0.0, help="Open loop: requests a second.")
+    group.add_argument(
+        "--long-share", env_var="KIDOGO_LONG_SHARE", type=float, default=0.0, help="Share of long documents."
+    )
+    group.add_argument("--samples", env_var="KIDOGO_SAMPLES", default="", help="File for raw samples (csv.gz).")
+
+
+def make_plan(environment: Environment) -> Plan:
+    """The plan that the options ask for, with the answers to expect."""
+    options: Any = environment.parsed_options
+    service = Service(environment.host or "")
+    service.wait_until_ready(60)
+    variants = service.choose(options.variants.split(",") if options.variants else None)
+    documents = draw(Path(options.texts), options.documents, options.seed, options.long_share > 0)
+    return Plan(
+        variants=variants,
+        documents=list(documents.texts),
+        answers={name: service.answers(name, documents.texts) for name in variants},
+        seed=str(options.seed),
+        long=documents.long,
+        long_share=options.long_share,
+        rate=options.rate or None,
+        warm_up=0.0,
+    )
+
+
+@events.init.add_listener
+def on_init(environment: Environment, **_: Any) -> None:
+    if isinstance(environment.runner, WorkerRunner):
+        environment.runner.register_message("plan", receive)
+
+
+def receive(environment: Environment, msg: Any, **_: Any) -> None:
+    """On a worker: take the part of the plan that the master gives it, before the users are spawned."""
+    NerUser.session = Session(Plan(**msg.data))
+
+
+@events.test_start.add_listener
+def on_test_start(environment: Environment, **_: Any) -> None:
+    runner = environment.runner
+    if isinstance(runner, WorkerRunner):
+        return
+    _gathered.clear()
+    try:
+        plan = make_plan(environment)
+    except LoadTestError as error:
+        logger.error("%s", error)
+        environment.process_exit_code = 1
+        if runner is not None:
+            runner.quit()
+        return
+    if isinstance(runner, MasterRunner):
+        clients = list(runner.clients)
+        for number, client in enumerate(clients):
+            runner.send_message("plan", asdict(plan.share(len(clients), number)), client)
+    else:
+        NerUser.session = Session(plan)
+
+
+@events.report_to_master.add_listener
+def on_report(client_id: str, data: dict[str, Any]) -> None:
+    """On a worker: send the samples with locust's own figures."""
+    session = getattr(NerUser, "session", None)
+    if session is not None:
+        data["samples"], session.samples = session.samples, []
+
+
+@events.worker_report.add_listener
+def on_worker_report(client_id: str, data: dict[str, Any]) -> None:
+    _gathered.extend(Sample(*sample) for sample in data.get("samples", []))
+
+
+@events.quitting.add_listener
+def on_quitting(environment: Environment, **_: Any) -> None:
+    options: Any = environment.parsed_options
+    if isinstance(environment.runner, WorkerRunner) or not options.samples:
+        return
+    session = getattr(NerUser, "session", None)
+    samples = _gathered if isinstance(environment.runner, MasterRunner) else session.samples if session else []
+    write_samples(Path(options.samples), [({}, samples)])

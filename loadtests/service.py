@@ -1,0 +1,159 @@
+"""What the load tests ask of the service besides the load: readiness, variants, metrics, and the answers to expect."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from loadtests.errors import LoadTestError
+
+START_SECONDS = 120
+_SERIES = re.compile(r"^(\w+)(\{.*\})? (\S+)$", re.MULTILINE)
+
+
+class Service:
+    """A service at a base address such as ``http://127.0.0.1:3000``."""
+
+    def __init__(self, url: str):
+        """Raises ``LoadTestError`` if ``url`` is no address."""
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise LoadTestError(f"{url!r} is no address of a server: give one like http://127.0.0.1:3000 with --host.")
+        self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        self._parts = parts
+
+    def request(self, method: str, path: str, body: object = None, timeout: float = 120) -> tuple[int, bytes]:
+        """Status and body. Raises ``OSError`` if there is no answer."""
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(str(self._parts.hostname), self._parts.port, timeout=timeout)
+        try:
+            content = None if body is None else json.dumps(body).encode()
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            connection.request(method, self._parts.path.rstrip("/") + path, content, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it answers at all."""
+        try:
+            return self.request("GET", "/livez", timeout=5)[0] == 200
+        except OSError:
+            return False
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait for readiness. Raises ``LoadTestError`` at once if nobody listens, or if it is not ready in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                status, answer = self.request("GET", "/readyz", timeout=10)
+            except OSError as error:
+                raise LoadTestError(
+                    f"No server answers at {self.url} ({error.strerror or error}). Start one with scripts/serve, or"
+                    " leave --host away to have one started."
+                ) from error
+            if status == 200:
+                return
+            if time.monotonic() > deadline:
+                said = answer.decode(errors="replace")[:500]
+                raise LoadTestError(f"{self.url} is not ready after {seconds:g} s (status {status}: {said}).")
+            time.sleep(0.2)
+
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """What ``/variants`` says, by name."""
+        status, answer = self.request("GET", "/variants")
+        if status != 200:
+            raise LoadTestError(f"{self.url}/variants answers with status {status}: is this Kidogo?")
+        return {entry["name"]: entry for entry in json.loads(answer)}
+
+    def choose(self, names: Sequence[str] | None) -> list[str]:
+        """The ready variants, or those of ``names``. Raises ``LoadTestError`` if one is unknown or not ready."""
+        known = self.variants()
+        chosen = list(names) if names is not None else [name for name in known if known[name]["status"] == "ready"]
+        for name in chosen:
+            if name not in known:
+                raise LoadTestError(f"There is no variant {name!r}. The server has: {', '.join(known)}.")
+            if known[name]["status"] != "ready":
+                reason = known[name]["reason"] or "it is still loading"
+                raise LoadTestError(f"The variant {name} is {known[name]['status']}: {reason}.")
+        if not chosen:
+            raise LoadTestError(f"No variant of {self.url} is ready.")
+        return list(dict.fromkeys(chosen))
+
+    def answers(self, variant: str, texts: Sequence[str]) -> list[Any]:
+        """The ``results`` of each text, asked alone and one after the other."""
+        return [self._answer(variant, text) for text in texts]
+
+    def _answer(self, variant: str, text: str) -> Any:
+        status, answer = self.request("POST", f"/ner?variant={quote(variant)}", {"text": text})
+        if status != 200:
+            raise LoadTestError(
+                f"{variant} answers a text of {len(text)} characters with status {status}, before any load:"
+                f" {answer.decode(errors='replace')[:500]}"
+            )
+        return json.loads(answer)["results"]
+
+    def metrics(self) -> dict[str, float]:
+        """Prometheus series by name with labels; empty if there are none to be had."""
+        try:
+            status, answer = self.request("GET", "/metrics", timeout=10)
+        except OSError:
+            return {}
+        if status != 200:
+            return {}
+        return {name + labels: float(value) for name, labels, value in _SERIES.findall(answer.decode())}
+
+    def facts(self) -> dict[str, str]:
+        """What the server says of itself in the labels of ``kidogo_service_info``: CPUs, threads, versions."""
+        series = next((name for name in self.metrics() if name.startswith("kidogo_service_info")), "")
+        return dict(re.findall(r'(\w+)="([^"]*)"', series))
+
+
+@contextmanager
+def started(artifacts: Path, log: Path) -> Iterator[Service]:
+    """Serve ``artifacts`` by ``bentoml serve`` on a free port until the block ends.
+
+    Raises ``LoadTestError`` with the log's end if the server does not become ready.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--host", "127.0.0.1"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            env={**os.environ, "NER_ARTIFACTS": str(artifacts)},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        service = Service(f"http://127.0.0.1:{port}")
+        deadline = time.monotonic() + START_SECONDS
+        while not service.alive:
+            if process.poll() is not None or time.monotonic() > deadline:
+                end = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+                raise LoadTestError(f"The server did not start; {log} ends with:\n{end}")
+            time.sleep(0.2)
+        service.wait_until_ready(START_SECONDS)
+        yield service
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(90)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
