@@ -77,9 +77,10 @@ def main(
     if context.invoked_subcommand is not None:
         return
     # Heavy imports wait until the arguments are known to be good.
-    from build_models.base import SHAPES, BaseSettings
+    from build_models.base import BaseSettings
     from build_models.build import build, show
     from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings
+    from build_models.shapes import SHAPES
     from service.settings import available_cpus
 
     def given(**options: object) -> dict[str, object]:

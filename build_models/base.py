@@ -4,7 +4,6 @@ A base folder is what ``transformers`` saves: ``config.json``, ``model.safetenso
 """
 
 import json
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,38 +16,18 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
     PreTrainedTokenizerFast,
-    XLMRobertaConfig,
     XLMRobertaForMaskedLM,
     XLMRobertaTokenizerFast,
 )
 
 from build_models.errors import BuildError
-from build_models.spelling import start_from_spelling
+from build_models.masked import masked_loss, new_model
+from build_models.shapes import SHAPES
 from build_models.training import Optimization, Trainer
 
 MASKED_SHARE = 0.15
 TOKENIZER_SENTENCES = 20_000
 SOURCE = "source.json"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The dimensions of an XLM-R encoder."""
-
-    width: int
-    layers: int
-    heads: int
-    feed_forward: int
-
-
-SHAPES = {
-    "tiny": Shape(width=96, layers=2, heads=4, feed_forward=256),
-    "mini": Shape(width=256, layers=4, heads=4, feed_forward=1024),
-    # AfriBERTa's three (Ogueji et al. 2021, table 2).
-    "small": Shape(width=768, layers=4, heads=6, feed_forward=3072),
-    "base": Shape(width=768, layers=8, heads=6, feed_forward=3072),
-    "large": Shape(width=768, layers=10, heads=6, feed_forward=3072),
-}
 
 
 @dataclass(frozen=True)
@@ -63,7 +42,9 @@ class BaseSettings:
     dropout: float = 0.0
 
 
-def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> PreTrainedTokenizerFast:
+def train_tokenizer(
+    texts: Sequence[str], vocabulary: int, folder: Path, sentences: int = TOKENIZER_SENTENCES
+) -> PreTrainedTokenizerFast:
     """Train a SentencePiece unigram model and save it as a tokenizer laid out like XLM-R's.
 
     ``vocabulary`` counts everything, special tokens too; a small corpus may support fewer pieces.
@@ -73,7 +54,7 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, folder: Path) -> PreT
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
-            input_sentence_size=TOKENIZER_SENTENCES,
+            input_sentence_size=sentences,
             shuffle_input_sentence=False,
             model_prefix=str(prefix),
             # XLM-R adds <pad> before SentencePiece's own pieces and <mask> after them.
@@ -104,41 +85,16 @@ def make_base(
     """
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(texts, settings.vocabulary, folder)
-    shape = SHAPES[settings.shape]
-    # XLM-R's 0.02 is meant for 768 and more; a narrow model needs more to begin with.
-    deviation = max(0.02, 0.7 / math.sqrt(shape.width))
-    config = XLMRobertaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=shape.width,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.feed_forward,
-        max_position_embeddings=max(512, max_length) + 2,
-        type_vocab_size=1,
-        layer_norm_eps=1e-5,
-        hidden_dropout_prob=settings.dropout,
-        attention_probs_dropout_prob=settings.dropout,
-        initializer_range=deviation,
-    )
-    model = XLMRobertaForMaskedLM(config)
-    start_from_spelling(model, tokenizer, deviation)
+    model = new_model(SHAPES[settings.shape], tokenizer, max(512, max_length), settings.dropout)
     sequences = packed(tokenizer, texts, max_length, random.Random(seed))
     random_state = random.Random(seed)
     per_batch = max(1, settings.batch_pieces // max_length)
     batches = [
         random_state.sample(range(len(sequences)), min(per_batch, len(sequences))) for _ in range(settings.steps)
     ]
-    mask = int(tokenizer.mask_token_id)
 
     def loss_of(rows: list[int]) -> Tensor:
-        pieces = sequences[torch.tensor(rows)]
-        chosen = (torch.rand(pieces.shape) < MASKED_SHARE) & (pieces > 3)
-        fate = torch.rand(pieces.shape)
-        masked = torch.where(chosen & (fate < 0.8), mask, pieces)
-        masked = torch.where(chosen & (fate > 0.9), torch.randint_like(pieces, 4, len(tokenizer) - 1), masked)
-        hidden = model.roberta(input_ids=masked).last_hidden_state
-        # The vocabulary is far wider than the model: predict only where something was hidden.
-        return torch.nn.functional.cross_entropy(model.lm_head(hidden[chosen]), pieces[chosen])
+        return masked_loss(model, sequences[torch.tensor(rows)], MASKED_SHARE)
 
     Trainer[list[int]]("base: masked-language modelling", model, Optimization(settings.learning_rate), state).run(
         batches, loss_of

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from build_models.progress import progress, say
+from build_models.progress import console, progress, say
 from service.manifest import flush
 
 Batch = TypeVar("Batch")
@@ -78,6 +78,8 @@ class Trainer(Generic[Batch]):
                 if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     self._save(step + 1)
                     saved = time.monotonic()
+                    if not console.is_terminal:
+                        say(f"{self.title}: step {step + 1} of {len(batches)}, loss {fmean(losses):.3f}")
         self.model.eval()
         # None where a kill came after the last step.
         loss_said = f", loss {fmean(losses):.3f}" if losses else ""

@@ -1,0 +1,67 @@
+"""The masked-language model that bases are: XLM-R's architecture from scratch, and RoBERTa's objective."""
+
+import math
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
+
+from build_models.shapes import Shape
+from build_models.spelling import start_from_spelling
+
+SPECIAL_PIECES = 4
+"""<s>, <pad>, </s> and <unk> come first in XLM-R's vocabulary, <mask> last."""
+
+
+def new_model(
+    shape: Shape, tokenizer: PreTrainedTokenizerFast, positions: int, dropout: float
+) -> XLMRobertaForMaskedLM:
+    """A model that knows nothing but how its pieces are spelt. It reads ``positions`` pieces at most."""
+    # XLM-R's 0.02 is meant for 768 and more; a narrow model needs more to begin with.
+    deviation = max(0.02, 0.7 / math.sqrt(shape.width))
+    model = XLMRobertaForMaskedLM(
+        XLMRobertaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.width,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.feed_forward,
+            max_position_embeddings=positions + 2,
+            type_vocab_size=1,
+            layer_norm_eps=1e-5,
+            hidden_dropout_prob=dropout,
+            attention_probs_dropout_prob=dropout,
+            initializer_range=deviation,
+        )
+    )
+    start_from_spelling(model, tokenizer, deviation)
+    return model
+
+
+def hide(pieces: Tensor, share: float, vocabulary: int) -> tuple[Tensor, Tensor]:
+    """Choose ``share`` of the pieces anew each time: 80% of them become <mask>, 10% a random piece, 10% stay.
+
+    Returns the pieces as they are shown and, of the same shape, True where one was chosen.
+    """
+    chosen = (torch.rand(pieces.shape) < share) & (pieces >= SPECIAL_PIECES)
+    fate = torch.rand(pieces.shape)
+    shown = torch.where(chosen & (fate < 0.8), vocabulary - 1, pieces)
+    shown = torch.where(chosen & (fate > 0.9), torch.randint_like(pieces, SPECIAL_PIECES, vocabulary - 1), shown)
+    return shown, chosen
+
+
+def hidden_logits(model: XLMRobertaForMaskedLM, shown: Tensor, chosen: Tensor) -> Tensor:
+    """Logits of shape (chosen pieces, vocabulary).
+
+    The vocabulary is far wider than the model, so they are made only where something was hidden.
+    """
+    logits: Tensor = model.lm_head(model.roberta(input_ids=shown).last_hidden_state[chosen])
+    return logits
+
+
+def masked_loss(model: XLMRobertaForMaskedLM, pieces: Tensor, share: float) -> Tensor:
+    """Hide a share of the pieces, of shape (rows, pieces), and score how well the model finds them."""
+    shown, chosen = hide(pieces, share, model.config.vocab_size)
+    device = model.device
+    logits = hidden_logits(model, shown.to(device), chosen.to(device))
+    return torch.nn.functional.cross_entropy(logits, pieces[chosen].to(device))
