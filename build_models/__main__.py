@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
-from build_models.command_line import errors_in_a_line
+from build_models.command_line import errors_in_a_line, split_list
 from build_models.evaluate_command import evaluate_command
+from build_models.experiments.command import experiments
+from build_models.pretrain_command import pretrain
 from service.variants import VARIANTS
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -59,10 +61,19 @@ def main(
     overlap: Annotated[int, typer.Option(min=0, help="Pieces that neighbouring windows share.")] = 40,
     sparsity: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of weights that `pruned` removes.")] = 0.6,
     prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings too.")] = False,
+    prune_after: Annotated[bool, typer.Option(help="Prune the fine-tuned model instead of the base.")] = False,
+    recovery_epochs: Annotated[int, typer.Option(min=0, help="Of training after that pruning.")] = 0,
     temperature: Annotated[float, typer.Option(min=0.1, help="Of the distillation.")] = 2.0,
     alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of the teacher against the labels.")] = 0.7,
     student_layers: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
+    student_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as the teacher's.")] = None,
     student_epochs: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
+    agnostic_steps: Annotated[
+        int, typer.Option(min=0, help="Distil the base in so many steps, then fine-tune. 0: fine-tune, then distil.")
+    ] = 0,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Text for that distillation, as `pretrain` takes it. Default: training data.")
+    ] = None,
     int8_threshold: Annotated[float, typer.Option(min=0.0, help="Outlier threshold of LLM.int8().")] = 6.0,
     shape: Annotated[str, typer.Option(help="Of a base made here: tiny, mini, small, base or large.")] = "tiny",
     vocabulary: Annotated[int, typer.Option(min=100, help="Pieces of a base made here.")] = 12000,
@@ -94,13 +105,15 @@ def main(
         base_revision=base_revision,
         data=data,
         data_revision=data_revision,
-        languages=tuple(languages.split(",")) if languages else None,
+        languages=split_list(languages),
         sample_sentences=sample_sentences,
         seed=seed,
         max_length=max_length,
         overlap=overlap,
         sparsity=sparsity,
         prune_embeddings=prune_embeddings,
+        prune_after=prune_after,
+        recovery_epochs=recovery_epochs,
         int8_threshold=int8_threshold,
         from_scratch=BaseSettings(**given(shape=shape, vocabulary=vocabulary, steps=base_steps)),  # type: ignore[arg-type]
         finetune=replace(
@@ -108,7 +121,13 @@ def main(
             **given(epochs=epochs, learning_rate=learning_rate, batch_pieces=batch_pieces),  # type: ignore[arg-type]
         ),
         distillation=DistillationSettings(
-            temperature=temperature, alpha=alpha, layers=student_layers, epochs=student_epochs
+            temperature=temperature,
+            alpha=alpha,
+            layers=student_layers,
+            heads=student_heads,
+            epochs=student_epochs,
+            agnostic_steps=agnostic_steps,
+            corpus=corpus,
         ),
         threads=threads or available_cpus(),
     )
@@ -117,6 +136,9 @@ def main(
 
 
 cli.command("evaluate")(evaluate_command)
+cli.command()(pretrain)
+cli.command()(experiments)
+
 
 if __name__ == "__main__":
     cli()

@@ -38,9 +38,7 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
             f"An overlap of {settings.overlap} pieces does not fit windows of {settings.max_length}:"
             f" {settings.max_length - 3} is the most."
         )
-    # A new head and unused kernels are what is meant; their warnings would hide the build's own lines.
-    transformers.logging.set_verbosity_error()
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    quieten_libraries()
     started = time.monotonic()
     torch.set_num_threads(settings.threads)
     dataset = load_data(
@@ -52,24 +50,36 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     )
     workspace = Workspace(settings.out / WORKSPACE)
     with workspace.locked():
-        base, base_name = prepare_base(settings, dataset, workspace)
-        context = Context(
-            settings,
-            dataset,
-            workspace,
-            base,
-            base_name,
-            base_revision=settings.base_revision or imported_revision(base),
-            base_digest=result_digest(base),
-        )
-        manifests = [
-            importlib.import_module(variant.recipe).build(context)
-            for variant in VARIANTS.values()
-            if variant.name in names
-        ]
+        context = open_context(settings, dataset, workspace)
+        manifests = [build_variant(name, context) for name in VARIANTS if name in names]
         context.keep_test_split()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
     return manifests
+
+
+def open_context(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> Context:
+    """A build with its base made or taken."""
+    base, base_name = prepare_base(settings, dataset, workspace)
+    return Context(
+        settings,
+        dataset,
+        workspace,
+        base,
+        base_name,
+        base_revision=settings.base_revision or imported_revision(base),
+        base_digest=result_digest(base),
+    )
+
+
+def build_variant(name: str, context: Context) -> Manifest:
+    manifest: Manifest = importlib.import_module(VARIANTS[name].recipe).build(context)
+    return manifest
+
+
+def quieten_libraries() -> None:
+    """A new head and unused kernels are what is meant; their warnings would hide the build's own lines."""
+    transformers.logging.set_verbosity_error()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def prepare_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> tuple[Path, str]:

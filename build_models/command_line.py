@@ -25,3 +25,8 @@ def fail(message: str) -> typer.Exit:
     """Say what went wrong, in one line; raise what this returns to end with status 1."""
     console.print(f"error: {message}", style="red", highlight=False, soft_wrap=True, markup=False)
     return typer.Exit(1)
+
+
+def split_list(values: str | None) -> tuple[str, ...] | None:
+    """``"swa,hau"`` as its parts; None stays."""
+    return tuple(part.strip() for part in values.split(",")) if values else None

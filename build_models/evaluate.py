@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from build_models.progress import progress
@@ -22,13 +22,17 @@ def open_pipeline(
     return Pipeline(load_runtime(runtime, folder, threads), Encoder.from_folder(folder, max_length, overlap), labels)
 
 
-def evaluate(pipeline: Pipeline, sentences: Sequence[Sentence], title: str) -> Scores:
-    """Strict IOB2 scores of one split."""
+def evaluate(
+    pipeline: Pipeline, sentences: Sequence[Sentence], title: str, types: Collection[str] | None = None
+) -> Scores:
+    """Strict IOB2 scores of one split. Predicted entities of other types than ``types`` are left out of account."""
     with progress(title, len(sentences)) as advance:
         pairs = []
         for sentence, predicted in zip(
             sentences, label_sentences(pipeline, (sentence.words for sentence in sentences)), strict=True
         ):
+            if types is not None:
+                predicted = [label if label[2:] in types else "O" for label in predicted]
             pairs.append((sentence.language, sentence.labels, predicted))
             advance()
     return score(pairs)

@@ -13,7 +13,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from build_models.errors import BuildError
 from build_models.settings import FinetuneSettings
-from build_models.training import Optimization, Trainer
+from build_models.training import Optimization, Trainer, training_device
 from service.conll import Sentence
 from service.pipeline import Encoder
 
@@ -41,6 +41,9 @@ class Batch:
     pieces: Tensor
     attention: Tensor
     labels: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(self.pieces.to(device), self.attention.to(device), self.labels.to(device))
 
 
 def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list: Sequence[str]) -> list[Example]:
@@ -174,6 +177,8 @@ def finetune(
 ) -> None:
     """Train a classifier on the examples. ``loss(logits, batch)`` replaces the cross entropy of the labels."""
     padding = int(model.config.pad_token_id)
+    device = training_device()
+    model.to(device)
     loss = loss or (lambda logits, batch: cross_entropy(logits, batch.labels))
 
     def loss_of(plan: Plan) -> Tensor:
@@ -181,6 +186,7 @@ def finetune(
         if settings.hidden_share:
             hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > LAST_SPECIAL)
             batch.pieces = torch.where(hidden, UNKNOWN, batch.pieces)
+        batch = batch.to(device)
         logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits
         return loss(logits, batch)
 

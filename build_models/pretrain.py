@@ -8,7 +8,6 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from build_models.masked import masked_loss, new_model
 from build_models.progress import say
 from build_models.shapes import SHAPES
 from build_models.streams import Streams, kept_streams, sampling_probabilities
-from build_models.training import Optimization, Trainer
+from build_models.training import Optimization, Trainer, training_device
 from build_models.workspace import Workspace
 from service.manifest import file_sha256
 
@@ -116,14 +115,12 @@ def train(
 ) -> None:
     """Masked-language modelling: in bfloat16 on a GPU where there is one, in fp32 on the CPU."""
     torch.manual_seed(settings.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = new_model(SHAPES[settings.shape], tokenizer, 512, settings.dropout).to(device)
+    model = new_model(SHAPES[settings.shape], tokenizer, 512, settings.dropout).to(training_device())
     rows = max(1, settings.batch_pieces // settings.length)
     say(streams.describe(settings.steps * rows))
 
     def loss_of(step: int) -> Tensor:
-        with torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext():
-            return masked_loss(model, streams.draw(rows, settings.seed, step), settings.masked_share)
+        return masked_loss(model, streams.draw(rows, settings.seed, step), settings.masked_share)
 
     optimization = Optimization(settings.learning_rate, settings.matrix_learning_rate)
     Trainer[int]("pretraining", model, optimization, state).run(range(settings.steps), loss_of)

@@ -33,17 +33,30 @@ class FinetuneSettings:
 
 @dataclass(frozen=True)
 class DistillationSettings:
-    """Knowledge distillation (Hinton et al. 2015). ``alpha`` is the weight of the teacher against the labels."""
+    """Knowledge distillation (Hinton et al. 2015). ``alpha`` is the weight of the teacher against the labels.
+
+    The student has ``layers`` of the teacher's, by default half of them, and ``heads``, by default as many. With
+    ``agnostic_steps`` it is taught the base's masked-language modelling in so many steps, on ``corpus`` or else the
+    training sentences, and then fine-tuned without a teacher. Without, it is taught the dense model's labels.
+    """
 
     temperature: float = 2.0
     alpha: float = 0.7
     layers: int | None = None
+    heads: int | None = None
     epochs: int | None = None
+    agnostic_steps: int = 0
+    agnostic_learning_rate: float = 1e-3
+    corpus: Path | None = None
+    corpus_lines: int | None = None
 
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """One build."""
+    """One build.
+
+    Without ``dynamic_timed`` no clock has a say in which dynamic settings are chosen, so that they are always the same.
+    """
 
     out: Path = Path("artifacts")
     base: str | None = None
@@ -57,7 +70,10 @@ class BuildSettings:
     overlap: int = 40
     sparsity: float = 0.6
     prune_embeddings: bool = False
+    prune_after: bool = False
+    recovery_epochs: int = 0
     int8_threshold: float = 6.0
+    dynamic_timed: bool = True
     from_scratch: BaseSettings = field(default_factory=BaseSettings)
     finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings.defaults(False, False))
     distillation: DistillationSettings = field(default_factory=DistillationSettings)

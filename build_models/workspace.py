@@ -31,9 +31,9 @@ def sources() -> list[Path]:
     Nothing else of the service is among them: another line in its HTTP part must not discard hours of training.
     """
     build, serving = (Path(str(package.__file__)).parent for package in (build_models, service))
-    checker = build / "sample" / "check.py"
+    apart = {build / "sample" / "check.py", *(build / "experiments").glob("*.py")}
     return [
-        *(path for path in sorted(build.rglob("*.py")) if path != checker),
+        *(path for path in sorted(build.rglob("*.py")) if path not in apart),
         *(serving / f"{name}.py" for name in ("decoding", "pipeline", "scoring", "words")),
         *sorted((serving / "runtimes").glob("*.py")),
     ]

@@ -1,5 +1,7 @@
 """Knowledge distillation: a student with half the teacher's layers learns its logits and the labels.
 
+Task-specific here: the teacher is fine-tuned first. ``agnostic.py`` has the other order.
+
 The student starts as every second layer of the teacher with the teacher's embeddings and head (Sanh et al. 2019).
 The loss is alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015).
 """
@@ -8,56 +10,30 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from transformers import PreTrainedModel
+from torch import Tensor
 
 from build_models.context import Context, Made, count_parameters
-from build_models.errors import BuildError
 from build_models.export import export_onnx
 from build_models.finetune import IGNORED, Batch, cross_entropy, finetune, load_classifier
 from build_models.recipes import dense
+from build_models.recipes.agnostic import student_base
+from build_models.recipes.students import make_student, soft_cross_entropy
 from build_models.settings import DistillationSettings, FinetuneSettings
+from build_models.training import training_device
+from build_models.workspace import result_digest
 from service.manifest import Manifest
 from service.runtimes.onnx import MODEL
-
-
-def teacher_layers(teacher: int, student: int) -> list[int]:
-    """Which of the teacher's layers the student starts from: spread evenly, the last one among them."""
-    return [(position + 1) * teacher // student - 1 for position in range(student)]
-
-
-def make_student(teacher: PreTrainedModel, layers: int) -> PreTrainedModel:
-    """A copy of the teacher with only some of its layers."""
-    config = teacher.config.__class__.from_dict({**teacher.config.to_dict(), "num_hidden_layers": layers})
-    student: PreTrainedModel = teacher.__class__(config)
-    chosen = teacher_layers(teacher.config.num_hidden_layers, layers)
-    prefix = f"{teacher.base_model_prefix}.encoder.layer."
-    weights = {}
-    for name, value in teacher.state_dict().items():
-        if name.startswith(prefix):
-            layer, _, rest = name.removeprefix(prefix).partition(".")
-            if int(layer) not in chosen:
-                continue
-            name = f"{prefix}{chosen.index(int(layer))}.{rest}"
-        weights[name] = value.clone()
-    student.load_state_dict(weights)
-    return student
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, labels: Tensor, settings: DistillationSettings) -> Tensor:
     """Both terms over the labelled pieces only; logits of shape (rows, pieces, labels)."""
     known = labels != IGNORED
-    soft = nn.functional.kl_div(
-        nn.functional.log_softmax(student[known] / settings.temperature, dim=-1),
-        nn.functional.log_softmax(teacher[known] / settings.temperature, dim=-1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    hard = cross_entropy(student, labels)
-    return settings.alpha * settings.temperature**2 * soft + (1 - settings.alpha) * hard
+    soft = soft_cross_entropy(student[known], teacher[known], settings.temperature)
+    return settings.alpha * soft + (1 - settings.alpha) * cross_entropy(student, labels)
 
 
 def checkpoint(context: Context, teacher_folder: Path) -> Path:
+    """The student taught by the fine-tuned ``teacher_folder``."""
     settings = context.settings
     inputs = context.inputs(
         stage="distilled", teacher=context.parent("dense", teacher_folder).digest, **parameters(context)
@@ -65,11 +41,8 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
 
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
-        teacher = load_classifier(teacher_folder, context.labels).eval()
-        layers = settings.distillation.layers or max(1, teacher.config.num_hidden_layers // 2)
-        if layers > teacher.config.num_hidden_layers:
-            raise BuildError(f"A student of {layers} layers: its teacher has {teacher.config.num_hidden_layers}")
-        student = make_student(teacher, layers)
+        teacher = load_classifier(teacher_folder, context.labels).eval().to(training_device())
+        student = make_student(teacher, settings.distillation.layers, settings.distillation.heads)
 
         def loss(logits: Tensor, batch: Batch) -> Tensor:
             with torch.inference_mode():
@@ -91,25 +64,51 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
     return context.workspace.stage("distilled", inputs, run)
 
 
-def training(context: Context) -> FinetuneSettings:
-    """The student's own number of epochs, by default half the teacher's: it starts from what that knows."""
+def agnostic_checkpoint(context: Context, student: Path) -> Path:
+    """The student base ``student``, fine-tuned like any base."""
     settings = context.settings
-    return replace(settings.finetune, epochs=settings.distillation.epochs or max(1, settings.finetune.epochs // 2))
+    inputs = context.inputs(stage="distilled", student=result_digest(student), **parameters(context))
+
+    def run(result: Path, state: Path) -> None:
+        torch.manual_seed(settings.seed)
+        model = load_classifier(student, context.labels)
+        finetune("distilled", model, context.examples, training(context), settings.max_length, settings.seed, state)
+        dense.save(model, context.base, result)
+
+    return context.workspace.stage("distilled", inputs, run)
+
+
+def training(context: Context) -> FinetuneSettings:
+    """The student's own number of epochs.
+
+    By default it is half the teacher's where it starts from what a fine-tuned teacher knows, else as many.
+    """
+    settings = context.settings
+    epochs = settings.finetune.epochs
+    if not settings.distillation.agnostic_steps:
+        epochs = max(1, epochs // 2)
+    return replace(settings.finetune, epochs=settings.distillation.epochs or epochs)
 
 
 def parameters(context: Context) -> dict[str, object]:
+    settings = context.settings.distillation
     return {
         "finetune": asdict(training(context)),
-        "distillation": asdict(context.settings.distillation),
+        # Where the corpus lies makes no difference; what it holds is in the digest of the student.
+        "distillation": {name: value for name, value in asdict(settings).items() if name != "corpus"},
     }
 
 
 def build(context: Context) -> Manifest:
-    teacher = dense.checkpoint(context)
-    trained = checkpoint(context, teacher)
+    if context.settings.distillation.agnostic_steps:
+        student = student_base(context)
+        trained, parent = agnostic_checkpoint(context, student), context.parent("student", student)
+    else:
+        teacher = dense.checkpoint(context)
+        trained, parent = checkpoint(context, teacher), context.parent("dense", teacher)
 
     def fill(folder: Path) -> Made:
         export_onnx(trained, folder / MODEL)
         return Made(*count_parameters(trained))
 
-    return context.artifact("distilled", trained, context.parent("dense", teacher), parameters(context), fill)
+    return context.artifact("distilled", trained, parent, parameters(context), fill)

@@ -144,7 +144,7 @@ def build(context: Context) -> Manifest:
                     place, "onnx", context.labels, settings.max_length, settings.overlap, settings.threads
                 )
                 f1 = evaluate(pipeline, context.dataset.dev, f"dynamic: {candidate.name}").f1
-                seconds = seconds_per_text(pipeline, context.dataset.dev)
+                seconds = seconds_per_text(pipeline, context.dataset.dev) if settings.dynamic_timed else 0.0
                 measured.append(Measured(number, f1, seconds, (place / MODEL).stat().st_size))
                 say(f"dynamic: {candidate.name}: dev F1 {f1:.4f}, {1000 * seconds:.2f} ms a text")
             chosen = choose(measured)

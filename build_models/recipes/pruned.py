@@ -1,11 +1,11 @@
-"""Unstructured magnitude pruning before fine-tuning; the masks hold while the rest is trained.
+"""Unstructured magnitude pruning, before fine-tuning or after it; the masks hold while the rest is trained.
 
-The smallest weights of the base by absolute value are set to zero, ranked over all pruned matrices together
+The smallest weights by absolute value are set to zero, ranked over all pruned matrices together
 (global magnitude pruning, Han et al. 2015), and stay zero (Gordon et al. 2020, "Compressing BERT").
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,8 +15,10 @@ from transformers import PreTrainedModel
 from build_models.context import Context, Made, Parent, count_parameters
 from build_models.export import export_onnx
 from build_models.finetune import finetune, load_classifier
-from build_models.recipes.dense import save
+from build_models.recipes import dense
+from build_models.settings import FinetuneSettings
 from build_models.sparse_onnx import compress
+from build_models.workspace import result_digest
 from service.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
@@ -43,15 +45,18 @@ def magnitude_masks(weights: list[Tensor], sparsity: float) -> list[Tensor]:
 def apply_masks(weights: list[Tensor], masks: list[Tensor]) -> None:
     with torch.no_grad():
         for weight, mask in zip(weights, masks, strict=True):
-            weight.mul_(mask)
+            weight.mul_(mask.to(weight.device))
 
 
 def checkpoint(context: Context) -> Path:
+    """The pruned checkpoint. After fine-tuning, ``recovery_epochs`` of further training may follow; none by default."""
     settings = context.settings
+    start = dense.checkpoint(context) if settings.prune_after else context.base
+    inputs = context.inputs(stage="pruned", start=result_digest(start), **parameters(context))
 
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
-        model = load_classifier(context.base, context.labels)
+        model = load_classifier(start, context.labels)
         weights = list(prunable(model, settings.prune_embeddings))
         masks = magnitude_masks(weights, settings.sparsity)
         apply_masks(weights, masks)
@@ -59,21 +64,29 @@ def checkpoint(context: Context) -> Path:
             "pruned",
             model,
             context.examples,
-            settings.finetune,
+            training(context),
             settings.max_length,
             settings.seed,
             state,
             after_step=lambda: apply_masks(weights, masks),
         )
-        save(model, context.base, result)
+        dense.save(model, context.base, result)
 
-    return context.workspace.stage("pruned", context.inputs(stage="pruned", **parameters(context)), run)
+    return context.workspace.stage("pruned", inputs, run)
+
+
+def training(context: Context) -> FinetuneSettings:
+    """All of the training where it comes after the pruning; where it came before, only what is to recover."""
+    settings = context.settings
+    epochs = settings.recovery_epochs if settings.prune_after else settings.finetune.epochs
+    return replace(settings.finetune, epochs=epochs)
 
 
 def parameters(context: Context) -> dict[str, object]:
     settings = context.settings
     return {
-        "finetune": asdict(settings.finetune),
+        "finetune": asdict(training(context)),
+        "after": settings.prune_after,
         "target_sparsity": settings.sparsity,
         "scope": "global",
         "embeddings": settings.prune_embeddings,
@@ -88,5 +101,8 @@ def build(context: Context) -> Manifest:
         compress(folder / MODEL)
         return Made(*count_parameters(trained))
 
-    parent = Parent(context.base_name, context.base_digest)
+    if context.settings.prune_after:
+        parent = context.parent("dense", dense.checkpoint(context))
+    else:
+        parent = Parent(context.base_name, context.base_digest)
     return context.artifact("pruned", trained, parent, parameters(context), fill)

@@ -1,0 +1,40 @@
+"""Runs a grid to its end, and says how far it is."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from build_models.experiments.cells import Cell
+from build_models.experiments.run import Outcome, Places
+from build_models.progress import progress, say
+
+Executor = Callable[[Sequence[Cell], Places], Iterator[Outcome]]
+
+
+def run_grid(name: str, cells: Sequence[Cell], places: Places, execute: Executor) -> list[Outcome]:
+    """Run every cell that has no result yet. A failing cell is reported; the next run tries it again."""
+    places.results.mkdir(parents=True, exist_ok=True)
+    (places.work / "cells").mkdir(parents=True, exist_ok=True)
+    unique = list(dict.fromkeys(cells))
+    say(f"{name}: {len(unique)} cells, results in {places.results}")
+    outcomes: list[Outcome] = []
+    started = time.monotonic()
+    with progress(name, len(unique)) as advance:
+        for outcome in execute(unique, places):
+            outcomes.append(outcome)
+            advance(note=str(outcome.cell))
+            if outcome.state != "kept":
+                say(describe(outcome, outcomes, len(unique), time.monotonic() - started))
+    counts = Counter(outcome.state for outcome in outcomes)
+    say(f"{name}: " + ", ".join(f"{counts[state]} {state}" for state in ("made", "kept", "busy", "failed")))
+    return outcomes
+
+
+def describe(outcome: Outcome, outcomes: Sequence[Outcome], total: int, elapsed: float) -> str:
+    """A line about a cell, with how long the rest may take."""
+    worked = sum(other.state in ("made", "failed") for other in outcomes)
+    left = elapsed / max(1, worked) * (total - len(outcomes))
+    text = f"{len(outcomes)}/{total} {outcome.cell}: {outcome.state} in {outcome.seconds:.0f} s"
+    if outcome.message:
+        text += f": {outcome.message}"
+    return f"{text}; about {left / 60:.0f} min left" if left else text

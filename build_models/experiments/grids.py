@@ -1,0 +1,121 @@
+"""The grids: which cells each experiment has."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from pydantic import ValidationError
+
+from build_models.errors import BuildError
+from build_models.experiments.cells import Cell, VariantName
+from build_models.settings import FinetuneSettings
+
+
+@dataclass(frozen=True)
+class Named:
+    """A folder's name, and the digest of what is in it."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a grid runs over. ``data`` has the digest of each language's part."""
+
+    bases: Sequence[Named]
+    data: Sequence[tuple[str, Named]]
+    seeds: Sequence[int]
+    finetune: FinetuneSettings
+    threads: int = 1
+    sparsities: Sequence[float] = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+    recovery_epochs: int = 0
+    temperatures: Sequence[float] = (2.0, 3.0, 6.0)
+    student_layers: Sequence[int] = (1, 2)
+    student_heads: Sequence[int] = ()
+    agnostic_steps: int = 0
+    prune_embeddings: bool = False
+
+    def cells(self, variant: VariantName, **settings: Any) -> Iterator[Cell]:
+        """One cell for each base, language and seed. Raises ``BuildError`` for a value out of range."""
+        for base, (language, data), seed in product(self.bases, self.data, self.seeds):
+            try:
+                yield Cell(
+                    variant=variant,
+                    base=base.name,
+                    base_digest=base.digest,
+                    data=data.name,
+                    data_digest=data.digest,
+                    language=language,
+                    seed=seed,
+                    threads=self.threads,
+                    finetune=self.finetune,
+                    **settings,
+                )
+            except ValidationError as error:
+                first = error.errors()[0]
+                name = ".".join(map(str, first["loc"]))
+                raise BuildError(f"{name} {first['input']}: {first['msg']}") from error
+
+
+def pretraining(study: Study) -> Iterator[Cell]:
+    """What a base is worth: each, fine-tuned alike."""
+    yield from study.cells("dense")
+
+
+def pruning(study: Study) -> Iterator[Cell]:
+    yield from study.cells("dense")
+    for sparsity in study.sparsities:
+        yield from study.cells("pruned", sparsity=sparsity)
+        yield from study.cells("pruned", sparsity=sparsity, prune_after=True)
+        if study.recovery_epochs:
+            yield from study.cells("pruned", sparsity=sparsity, prune_after=True, recovery_epochs=study.recovery_epochs)
+
+
+def distillation(study: Study) -> Iterator[Cell]:
+    """Temperatures and layers for each order of teaching; heads at the first temperature."""
+    yield from study.cells("dense")
+    orders = [0, study.agnostic_steps] if study.agnostic_steps else [0]
+    for steps, layers, temperature in product(orders, study.student_layers, study.temperatures):
+        yield from study.cells("distilled", student_layers=layers, temperature=temperature, agnostic_steps=steps)
+    for layers, heads in product(study.student_layers, study.student_heads):
+        yield from study.cells(
+            "distilled", student_layers=layers, student_heads=heads, temperature=study.temperatures[0]
+        )
+
+
+def quantization(study: Study) -> Iterator[Cell]:
+    for variant in ("dense", "int8", "dynamic"):
+        yield from study.cells(variant)
+
+
+def crosslingual(study: Study) -> Iterator[Cell]:
+    """Languages that the model was not fine-tuned on, dense and pruned before fine-tuning."""
+    yield from study.cells("dense", tests="crosslingual")
+    for sparsity in study.sparsities:
+        yield from study.cells("pruned", sparsity=sparsity, tests="crosslingual")
+
+
+def robustness(study: Study) -> Iterator[Cell]:
+    """Noise in the test sentences, for each of the five variants with its usual settings."""
+    yield from study.cells("dense", tests="robustness")
+    yield from study.cells("pruned", sparsity=0.6, tests="robustness")
+    yield from study.cells(
+        "distilled",
+        student_layers=study.student_layers[-1],
+        temperature=study.temperatures[0],
+        tests="robustness",
+    )
+    yield from study.cells("int8", tests="robustness")
+    yield from study.cells("dynamic", tests="robustness")
+
+
+GRIDS: dict[str, Callable[[Study], Iterator[Cell]]] = {
+    "pretraining": pretraining,
+    "pruning": pruning,
+    "distillation": distillation,
+    "quantization": quantization,
+    "crosslingual": crosslingual,
+    "robustness": robustness,
+}

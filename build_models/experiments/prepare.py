@@ -1,0 +1,34 @@
+"""Names and digests of what a grid is about to run over."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from build_models.data import load_data
+from build_models.errors import BuildError
+from build_models.experiments.cells import DATA_SEED
+from build_models.experiments.grids import Named
+from build_models.workspace import result_digest
+
+
+def name_bases(bases: Sequence[str]) -> dict[Named, str]:
+    """Where each base lies. A hub id is its own digest: pin it by giving a folder instead.
+
+    Raises ``BuildError`` for two of the same name, which the results could not tell apart.
+    """
+    named: dict[Named, str] = {}
+    for base in bases:
+        folder = Path(base)
+        name = folder.resolve().name if folder.is_dir() else base
+        if any(name == other.name for other in named):
+            raise BuildError(f"Two bases are named {name}: rename the folder of one")
+        named[Named(name, result_digest(folder)[:20] if folder.is_dir() else base)] = base
+    return named
+
+
+def name_data(data: str | None, languages: Sequence[str], sample_sentences: int) -> list[tuple[str, Named]]:
+    """The name and digest of each language's data."""
+    name = Path(data).name if data else "sample"
+    digests = {
+        language: load_data(data, [language], None, DATA_SEED, sample_sentences).digest for language in languages
+    }
+    return [(language, Named(name, digest)) for language, digest in digests.items()]

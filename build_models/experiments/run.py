@@ -1,0 +1,182 @@
+"""Runs one cell: the build's recipe in a shared workspace, then the service's own pipeline over the test sentences."""
+
+import os
+import platform
+import random
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from build_models.build import build_variant, open_context, quieten_libraries
+from build_models.context import Context
+from build_models.data import Dataset, load_data, read_conll
+from build_models.errors import BuildError
+from build_models.evaluate import evaluate, open_pipeline
+from build_models.experiments.cells import DATA_SEED, Cell
+from build_models.experiments.noise import NOISES
+from build_models.experiments.results import CellResult, Machine, ResultError, read_result, result_path, write_result
+from build_models.experiments.store import SharedWorkspace, locked
+from build_models.progress import say, silence
+from build_models.settings import BuildSettings, DistillationSettings
+from build_models.workspace import code_digest
+from service.conll import Sentence
+from service.manifest import Manifest, Scores
+from service.variants import VARIANTS
+
+UNSEEN = ("fon", "bam", "zho")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where everything lies on this machine. ``bases`` go by name; ``data`` is a folder or a hub id."""
+
+    bases: Mapping[str, str]
+    data: str | None
+    results: Path
+    work: Path
+    crosslingual: Path | None = None
+    corpus: Path | None = None
+    corpus_lines: int | None = None
+    sample_sentences: int = 6000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to a cell. ``busy``: another process is at it."""
+
+    cell: Cell
+    state: Literal["made", "kept", "busy", "failed"]
+    seconds: float = 0.0
+    message: str = ""
+
+
+def run_cell(cell: Cell, places: Places) -> Outcome:
+    """Make the cell's result file unless it is there; whatever goes wrong is in the outcome and beside the results."""
+    path = result_path(places.results, cell)
+    failure = path.with_suffix(".failed")
+    started = time.monotonic()
+    try:
+        with locked(places.work / "cells" / f"{cell.digest}.lock", wait=False):
+            if path.exists():
+                try:
+                    read_result(path)
+                    return Outcome(cell, "kept")
+                except ResultError as error:
+                    say(f"{error}: the cell runs again")
+            with silence():
+                write_result(places.results, measure(cell, places))
+            failure.unlink(missing_ok=True)
+            return Outcome(cell, "made", time.monotonic() - started)
+    except BlockingIOError:
+        return Outcome(cell, "busy")
+    except Exception as error:  # a cell must not take the grid with it
+        failure.write_text(f"{cell.model_dump_json(indent=1)}\n{traceback.format_exc()}", encoding="utf-8")
+        first = next(iter(str(error).splitlines()), "")
+        message = first if isinstance(error, BuildError) else f"{type(error).__name__}: {first}"
+        return Outcome(cell, "failed", time.monotonic() - started, f"{message} (more in {failure})")
+
+
+def measure(cell: Cell, places: Places) -> CellResult:
+    """Build the cell's variant and score it."""
+    started = time.monotonic()
+    quieten_libraries()
+    torch.set_num_threads(cell.threads)
+    places.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=places.work) as out:
+        settings = build_settings(cell, places, Path(out))
+        dataset = load_data(places.data, [cell.language], None, DATA_SEED, places.sample_sentences)
+        if dataset.digest != cell.data_digest:
+            raise BuildError(f"{places.data}, {cell.language}: the data changed while the grid ran; start it again")
+        context = open_context(settings, dataset, SharedWorkspace(places.work / "stages"))
+        manifest = build_variant(cell.variant, context)
+        scores = dict(score(cell, context, manifest, places))
+    return CellResult(
+        cell=cell,
+        scores=scores,
+        artifact_bytes=manifest.artifact_bytes,
+        parameters=manifest.parameters,
+        nonzero_parameters=manifest.nonzero_parameters,
+        seconds_per_text=manifest.seconds_per_text,
+        seconds=round(time.monotonic() - started, 1),
+        machine=Machine(cpu=cpu_name(), cores=os.cpu_count() or 1, libraries=manifest.libraries),
+        code=code_digest()[:20],
+    )
+
+
+def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
+    """The cell as the build's settings: the same recipes make both."""
+    return BuildSettings(
+        out=out,
+        base=places.bases[cell.base],
+        data=places.data,
+        languages=(cell.language,),
+        sample_sentences=places.sample_sentences,
+        seed=cell.seed,
+        max_length=cell.max_length,
+        overlap=cell.overlap,
+        sparsity=cell.sparsity,
+        prune_embeddings=cell.prune_embeddings,
+        prune_after=cell.prune_after,
+        recovery_epochs=cell.recovery_epochs,
+        dynamic_timed=False,
+        finetune=cell.finetune,
+        distillation=DistillationSettings(
+            temperature=cell.temperature or DistillationSettings.temperature,
+            layers=cell.student_layers,
+            heads=cell.student_heads,
+            agnostic_steps=cell.agnostic_steps,
+            corpus=places.corpus,
+            corpus_lines=places.corpus_lines,
+        ),
+        threads=cell.threads,
+    )
+
+
+def score(cell: Cell, context: Context, manifest: Manifest, places: Places) -> Iterator[tuple[str, Scores]]:
+    """Every score that the cell's tests ask for."""
+    pipeline = open_pipeline(
+        context.settings.out / cell.variant,
+        VARIANTS[cell.variant].runtime,
+        context.labels,
+        cell.max_length,
+        cell.overlap,
+        cell.threads,
+    )
+    yield "dev", manifest.metrics["dev"]
+    yield "test", manifest.metrics["test"]
+    if cell.tests == "own":
+        yield "test, unseen", evaluate(pipeline, unseen_sentences(context.dataset), "test, unseen")
+    elif cell.tests == "robustness":
+        for name, noise in NOISES.items():
+            yield name, evaluate(pipeline, noise(context.dataset.test, random.Random(cell.seed)), name)
+    else:
+        if places.crosslingual is None:
+            raise BuildError("no folder of unseen languages was given: --crosslingual FOLDER")
+        for language in UNSEEN:
+            sentences = read_conll(places.crosslingual / language / "test.txt", language)
+            # What a data set does not label at all (zho: dates) is no mistake.
+            types = {label[2:] for sentence in sentences for label in sentence.labels} - {""}
+            yield language, evaluate(pipeline, sentences, language, types)
+
+
+def unseen_sentences(dataset: Dataset) -> Sequence[Sentence]:
+    """The test sentences whose words do not also stand in the training split."""
+    seen = {tuple(sentence.words) for sentence in dataset.train}
+    return [sentence for sentence in dataset.test if tuple(sentence.words) not in seen]
+
+
+def cpu_name() -> str:
+    """The processor as the system names it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,80 @@
+"""Task-agnostic distillation: a student base learns its teacher's masked-language modelling on raw text.
+
+It is fine-tuned afterwards like any base (Sanh et al. 2019). The loss over the hidden pieces is
+alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from build_models.base import MASKED_SHARE
+from build_models.context import Context
+from build_models.corpus import read_texts
+from build_models.masked import hidden_logits, hide
+from build_models.recipes import dense
+from build_models.recipes.students import make_student, soft_cross_entropy
+from build_models.streams import Streams, kept_streams
+from build_models.training import Optimization, Trainer, training_device
+from service.manifest import file_sha256
+
+BATCH_PIECES = 1536
+LANGUAGE_EXPONENT = 0.3
+
+
+def student_base(context: Context) -> Path:
+    """The student as a base, which has learnt nothing of labels yet."""
+    settings = context.settings.distillation
+    inputs = {
+        "stage": "student",
+        "base": context.base_digest,
+        "seed": context.settings.seed,
+        "length": context.settings.max_length,
+        "distillation": {name: value for name, value in asdict(settings).items() if name not in ("epochs", "corpus")},
+        "text": corpus_digests(settings.corpus) if settings.corpus else context.data_record.digest,
+    }
+
+    def run(result: Path, state: Path) -> None:
+        torch.manual_seed(context.settings.seed)
+        device = training_device()
+        teacher = AutoModelForMaskedLM.from_pretrained(context.base, local_files_only=True).eval().to(device)
+        student = make_student(teacher, settings.layers, settings.heads).to(device)
+        tokenizer = AutoTokenizer.from_pretrained(context.base, local_files_only=True)
+        pieces = kept_streams(tokenizer, texts(context), state / "pieces")
+        length = min(context.settings.max_length, *map(len, pieces.values()))
+        streams = Streams(pieces, LANGUAGE_EXPONENT, length, int(tokenizer.bos_token_id))
+
+        def loss_of(step: int) -> Tensor:
+            rows = streams.draw(max(1, BATCH_PIECES // length), context.settings.seed, step)
+            shown, chosen = (tensor.to(device) for tensor in hide(rows, MASKED_SHARE, teacher.config.vocab_size))
+            with torch.inference_mode():
+                targets = hidden_logits(teacher, shown, chosen)
+            logits = hidden_logits(student, shown, chosen)
+            hard = torch.nn.functional.cross_entropy(logits, rows.to(device)[chosen])
+            soft = soft_cross_entropy(logits, targets.clone(), settings.temperature)
+            return settings.alpha * soft + (1 - settings.alpha) * hard
+
+        Trainer[int]("student", student, Optimization(settings.agnostic_learning_rate), state / "training").run(
+            range(settings.agnostic_steps), loss_of
+        )
+        dense.save(student, context.base, result)
+
+    return context.workspace.stage("student", inputs, run)
+
+
+def texts(context: Context) -> dict[str, list[str]]:
+    """Lines of each language: of the corpus, or of the training split."""
+    settings = context.settings.distillation
+    if settings.corpus:
+        return read_texts(settings.corpus, None, settings.corpus_lines)
+    return {
+        language: [" ".join(sentence.words) for sentence in context.dataset.train if sentence.language == language]
+        for language in context.dataset.languages
+    }
+
+
+def corpus_digests(corpus: Path) -> dict[str, str]:
+    return {path.name: file_sha256(path) for path in sorted(corpus.glob("*.txt*"))}
