@@ -45,12 +45,14 @@ class Server:
 
 
 @contextmanager
-def serving(artifacts: Path, log: Path, folder: Path = ROOT, **environment: str) -> Iterator[Server]:
-    """``bentoml serve service:NerService`` until the block ends; its whole process group is gone afterwards."""
+def serving(
+    artifacts: Path, log: Path, folder: Path = ROOT, target: str = "service:NerService", **environment: str
+) -> Iterator[Server]:
+    """``bentoml serve`` of the target until the block ends; its whole process group is gone afterwards."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "bentoml", "serve", "service:NerService"]
+    command = [sys.executable, "-m", "bentoml", "serve", target]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port)],
