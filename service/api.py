@@ -52,13 +52,14 @@ def _document_bodies(api: FastAPI) -> None:
     api.openapi = openapi  # type: ignore[method-assign]
 
 
-def _answer(error: ServiceError) -> Response:
+def _answer(request: Request, error: ServiceError) -> Response:
+    request.state.error_code = error.code
     return JSONResponse(error.body(), error.status, error.headers)
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)
-    return _answer(error)
+    return _answer(request, error)
 
 
 async def _refuse_http(request: Request, error: Exception) -> Response:
@@ -66,18 +67,19 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         return _answer(
+            request,
             MethodNotAllowed(
                 f"{request.method} is not allowed here. Use {allowed}.", {"allowed": allowed}, {"Allow": allowed}
-            )
+            ),
         )
-    return _answer(NotFound(f"There is nothing at {request.url.path[:200]}. /docs lists what there is."))
+    return _answer(request, NotFound(f"There is nothing at {request.url.path[:200]}. /docs lists what there is."))
 
 
 async def _refuse_parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _answer(invalid(list(error.errors())))
+    return _answer(request, invalid(list(error.errors())))
 
 
 async def _fail(request: Request, error: Exception) -> Response:
     # The front logs the error, which Starlette raises again once this answer is sent.
-    return _answer(InternalError(request.state.request_id))
+    return _answer(request, InternalError(request.state.request_id))

@@ -1,6 +1,5 @@
 """The BentoML service: one process that holds every variant, behind the routes of ``api``."""
 
-import logging
 import os
 import signal
 import threading
@@ -10,13 +9,16 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import bentoml
 
+from service import logs, tracing
 from service.api import create_api
 from service.engine import Engine
 from service.front import Front, SystemPaths
 from service.pool import VariantPool
 from service.settings import Settings
+from service.supervisor import pass_on_sighup
 
 front = Front(create_api())
+pass_on_sighup()
 
 
 # The service has its own limits, metrics, spans and error shape; BentoML's would answer in other shapes before them,
@@ -34,13 +36,15 @@ class NerService:
     """Named-entity recognition by several variants of one model, side by side."""
 
     def __init__(self) -> None:
-        logging.getLogger("kidogo").setLevel(logging.INFO)
         settings = Settings()
+        logs.configure(settings.log_format)
+        tracing.configure()
         pool = VariantPool(settings.artifacts, settings.threads)
         self.engine = front.api.state.engine = Engine(settings, pool)
         if threading.current_thread() is threading.main_thread():
             self.engine.drain_on(signal.SIGTERM)
-        pool.start()
+            signal.signal(signal.SIGHUP, lambda number, frame: pool.ask_refresh())
+        pool.start(settings.reload_seconds)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:

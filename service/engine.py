@@ -9,17 +9,19 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import TypeVar
 
 from service.errors import Draining, Overloaded, TookTooLong, TooLarge
+from service.logs import note
 from service.metrics import Metrics
 from service.pipeline import Pipeline, Result, Timer
 from service.pool import VariantPool
-from service.scheduler import BACKGROUND, Scheduler
+from service.scheduler import BACKGROUND, Job, Scheduler
 from service.schemas import EntityAnswer, NerAnswer, NerRequest, ResultAnswer, Timing
 from service.settings import Settings, available_cpus
+from service.tracing import add_phases
 
 T = TypeVar("T")
 
@@ -110,10 +112,10 @@ class Engine:
         except TimeoutError:
             limit = self.settings.timeout_seconds
             raise TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}) from None
-        self.metrics.queue_seconds.labels(variant).observe(job.queue_seconds)
-        self.metrics.inference_seconds.labels(variant).observe(timer.inference_seconds)
+        self._note(variant, pipeline, job, timer)
         return NerAnswer(
             variant=variant,
+            digest=pipeline.digest,
             results=results,
             timing=Timing(
                 queue_ms=_milliseconds(job.queue_seconds),
@@ -139,6 +141,19 @@ class Engine:
                 return result
             yield
 
+    def _note(self, variant: str, pipeline: Pipeline, job: Job[list[ResultAnswer]], timer: Timer) -> None:
+        """Tell metrics, log and trace where the time went."""
+        self.metrics.observe(variant, job.queue_seconds, timer)
+        add_phases(job.submitted, job.queue_seconds, timer)
+        note(
+            digest=pipeline.digest,
+            pieces=timer.pieces,
+            queue_ms=_milliseconds(job.queue_seconds),
+            tokenize_ms=_milliseconds(timer.tokenize.seconds),
+            inference_ms=_milliseconds(timer.inference.seconds),
+            decode_ms=_milliseconds(timer.decode.seconds),
+        )
+
     def _seconds_left(self, started: float) -> float:
         return max(0.0, self.settings.timeout_seconds - (time.perf_counter() - started))
 
@@ -154,6 +169,7 @@ class Engine:
             len(document if isinstance(document, str) else " ".join(document))
             for document in (documents or [request.text or ""])
         ]
+        note(documents=len(lengths), characters=sum(lengths))
         for index, length in enumerate(lengths):
             if length > longest:
                 raise TooLarge(
@@ -199,8 +215,15 @@ def _facts(settings: Settings) -> dict[str, str]:
         "slots": str(settings.slots),
         "max_in_flight": str(settings.max_in_flight),
         "python": platform.python_version(),
-        **{library: version(library) for library in ("bentoml", "onnxruntime", "torch")},
+        **{library: _version(library) for library in ("bentoml", "onnxruntime", "torch")},
     }
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _read(pipeline: Pipeline, request: NerRequest, timer: Timer) -> Generator[None, None, list[ResultAnswer]]:

@@ -1,14 +1,14 @@
 """Every refusal of the service, each with its status; one handler in ``api`` turns them into one shape.
 
 ServiceError
-├── MalformedBody 400          ├── VariantNotReady 503
-├── NotFound 404               ├── Draining 503
-├── UnknownVariant 404         ├── Overloaded 429
+├── MalformedBody 400          ├── InvalidRequest 422
+├── Unauthorized 401           ├── Overloaded 429
+├── NotFound 404               ├── VariantNotReady 503
+├── UnknownVariant 404         ├── Draining 503
 ├── NoTestData 404             ├── TookTooLong 504
 ├── MethodNotAllowed 405       ├── InternalError 500
 ├── UnsupportedMediaType 415   └── ClientGone 499 (counted, not sent)
-├── TooLarge 413
-└── InvalidRequest 422
+└── TooLarge 413
 """
 
 from typing import Any, ClassVar
@@ -32,6 +32,10 @@ class ServiceError(Exception):
 
 class MalformedBody(ServiceError):
     status, code = 400, "malformed_body"
+
+
+class Unauthorized(ServiceError):
+    status, code = 401, "unauthorized"
 
 
 class NotFound(ServiceError):

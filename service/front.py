@@ -1,19 +1,22 @@
-"""What stands before every route: gives each request an id, counts it, and logs what failed."""
+"""What stands before every route: who may ask, an id for each request, its span, its count and its line in the log."""
 
-import logging
 import re
+import time
 import uuid
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Engine
-from service.errors import ClientGone
+from service.errors import ClientGone, Unauthorized
+from service.logs import begin_request, logger
+from service.security import PROBES, authorize, protect
+from service.tracing import request_span
 
-logger = logging.getLogger("kidogo")
-
-SYSTEM_PATHS = ("/livez", "/healthz", "/readyz", "/metrics", "/schema.json")
+SYSTEM_PATHS = (*PROBES, "/metrics", "/schema.json")
 """BentoML has routes of its own for these, which answer in other shapes."""
 
 REQUEST_ID = "X-Request-Id"
@@ -29,8 +32,11 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.api(scope, receive, send)
+        started = time.perf_counter()
         status = 0
-        request_id = _request_id(scope)
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        facts = begin_request(request_id)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         # The router leaves here the route that it finds; what is here now is BentoML's.
@@ -43,26 +49,57 @@ class Front:
             if status == ClientGone.status:
                 return
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                answer_headers = MutableHeaders(scope=message)
+                answer_headers[REQUEST_ID] = request_id
+                protect(answer_headers)
             await send(message)
 
+        with request_span(headers, scope["method"], request_id) as span:
+            try:
+                await self._answer(scope, headers, receive, send_and_note)
+            except Exception as error:
+                logger.error("request %s failed", request_id, exc_info=error)
+            finally:
+                # A path without a route is the caller's text.
+                path = getattr(scope.get("route"), "path", "unknown")
+                variant, code = state.get("variant", ""), state.get("error_code")
+                span.update_name(f"{scope['method']} {path}")
+                span.set_attributes({"http.route": path, "http.response.status_code": status, "kidogo.variant": variant})
+                self._count(path, variant, status, code)
+                facts |= {"method": scope["method"], "path": path, "variant": variant, "status": status, "code": code}
+                _log(facts, started)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         try:
-            await self.api(scope, receive, send_and_note)
-        except Exception as error:
-            logger.error("request %s failed", request_id, exc_info=error)
-        finally:
-            path = getattr(scope.get("route"), "path", "unknown")
-            self._count(path, state.get("variant", ""), status)
+            authorize(scope["path"], headers, self._engine.settings)
+        except Unauthorized as error:
+            scope["state"]["error_code"] = error.code
+            await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
+        else:
+            await self.api(scope, receive, send)
 
-    def _count(self, path: str, variant: str, status: int) -> None:
+    def _count(self, path: str, variant: str, status: int, code: str | None) -> None:
+        self._engine.metrics.requests.labels(path, variant, str(status)).inc()
+        if code is not None:
+            self._engine.metrics.errors.labels(path, variant, code).inc()
+
+    @property
+    def _engine(self) -> Engine:
         engine: Engine = self.api.state.engine
-        engine.metrics.requests.labels(path, variant, str(status)).inc()
+        return engine
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(headers: Headers) -> str:
     """The caller's own id if it is a plain one, otherwise a new one."""
-    given = Headers(scope=scope).get(REQUEST_ID, "")
+    given = headers.get(REQUEST_ID, "")
     return given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _log(facts: dict[str, Any], started: float) -> None:
+    # Probes and scrapes that go well would be most of the log.
+    if facts["status"] != 200 or facts["path"] not in SYSTEM_PATHS:
+        facts["total_ms"] = round((time.perf_counter() - started) * 1000, 3)
+        logger.info("request", extra={name: fact for name, fact in facts.items() if fact not in ("", None)})
 
 
 class SystemPaths:

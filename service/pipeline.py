@@ -65,10 +65,37 @@ class Window(NamedTuple):
 
 
 @dataclass
-class Timer:
-    """Seconds spent in the runtime; the caller reads it after the last step."""
+class Phase:
+    """Measures one kind of work: ``with phase: …``. ``began`` and ``ended`` are of its first and last time, by
+    ``perf_counter``; ``seconds`` is the sum, without what other requests took in between.
+    """
 
-    inference_seconds: float = 0.0
+    seconds: float = 0.0
+    began: float | None = None
+    ended: float = 0.0
+
+    def __enter__(self) -> None:
+        self._entered = time.perf_counter()
+        if self.began is None:
+            self.began = self._entered
+
+    def __exit__(self, *exception: object) -> None:
+        self.ended = time.perf_counter()
+        self.seconds += self.ended - self._entered
+
+
+@dataclass
+class Timer:
+    """Where the time of a request went, and the pieces that were run; the caller reads it after the last step."""
+
+    tokenize: Phase = field(default_factory=Phase)
+    inference: Phase = field(default_factory=Phase)
+    decode: Phase = field(default_factory=Phase)
+    pieces: int = 0
+
+    @property
+    def inference_seconds(self) -> float:
+        return self.inference.seconds
 
 
 @dataclass
@@ -184,7 +211,9 @@ class Encoder:
 class Pipeline:
     """A runtime with its encoder and label list: everything between a document and its entities."""
 
-    def __init__(self, runtime: Runtime, encoder: Encoder, labels: Sequence[str]):
+    def __init__(self, runtime: Runtime, encoder: Encoder, labels: Sequence[str], digest: str = ""):
+        """``digest`` is the artefact's identity, which answers name."""
+        self.digest = digest
         self.runtime = runtime
         self.encoder = encoder
         self.scheme = LabelScheme(labels)
@@ -194,8 +223,10 @@ class Pipeline:
 
         Offsets count code points of the text as given: ``text[start:end] == entity.text``.
         """
-        words = split_words(text)
-        labels, scores = yield from self._label([text[word.start : word.end] for word in words], timer)
+        with timer.tokenize:
+            words = split_words(text)
+            parts = [text[word.start : word.end] for word in words]
+        labels, scores = yield from self._label(parts, timer)
         entities = [
             Entity(
                 span.label,
@@ -231,21 +262,26 @@ class Pipeline:
         log_probabilities = np.full((len(words), len(self.scheme.labels)), -np.inf)
         log_probabilities[:, self.scheme.outside] = 0.0
         tokens = Tokens()
-        for tokens in self.encoder.encode(words):
-            if len(tokens.heads) < len(words):
+        encoding = self.encoder.encode(words)
+        while len(tokens.heads) < len(words):
+            if tokens.heads:
                 yield
+            with timer.tokenize:
+                tokens = next(encoding)
         for position, (decided, window) in enumerate(self.encoder.windows(tokens)):
             if position:
                 yield
-            started = time.perf_counter()
-            logits = self.runtime.logits(window.input_ids)
-            timer.inference_seconds += time.perf_counter() - started
+            with timer.inference:
+                logits = self.runtime.logits(window.input_ids)
+            timer.pieces += len(window.input_ids)
             if not np.isfinite(logits).all():
                 # Labels chosen from these would look like an answer.
                 raise FloatingPointError("the model gave logits that are not finite")
-            log_probabilities[decided] = log_softmax(logits[window.heads])
-        path = self.scheme.best_path(log_probabilities)
-        scores = self.scheme.type_probabilities(log_probabilities, path)
+            with timer.decode:
+                log_probabilities[decided] = log_softmax(logits[window.heads])
+        with timer.decode:
+            path = self.scheme.best_path(log_probabilities)
+            scores = self.scheme.type_probabilities(log_probabilities, path)
         return [self.scheme.labels[label] for label in path], scores
 
 

@@ -1,5 +1,6 @@
-"""Loads the variants, one after the other in the background, and hands out those that are ready."""
+"""Loads the variants, one after the other in the background, hands out those that are ready, and takes newer ones."""
 
+import contextlib
 import gc
 import logging
 import threading
@@ -20,12 +21,19 @@ from service.variants import Runtime as RuntimeName
 logger = logging.getLogger("kidogo.pool")
 
 LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
+Signature = list[tuple[str, int, int, int]]
+
 WARM_UP_TEXT = "Rais alizungumza na waandishi wa habari mjini Nairobi siku ya Jumatatu, tarehe 5 Mei 2019."
+ATTEMPTS = 5
+"""How often a folder is read again because a build replaced it meanwhile."""
 
 
 @dataclass
 class Slot:
-    """One variant's place in the pool."""
+    """One variant's place in the pool. ``seen`` is how its folder looked when it was last read.
+
+    ``reason`` says why the variant is not ready, or why it still serves an older artefact than its folder holds.
+    """
 
     variant: Variant
     status: Literal["loading", "ready", "failed"] = "loading"
@@ -33,6 +41,7 @@ class Slot:
     manifest: Manifest | None = None
     pipeline: Pipeline | None = None
     resident_bytes: int | None = None
+    seen: Signature | None = None
 
 
 class VariantPool:
@@ -44,21 +53,49 @@ class VariantPool:
         self._load_runtime = load_runtime
         self._slots = {name: Slot(variant) for name, variant in VARIANTS.items()}
         self._loaded = threading.Event()
+        self._asked = threading.Event()
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(self._slots.values())
 
-    def start(self) -> None:
-        """Begin to load every variant, the default one first, in a thread of its own."""
-        threading.Thread(target=self.load, name="load-variants", daemon=True).start()
+    def start(self, reload_seconds: float = 0.0) -> None:
+        """Begin to load every variant, the default one first, in a thread of its own, which then watches for newer
+        artefacts: every ``reload_seconds``, or only when asked if that is 0.
+        """
+
+        def work() -> None:
+            self.load()
+            while True:
+                asked = self._asked.wait(reload_seconds or None)
+                self._asked.clear()
+                self.refresh(everything=asked)
+
+        threading.Thread(target=work, name="load-variants", daemon=True).start()
+
+    def ask_refresh(self) -> None:
+        """Have the thread look at every artefact now."""
+        self._asked.set()
 
     def load(self) -> None:
         for name in sorted(self._slots, key=lambda name: name != DEFAULT_VARIANT):
             self._load(self._slots[name])
-        # What is loaded now stays: the collector need not walk through it at every full collection.
-        gc.collect()
-        gc.freeze()
+        _freeze()
         self._loaded.set()
+
+    def refresh(self, everything: bool = False) -> None:
+        """Load what has changed on the disk, each artefact beside the one that serves, and swap.
+
+        The files are compared by name, inode, size and time of change, or with ``everything`` read and verified.
+        Requests in flight end on the pipeline that they began on; the next ones take the new one. An artefact that
+        cannot be served leaves the old one serving.
+        """
+        changed = [slot for slot in self if everything or _signature(self._folder(slot)) != slot.seen]
+        if changed:
+            # What is frozen is never collected, and the pipelines that go are among it.
+            gc.unfreeze()
+            for slot in changed:
+                self._load(slot)
+            _freeze()
 
     @property
     def settled(self) -> bool:
@@ -70,36 +107,67 @@ class VariantPool:
         """Whether loading has ended with at least one variant that can answer."""
         return self.settled and any(slot.status == "ready" for slot in self)
 
+    def _folder(self, slot: Slot) -> Path:
+        return self._artifacts / slot.variant.name
+
     def _load(self, slot: Slot) -> None:
-        folder = self._artifacts / slot.variant.name
+        folder = self._folder(slot)
         memory = psutil.Process().memory_info().rss
+        before = slot.pipeline
         try:
-            manifest = self._open(slot, folder)
-            if read_manifest(folder).digest != manifest.digest:
-                # Built again meanwhile: what was loaded may be of both.
-                self._open(slot, folder)
+            self._open_settled(slot, folder)
         except ArtifactError as error:
-            slot.status, slot.reason = "failed", str(error).replace(f"{self._artifacts}/", "")
+            self._fail(slot, str(error).replace(f"{self._artifacts}/", ""))
             logger.error("%s cannot be served: %s", slot.variant.name, error)
+        except ModuleNotFoundError as error:
+            self._fail(slot, f"{slot.variant.name} is not in this image: the package {error.name} is not installed")
+            logger.warning("%s", slot.reason)
         except Exception:
-            slot.status, slot.reason = "failed", f"{folder.name} could not be loaded; the log says why"
+            self._fail(slot, f"{folder.name} could not be loaded; the log says why")
             logger.exception("%s cannot be served", slot.variant.name)
         else:
-            slot.resident_bytes = max(0, psutil.Process().memory_info().rss - memory)
-            slot.status = "ready"
-            logger.info("%s is ready", slot.variant.name)
+            if slot.pipeline is not before:
+                slot.resident_bytes = max(0, psutil.Process().memory_info().rss - memory)
+            slot.status, slot.reason = "ready", None
+            logger.info("%s is ready", slot.variant.name, extra={"digest": slot.manifest and slot.manifest.digest})
 
-    def _open(self, slot: Slot, folder: Path) -> Manifest:
-        slot.manifest = manifest = read_manifest(folder)
+    @staticmethod
+    def _fail(slot: Slot, reason: str) -> None:
+        if slot.pipeline is None:
+            slot.status, slot.reason = "failed", reason
+        else:
+            slot.reason = f"{slot.pipeline.digest[:12]} goes on serving, for what replaced it cannot: {reason}"
+
+    def _open_settled(self, slot: Slot, folder: Path) -> None:
+        """Open the artefact; once more if it was built again meanwhile, for what was read may be of both."""
+        for attempt in range(ATTEMPTS):
+            slot.seen = _signature(folder)
+            try:
+                manifest, pipeline = self._open(slot, folder)
+            except Exception:
+                if attempt + 1 == ATTEMPTS or _signature(folder) == slot.seen:
+                    raise
+            else:
+                if _signature(folder) == slot.seen:
+                    break
+        slot.manifest, slot.pipeline = manifest, pipeline
+
+    def _open(self, slot: Slot, folder: Path) -> tuple[Manifest, Pipeline]:
+        manifest = read_manifest(folder)
+        if slot.pipeline is None:
+            slot.manifest = manifest
         verify(folder, manifest)
         self._check(slot.variant, manifest, folder)
-        slot.pipeline = Pipeline(
+        if slot.pipeline is not None and slot.pipeline.digest == manifest.digest:
+            return manifest, slot.pipeline
+        pipeline = Pipeline(
             self._load_runtime(manifest.runtime, folder, self._threads),
             Encoder.from_folder(folder, manifest.max_length, manifest.overlap),
             manifest.labels,
+            manifest.digest,
         )
-        run_to_end(slot.pipeline.read_text(WARM_UP_TEXT, Timer()))
-        return manifest
+        run_to_end(pipeline.read_text(WARM_UP_TEXT, Timer()))
+        return manifest, pipeline
 
     @staticmethod
     def _check(variant: Variant, manifest: Manifest, folder: Path) -> None:
@@ -121,3 +189,20 @@ class VariantPool:
                 {"Retry-After": "5" if slot.status == "loading" else "60"},
             )
         return slot.pipeline
+
+
+def _freeze() -> None:
+    """What is loaded now stays: the collector need not walk through it at every full collection."""
+    gc.collect()
+    gc.freeze()
+
+
+def _signature(folder: Path) -> Signature:
+    """How the folder's files look from outside: name, inode, size and time of change in nanoseconds."""
+    found: Signature = []
+    for path in sorted(folder.rglob("*")):
+        # A file may vanish between being listed and being looked at.
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            found.append((path.relative_to(folder).as_posix(), stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return found

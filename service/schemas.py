@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from service.manifest import Scores
@@ -77,9 +78,13 @@ class Timing(BaseModel):
 
 
 class NerAnswer(BaseModel):
-    """One result for each document, in order; ``variant`` is the one that gave them."""
+    """One result for each document, in order; ``variant`` is the one that gave them.
+
+    The ``digest`` of its artefact goes into a header.
+    """
 
     variant: str
+    digest: SkipJsonSchema[str] = Field(exclude=True)
     results: list[ResultAnswer]
     timing: Timing
 
@@ -91,7 +96,7 @@ class VariantAnswer(BaseModel):
     technique: str
     runtime: str
     status: Literal["ready", "loading", "failed"]
-    reason: str | None = Field(None, description="Why the variant is not ready")
+    reason: str | None = Field(None, description="Why the variant, or a newer artefact of it, is not served")
     default: bool
     parameters: int | None = None
     nonzero_parameters: int | None = None

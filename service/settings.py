@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.logs import LogFormat
 
 
 def available_cpus() -> int:
@@ -22,7 +24,8 @@ def available_cpus() -> int:
 class Settings(BaseSettings):
     """Read once, when the service starts."""
 
-    model_config = SettingsConfigDict(env_prefix="NER_")
+    # What is wrong with a token is said without showing it.
+    model_config = SettingsConfigDict(env_prefix="NER_", hide_input_in_errors=True)
 
     artifacts: Path = Field(Path("artifacts"), description="The folder that the build wrote")
     threads: int = Field(default_factory=available_cpus, ge=1, le=256, description="Threads of one inference")
@@ -35,3 +38,7 @@ class Settings(BaseSettings):
     accuracy_timeout_seconds: float = Field(1800.0, gt=0, description="A check of accuracy that takes longer gets 504")
     max_documents: int = Field(32, ge=1, description="More documents in one request get 413")
     max_document_characters: int = Field(100_000, ge=1, description="A longer document gets 413")
+    reload_seconds: float = Field(0.0, ge=0, description="How often to look for new artefacts; 0: only on SIGHUP")
+    token: SecretStr | None = Field(None, min_length=16, description="Bearer token that all but the probes need")
+    metrics_need_token: bool = Field(True, description="Whether /metrics needs the token too")
+    log_format: LogFormat = Field("json", description="json, or text as BentoML writes it")

@@ -1,6 +1,7 @@
 """POST /ner."""
 
 import time
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,8 +13,13 @@ from service.variants import DEFAULT_VARIANT
 
 router = APIRouter()
 
+ARTIFACT_DIGEST = "X-Artifact-Digest"
+ANSWERED: dict[str, Any] = {
+    "headers": {ARTIFACT_DIGEST: {"description": "Of the artefact that answered", "schema": {"type": "string"}}}
+}
 
-@router.post("/ner", response_model=NerAnswer, responses=REFUSALS, openapi_extra=body_of(NerRequest))
+
+@router.post("/ner", response_model=NerAnswer, responses={200: ANSWERED, **REFUSALS}, openapi_extra=body_of(NerRequest))
 async def ner(request: Request, variant: VariantQuery = DEFAULT_VARIANT) -> Response:
     """Find persons, places, organisations and dates."""
     started = time.perf_counter()
@@ -24,4 +30,5 @@ async def ner(request: Request, variant: VariantQuery = DEFAULT_VARIANT) -> Resp
         body = await read_json(request, NerRequest, engine.settings.max_body_bytes)
     with engine.admitted():
         answer = await unless_gone(request, engine.recognize(body, variant, started))
-    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
+    headers = {ARTIFACT_DIGEST: answer.digest}
+    return Response(answer.model_dump_json(exclude_unset=True), headers=headers, media_type="application/json")

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is not JSON in UTF-8"},
+    401: {"description": "The service has a token, and the request does not carry it"},
     404: {"description": "Unknown variant"},
     413: {"description": "The body, a document or the number of documents is over the limit"},
     415: {"description": "The body is not application/json, or is encoded"},

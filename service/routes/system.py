@@ -38,8 +38,7 @@ def readyz(request: Request) -> dict[str, str]:
 def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     engine: Engine = request.app.state.engine
-    for slot in engine.pool:
-        engine.metrics.ready.labels(slot.variant.name).set(slot.status == "ready")
+    engine.metrics.describe(engine.pool)
     return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -32,6 +32,8 @@ def client(artifacts: Path, runtimes: FakeRuntimes, loading: Gate) -> Iterator[h
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NER_ARTIFACTS", str(artifacts))
+        # As JSON it goes to the standard output past pytest.
+        patch.setenv("NER_LOG_FORMAT", "text")
         patch.setattr(app, "VariantPool", functools.partial(VariantPool, load_runtime=runtimes))
         with (
             served(app.NerService.to_asgi()) as port,

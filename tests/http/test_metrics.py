@@ -37,6 +37,17 @@ async def test_requests_are_counted_by_variant_and_status(service: Service) -> N
     }
     assert found["kidogo_inference_seconds_count"] == {("dense",): 1, ("int8",): 2}
     assert found["kidogo_queue_seconds_count"] == {("dense",): 1, ("int8",): 2}
+    for phase in ("tokenize", "decode"):
+        assert found[f"kidogo_{phase}_seconds_count"] == {("dense",): 1, ("int8",): 2}
+    assert found["kidogo_tokens_total"][("int8",)] == 2 * found["kidogo_tokens_total"][("dense",)] > 0
+    assert found["kidogo_errors_total"] == {
+        ("invalid_request", "/ner", "int8"): 1,
+        ("unknown_variant", "/ner", ""): 1,
+    }
+    assert set(found["kidogo_variant_resident_bytes"]) == {(name,) for name in VARIANTS}
+    assert found["kidogo_variant_stale"] == {(name,): 0 for name in VARIANTS}
+    assert found["kidogo_variant_built_timestamp_seconds"][("dense",)] == 1767323045
+    assert found["process_resident_memory_bytes"][()] > 0
     assert found["kidogo_in_flight"] == {(): 0}
     assert found["kidogo_variant_ready"] == {(name,): 1 for name in VARIANTS}
 

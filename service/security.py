@@ -1,0 +1,45 @@
+"""Who may ask, and the headers that keep a browser from doing more with an answer than was meant."""
+
+import hmac
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from service.errors import Unauthorized
+from service.settings import Settings
+
+PROBES = frozenset({"/livez", "/healthz", "/readyz"})
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+# The pages have their scripts and styles inside them, or from here.
+_PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def authorize(path: str, headers: Headers, settings: Settings) -> None:
+    """Raise ``Unauthorized`` unless the request carries the token, where there is one and the path needs it."""
+    if settings.token is None or path in PROBES or (path == "/metrics" and not settings.metrics_need_token):
+        return
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    expected = settings.token.get_secret_value().encode()
+    # Compared in a time that does not tell how much of it was right.
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected):
+        raise Unauthorized(
+            "This needs the service's token, as in: Authorization: Bearer TOKEN.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+def protect(headers: MutableHeaders) -> None:
+    """Add the security headers to an answer; one that a route has set stays."""
+    is_page = headers.get("content-type", "").startswith("text/html")
+    headers.setdefault("Content-Security-Policy", _PAGE_POLICY if is_page else _OTHER_POLICY)
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
