@@ -96,8 +96,8 @@ def _request_id(headers: Headers) -> str:
 
 
 def _log(facts: dict[str, Any], started: float) -> None:
-    # Probes and scrapes that go well would be most of the log.
-    if facts["status"] != 200 or facts["path"] not in SYSTEM_PATHS:
+    # Probes and scrapes would be most of the log. The metrics count them.
+    if facts["path"] not in SYSTEM_PATHS:
         facts["total_ms"] = round((time.perf_counter() - started) * 1000, 3)
         logger.info("request", extra={name: fact for name, fact in facts.items() if fact not in ("", None)})
 

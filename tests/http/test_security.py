@@ -141,7 +141,7 @@ async def test_the_log_names_a_request_and_never_its_text(service: Service, capl
     assert "Wanjiku" not in json.dumps(lines, default=str)
 
 
-async def test_probes_that_go_well_are_not_logged(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+async def test_probes_and_scrapes_are_not_logged(service: Service, caplog: pytest.LogCaptureFixture) -> None:
     for path in ("/livez", "/readyz", "/metrics"):
         await service.get(path)
     assert not caplog.records
