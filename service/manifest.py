@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from service.variants import Runtime
 
 MANIFEST = "manifest.json"
+PREVIOUS = ".previous"
+"""The folder, among the artefacts, of those that the last build replaced."""
+
 FORMAT: Literal[1] = 1
 
 
@@ -156,7 +159,7 @@ def publish(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
     """Make an artefact in a folder beside ``folder`` and move it into place in one rename.
 
     ``write`` fills the given empty folder and returns the manifest, which is written last. Whatever is interrupted
-    leaves the earlier artefact as it was.
+    leaves the earlier artefact as it was. One that is replaced is kept in ``PREVIOUS``.
     """
     staging = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(staging, ignore_errors=True)
@@ -168,7 +171,7 @@ def publish(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    replace_folder(staging, folder)
+    replace_folder(staging, folder, folder.parent / PREVIOUS / folder.name)
     return manifest
 
 
@@ -182,19 +185,30 @@ def flush(folder: Path) -> None:
             os.close(descriptor)
 
 
-def replace_folder(new: Path, folder: Path) -> None:
-    """Put ``new`` in the place of ``folder`` in one rename, so that a reader finds the old one or the new one."""
-    if folder.exists() and not _exchange(new, folder):
-        # No atomic exchange on this system: for the moment between two renames there is none of them.
-        old = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-        new.rename(folder)
-        new = old
-    elif not folder.exists():
+def replace_folder(new: Path, folder: Path, keep: Path | None = None) -> None:
+    """Put ``new`` in the place of ``folder`` in one rename, so that a reader finds the old one or the new one.
+
+    The old one goes to ``keep``, if given, and is removed otherwise.
+    """
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
         new.rename(folder)
         return
-    shutil.rmtree(new, ignore_errors=True)
+    exchange_folders(new, folder)
+    if keep is None:
+        shutil.rmtree(new, ignore_errors=True)
+    else:
+        replace_folder(new, keep)
+
+
+def exchange_folders(first: Path, second: Path) -> None:
+    """Swap two folders in one step; where the system has none, there is no ``second`` for a moment."""
+    if not _exchange(first, second):
+        aside = second.with_name(f".{second.name}.old")
+        shutil.rmtree(aside, ignore_errors=True)
+        second.rename(aside)
+        first.rename(second)
+        aside.rename(first)
 
 
 def _exchange(first: Path, second: Path) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from service.manifest import (
     MANIFEST,
+    PREVIOUS,
     ArtifactError,
     DataRecord,
     FileRecord,
@@ -125,7 +126,7 @@ def test_publishing_again_leaves_nothing_of_the_old(artifact: Path) -> None:
 
     publish(artifact, write)
     assert set(contents(artifact)) == {"other.onnx", MANIFEST}
-    assert [path.name for path in artifact.parent.iterdir()] == ["dense"]
+    assert sorted(path.name for path in artifact.parent.iterdir()) == [PREVIOUS, "dense"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -228,7 +229,10 @@ def test_without_an_atomic_exchange_the_folder_is_still_replaced(
     monkeypatch.setattr("service.manifest._exchange", lambda first, second: False)
     publish(artifact, writer(b"new weights"))
     assert (artifact / "model.onnx").read_bytes() == b"new weights"
-    assert [path.name for path in artifact.parent.iterdir()] == ["dense"]
+    assert sorted(path.name for path in artifact.parent.iterdir()) == [PREVIOUS, "dense"]
+    assert (artifact.parent / PREVIOUS / "dense" / "model.onnx").read_bytes() == b"old weights"
+    publish(artifact, writer(b"newer weights"))
+    assert (artifact.parent / PREVIOUS / "dense" / "model.onnx").read_bytes() == b"new weights"
 
 
 def refuse(folder: Path) -> str:

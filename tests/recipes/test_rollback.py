@@ -1,0 +1,97 @@
+"""``python -m build_models rollback``."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from build_models.__main__ import cli
+from service.manifest import PREVIOUS, read_manifest
+from service.variants import VARIANTS
+from tests.fakes import write_artifacts
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Path:
+    """Any file will do: nothing is loaded."""
+    path = tmp_path / "tokenizer.json"
+    path.write_text("{}")
+    return path
+
+
+def build(folder: Path, tokenizer: Path, content: bytes, *variants: str) -> None:
+    write_artifacts(folder, tokenizer, variants, lambda staging: bool((staging / "model.onnx").write_bytes(content)))
+
+
+def call(*arguments: str) -> tuple[int, str]:
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(cli, ["rollback", *arguments])
+    return result.exit_code, result.output
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: read_manifest(folder / name).digest for name in VARIANTS if (folder / name).exists()}
+
+
+def test_the_last_build_comes_back_and_back_again(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense", "int8", "pruned")
+    old = digests(folder)
+    build(folder, tokenizer, b"new", "dense", "int8")
+    new = digests(folder)
+    code, said = call("--out", str(folder))
+    assert code == 0
+    assert digests(folder) == old
+    for name in ("dense", "int8"):
+        assert f"{name}: {old[name][:12]}, built at 2026-01-02 03:04:05" in said
+    assert "pruned" not in said
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == new
+
+
+def test_some_variants_alone(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense", "int8")
+    old = digests(folder)
+    build(folder, tokenizer, b"new", "dense", "int8")
+    new = digests(folder)
+    assert call("--out", str(folder), "--variants", "int8")[0] == 0
+    assert digests(folder) == {"dense": new["dense"], "int8": old["int8"]}
+
+
+def test_a_variant_that_was_deleted_comes_back(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense")
+    old = digests(folder)
+    build(folder, tokenizer, b"new", "dense")
+    for path in (folder / "dense").iterdir():
+        path.unlink()
+    (folder / "dense").rmdir()
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == old
+
+
+def test_nothing_is_moved_if_one_of_them_is_damaged(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense", "int8")
+    build(folder, tokenizer, b"new", "dense", "int8")
+    new = digests(folder)
+    (folder / PREVIOUS / "int8" / "model.onnx").write_bytes(b"odd")
+    code, said = call("--out", str(folder))
+    assert code == 1
+    assert "Nothing was changed" in said
+    assert f"{folder / PREVIOUS / 'int8' / 'model.onnx'} does not match" in said
+    assert digests(folder) == new
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [((), "no build has replaced any"), (("--variants", "dens"), "There is no variant dens. Choose from: dense")],
+)
+def test_what_cannot_be_done_is_said_in_a_line(
+    tmp_path: Path, tokenizer: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    build(tmp_path / "artifacts", tokenizer, b"old", "dense")
+    code, output = call("--out", str(tmp_path / "artifacts"), *arguments)
+    assert code == 1
+    assert said in output
+    assert "Traceback" not in output
