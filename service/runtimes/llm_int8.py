@@ -1,5 +1,6 @@
 """LLM.int8() by bitsandbytes in PyTorch (Dettmers et al. 2022, arXiv 2208.07339), loaded from 8-bit safetensors."""
 
+import copy
 import logging
 import os
 from pathlib import Path
@@ -23,9 +24,11 @@ class LlmInt8Runtime:
 
     def __init__(self, folder: Path, threads: int):
         torch.set_num_threads(threads)
-        self._model = AutoModelForTokenClassification.from_pretrained(
+        mapped = AutoModelForTokenClassification.from_pretrained(
             folder, device_map="cpu", local_files_only=True, use_safetensors=True
-        ).eval()
+        )
+        # Its weights are still the file's pages: whoever truncates the file would kill the process.
+        self._model = copy.deepcopy(mapped).eval()
 
     def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
@@ -30,6 +31,15 @@ class Server:
 
     def variants(self) -> dict[str, dict[str, Any]]:
         return {entry["name"]: entry for entry in httpx.get(f"{self.url}/variants", timeout=10).json()}
+
+    def worker(self) -> psutil.Process:
+        """The process that answers; the one that was started supervises it."""
+        (worker,) = (
+            child
+            for child in psutil.Process(self.process.pid).children()
+            if "_bentoml_impl.worker.service" in child.cmdline()
+        )
+        return worker
 
     def wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
