@@ -39,7 +39,7 @@ class NerService:
         settings = Settings()
         logs.configure(settings.log_format)
         tracing.configure()
-        pool = VariantPool(settings.artifacts, settings.threads)
+        pool = VariantPool(settings.artifacts, settings.threads, variants=settings.variants)
         self.engine = front.api.state.engine = Engine(settings, pool)
         if threading.current_thread() is threading.main_thread():
             self.engine.drain_on(signal.SIGTERM)

@@ -4,7 +4,7 @@ import contextlib
 import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from service.errors import UnknownVariant, VariantNotReady
 from service.manifest import ArtifactError, Manifest, read_manifest, verify
 from service.pipeline import Encoder, Pipeline, Runtime, Timer, run_to_end
 from service.runtimes import load_runtime
-from service.variants import DEFAULT_VARIANT, VARIANTS, Variant
+from service.variants import VARIANTS, Variant
 from service.variants import Runtime as RuntimeName
 
 logger = logging.getLogger("kidogo.pool")
@@ -47,11 +47,23 @@ class Slot:
 class VariantPool:
     """The variants of one artefact folder. One that fails to load leaves the others ready."""
 
-    def __init__(self, artifacts: Path, threads: int, load_runtime: LoadRuntime = load_runtime):
+    def __init__(
+        self,
+        artifacts: Path,
+        threads: int,
+        load_runtime: LoadRuntime = load_runtime,
+        variants: Sequence[str] = tuple(VARIANTS),
+    ):
+        """``variants`` are those to load; the first is the default one."""
+        self.default = variants[0]
         self._artifacts = artifacts
         self._threads = threads
         self._load_runtime = load_runtime
         self._slots = {name: Slot(variant) for name, variant in VARIANTS.items()}
+        for name in set(VARIANTS).difference(variants):
+            self._slots[name].status = "failed"
+            self._slots[name].reason = f"{name} is not served here, but {', '.join(variants)}"
+        self._served = [self._slots[name] for name in variants]
         self._loaded = threading.Event()
         self._asked = threading.Event()
 
@@ -77,8 +89,8 @@ class VariantPool:
         self._asked.set()
 
     def load(self) -> None:
-        for name in sorted(self._slots, key=lambda name: name != DEFAULT_VARIANT):
-            self._load(self._slots[name])
+        for slot in self._served:
+            self._load(slot)
         _freeze()
         self._loaded.set()
 
@@ -89,7 +101,7 @@ class VariantPool:
         Requests in flight end on the pipeline that they began on; the next ones take the new one. An artefact that
         cannot be served leaves the old one serving.
         """
-        changed = [slot for slot in self if everything or _signature(self._folder(slot)) != slot.seen]
+        changed = [slot for slot in self._served if everything or _signature(self._folder(slot)) != slot.seen]
         if changed:
             # What is frozen is never collected, and the pipelines that go are among it.
             gc.unfreeze()

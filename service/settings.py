@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.logs import LogFormat
+from service.variants import VARIANTS
 
 
 def available_cpus() -> int:
@@ -28,6 +30,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NER_", hide_input_in_errors=True)
 
     artifacts: Path = Field(Path("artifacts"), description="The folder that the build wrote")
+    variants: Annotated[tuple[str, ...], NoDecode] = Field(
+        tuple(VARIANTS), description="Variants to load, with commas; the first answers requests that name none"
+    )
     threads: int = Field(default_factory=available_cpus, ge=1, le=256, description="Threads of one inference")
     slots: int = Field(1, ge=1, le=64, description="Inferences that run at the same moment")
     max_in_flight: int = Field(64, ge=1, description="Requests accepted and not yet answered; more get 429")
@@ -42,3 +47,12 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(None, min_length=16, description="Bearer token that all but the probes need")
     metrics_need_token: bool = Field(True, description="Whether /metrics needs the token too")
     log_format: LogFormat = Field("json", description="json, or text as BentoML writes it")
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+        unknown = [name for name in names if name not in VARIANTS] if isinstance(names, tuple) else []
+        if unknown:
+            raise ValueError(f"there is no {', '.join(map(repr, unknown))}; choose from {', '.join(VARIANTS)}")
+        return names

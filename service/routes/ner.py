@@ -24,6 +24,8 @@ async def ner(request: Request, variant: VariantQuery = DEFAULT_VARIANT) -> Resp
     """Find persons, places, organisations and dates."""
     started = time.perf_counter()
     engine: Engine = request.app.state.engine
+    if "variant" not in request.query_params:
+        variant = engine.pool.default
     async with engine.reading():
         engine.pool.get(variant)
         request.state.variant = variant

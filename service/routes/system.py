@@ -8,7 +8,6 @@ from service.errors import VariantNotReady
 from service.pool import Slot
 from service.routes.shared import REFUSALS
 from service.schemas import MetricsAnswer, VariantAnswer
-from service.variants import DEFAULT_VARIANT
 
 router = APIRouter()
 
@@ -16,7 +15,8 @@ router = APIRouter()
 @router.get("/variants")
 def variants(request: Request) -> list[VariantAnswer]:
     """The variants: what each is, what it scored, and whether it is ready."""
-    return [_describe(slot) for slot in request.app.state.engine.pool]
+    pool = request.app.state.engine.pool
+    return [_describe(slot, slot.variant.name == pool.default) for slot in pool]
 
 
 @router.get("/livez", responses={200: {"description": "The process answers"}})
@@ -42,7 +42,7 @@ def metrics(request: Request) -> Response:
     return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _describe(slot: Slot) -> VariantAnswer:
+def _describe(slot: Slot, default: bool) -> VariantAnswer:
     manifest = slot.manifest
     answer = VariantAnswer(
         name=slot.variant.name,
@@ -50,7 +50,7 @@ def _describe(slot: Slot) -> VariantAnswer:
         runtime=slot.variant.runtime,
         status=slot.status,
         reason=slot.reason,
-        default=slot.variant.name == DEFAULT_VARIANT,
+        default=default,
         resident_bytes=slot.resident_bytes,
     )
     if manifest is None:

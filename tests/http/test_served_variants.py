@@ -1,0 +1,40 @@
+"""An instance that serves some of the variants."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.pool import VariantPool
+from service.settings import Settings
+from tests.fakes import FakeRuntimes
+from tests.http.conftest import Services
+from tests.http.shapes import assert_refused
+
+pytestmark = pytest.mark.anyio
+
+BODY = {"text": "Nairobi"}
+
+
+async def test_the_first_answers_requests_that_name_none(services: Services, artifacts: Path) -> None:
+    runtimes = FakeRuntimes()
+    pool = VariantPool(artifacts, 1, runtimes, ["dynamic", "pruned"])
+    pool.load()
+    pool.refresh(everything=True)
+    service = services.make(pool, runtimes)
+    assert (await service.ner(BODY)).json()["variant"] == "dynamic"
+    assert (await service.ner(BODY, "pruned")).json()["variant"] == "pruned"
+    error = assert_refused(await service.ner(BODY, "dense"), 503, "variant_not_ready")
+    assert error["details"]["reason"] == "dense is not served here, but dynamic, pruned"
+    entries = (await service.get("/variants")).json()
+    assert [entry["name"] for entry in entries if entry["default"]] == ["dynamic"]
+    document = (await service.get("/openapi.json")).json()
+    assert document["paths"]["/ner"]["post"]["parameters"][0]["schema"]["default"] == "dynamic"
+
+
+def test_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_VARIANTS", "int8, dense")
+    assert Settings().variants == ("int8", "dense")
+    monkeypatch.setenv("NER_VARIANTS", "int8,dens")
+    with pytest.raises(ValidationError, match="there is no 'dens'; choose from dense, pruned"):
+        Settings()
