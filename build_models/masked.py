@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
 
+from build_models.neighbours import start_from_neighbours
 from build_models.shapes import Shape
 from build_models.spelling import start_from_spelling
 
@@ -14,9 +15,12 @@ SPECIAL_PIECES = 4
 
 
 def new_model(
-    shape: Shape, tokenizer: PreTrainedTokenizerFast, positions: int, dropout: float
+    shape: Shape, tokenizer: PreTrainedTokenizerFast, positions: int, dropout: float, neighbours: bool = False
 ) -> XLMRobertaForMaskedLM:
-    """A model that knows nothing but how its pieces are spelt. It reads ``positions`` pieces at most."""
+    """A model that knows nothing but how its pieces are spelt and, if asked for, which stand next to each other.
+
+    It reads ``positions`` pieces at most.
+    """
     # XLM-R's 0.02 is meant for 768 and more; a narrow model needs more to begin with.
     deviation = max(0.02, 0.7 / math.sqrt(shape.width))
     model = XLMRobertaForMaskedLM(
@@ -35,6 +39,8 @@ def new_model(
         )
     )
     start_from_spelling(model, tokenizer, deviation)
+    if neighbours:
+        start_from_neighbours(model, deviation)
     return model
 
 

@@ -51,6 +51,7 @@ class PretrainSettings:
     learning_rate: float = 2e-3
     matrix_learning_rate: float | None = 5e-3
     dropout: float = 0.0
+    neighbours: bool = True
     seed: int = 42
     threads: int = 1
 
@@ -115,7 +116,9 @@ def train(
 ) -> None:
     """Masked-language modelling: in bfloat16 on a GPU where there is one, in fp32 on the CPU."""
     torch.manual_seed(settings.seed)
-    model = new_model(SHAPES[settings.shape], tokenizer, 512, settings.dropout).to(training_device())
+    model = new_model(SHAPES[settings.shape], tokenizer, 512, settings.dropout, settings.neighbours).to(
+        training_device()
+    )
     rows = max(1, settings.batch_pieces // settings.length)
     say(streams.describe(settings.steps * rows))
 

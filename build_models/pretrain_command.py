@@ -29,6 +29,7 @@ def pretrain(
     matrix_learning_rate: Annotated[
         float, typer.Option(min=0.0, help="Of Muon on the encoder's matrices; 0: AdamW for them too.")
     ] = 5e-3,
+    neighbours: Annotated[bool, typer.Option(help="Start with heads that look at neighbouring pieces.")] = True,
     dropout: Annotated[float, typer.Option(min=0.0, max=0.9)] = 0.0,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 42,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: the CPUs that may be used.")] = None,
@@ -65,6 +66,7 @@ def pretrain(
                 learning_rate=learning_rate,
                 matrix_learning_rate=matrix_learning_rate or None,
                 dropout=dropout,
+                neighbours=neighbours,
                 seed=seed,
                 threads=threads or available_cpus(),
             )
