@@ -9,7 +9,7 @@ import typer
 from build_models import rollback
 from build_models.command_line import errors_in_a_line, split_list
 from build_models.evaluate_command import evaluate_command
-from build_models.experiments.command import experiments
+from build_models.experiments.command import experiments, results
 from build_models.pretrain_command import pretrain
 from service.variants import VARIANTS
 
@@ -139,6 +139,7 @@ def main(
 cli.command("evaluate")(evaluate_command)
 cli.command()(pretrain)
 cli.command()(experiments)
+cli.command()(results)
 cli.command("rollback")(rollback.command)
 
 

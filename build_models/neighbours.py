@@ -43,9 +43,9 @@ def start_from_neighbours(model: XLMRobertaForMaskedLM, deviation: float) -> Non
 
 def rotation(angles: Tensor) -> Tensor:
     """The matrix that turns each pair (sin x, cos x) into (sin(x + angle), cos(x + angle))."""
-    return torch.block_diag(
-        *(
-            torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-            for angle in angles.tolist()
-        )
-    )
+    turn = torch.zeros(2 * len(angles), 2 * len(angles))
+    sines, cosines = torch.arange(0, len(turn), 2), torch.arange(1, len(turn), 2)
+    turn[sines, sines] = turn[cosines, cosines] = torch.cos(angles)
+    turn[sines, cosines] = torch.sin(angles)
+    turn[cosines, sines] = -torch.sin(angles)
+    return turn

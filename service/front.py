@@ -64,7 +64,9 @@ class Front:
                 path = getattr(scope.get("route"), "path", "unknown")
                 variant, code = state.get("variant", ""), state.get("error_code")
                 span.update_name(f"{scope['method']} {path}")
-                span.set_attributes({"http.route": path, "http.response.status_code": status, "kidogo.variant": variant})
+                span.set_attributes(
+                    {"http.route": path, "http.response.status_code": status, "kidogo.variant": variant}
+                )
                 self._count(path, variant, status, code)
                 facts |= {"method": scope["method"], "path": path, "variant": variant, "status": status, "code": code}
                 _log(facts, started)

@@ -32,7 +32,9 @@ def experiments(
     matrix_learning_rate: Annotated[float, typer.Option(min=0.0, help="Of Muon; 0: AdamW for all.")] = 0.0,
     batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces of one padded batch.")] = 2048,
     sample_sentences: Annotated[int, typer.Option(min=10, help="Of the bundled sample.")] = 6000,
-    results: Annotated[Path, typer.Option(help="Folder of the result files, one for each cell.")] = Path("results"),
+    results: Annotated[Path, typer.Option(help="Folder of the results: cells/ gets a file for each cell.")] = Path(
+        "results"
+    ),
     work: Annotated[Path, typer.Option(help="Folder of models and locks; may be deleted.")] = Path(".experiments"),
     executor: Annotated[
         str, typer.Option(help="here, pool, slurm, or slurm-local: Slurm's way without a cluster.")
@@ -104,7 +106,7 @@ def experiments(
         places = Places(
             bases={named.name: where for named, where in bases.items()},
             data=data,
-            results=results,
+            results=results / "cells",
             work=work,
             crosslingual=crosslingual,
             corpus=corpus,
@@ -115,3 +117,18 @@ def experiments(
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:
         raise fail(f"{len(failed)} of {len(outcomes)} cells failed; the same command tries them again")
+
+
+def results(
+    folder: Annotated[Path, typer.Argument(help="Has cells/ with the result files, and gets the page.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Make the page of tables, plots and verdicts from the result files.
+
+    Put the `pretraining.json` of a base beside them as `bases/NAME.json`, so that the page can say how it was made.
+    """
+    from build_models.experiments.page import write_page
+
+    with errors_in_a_line():
+        typer.echo(write_page(folder))

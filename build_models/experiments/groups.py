@@ -1,0 +1,51 @@
+"""Rows that may be compared: made from one base, fine-tuned in one way on the same data."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from build_models.experiments.cells import Tests
+from build_models.experiments.figures import Row
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows of one base."""
+
+    rows: Sequence[Row]
+
+    @property
+    def base(self) -> str:
+        return self.rows[0].cell.base
+
+    def tested(self, tests: Tests) -> list[Row]:
+        return [row for row in self.rows if row.cell.tests == tests]
+
+    def dense(self, tests: Tests = "own") -> Row | None:
+        """What the others are compared with."""
+        return next((row for row in self.tested(tests) if row.cell.variant == "dense"), None)
+
+    def variants(self, *names: str, tests: Tests = "own") -> list[Row]:
+        return [row for row in self.tested(tests) if row.cell.variant in names]
+
+    def pruned(self, sparsity: float, after: bool, recovery: bool = False, tests: Tests = "own") -> Row | None:
+        return next((row for row in self.curve(after, recovery, tests) if row.cell.sparsity == sparsity), None)
+
+    def curve(self, after: bool, recovery: bool = False, tests: Tests = "own") -> list[Row]:
+        """Pruned rows by sparsity."""
+        return [
+            row
+            for row in self.variants("pruned", tests=tests)
+            if row.cell.prune_after == after
+            and bool(row.cell.recovery_epochs) == recovery
+            and not row.cell.prune_embeddings
+        ]
+
+
+def groups_of(rows: Sequence[Row]) -> list[Group]:
+    """Groups with the most rows first."""
+    by_base: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_base[row.cell.model_dump_json(include={"base", "base_digest", "data", "finetune", "threads"})].append(row)
+    size: Callable[[Group], int] = lambda group: -len(group.rows)  # noqa: E731
+    return sorted(map(Group, by_base.values()), key=size)
