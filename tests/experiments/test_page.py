@@ -1,0 +1,157 @@
+"""Figures, verdicts and the page, from results made up for the test."""
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from build_models.errors import BuildError
+from build_models.experiments.cells import Cell
+from build_models.experiments.figures import Row, estimate, pareto_front, rows_of
+from build_models.experiments.groups import groups_of
+from build_models.experiments.page import write_page
+from build_models.experiments.results import CellResult, Machine, ResultError, write_result
+from build_models.experiments.verdicts import above, verdicts
+from build_models.settings import FinetuneSettings
+from service.manifest import Scores
+
+PAIRS = list(product(("hau", "swa"), (1, 2)))
+
+
+def result(f1: float, language: str, seed: int, megabytes: float = 8.0, **settings: Any) -> CellResult:
+    cell = Cell(
+        **{
+            "variant": "dense",
+            "base": "mini",
+            "base_digest": "b",
+            "data": "masakhaner",
+            "data_digest": language,
+            "language": language,
+            "seed": seed,
+            "finetune": FinetuneSettings(epochs=2, learning_rate=1e-3, hidden_share=0.0),
+            **settings,
+        }
+    )
+    score = Scores(f1=f1, precision=f1, recall=f1, sentences=9, entities=9, languages={language: f1})
+    names = {"own": ["test, unseen"], "crosslingual": ["fon", "bam", "zho"], "robustness": ["typos"]}[cell.tests]
+    return CellResult(
+        cell=cell,
+        scores=dict.fromkeys(["dev", "test", *names], score),
+        artifact_bytes=int(megabytes * 1e6),
+        parameters=1000,
+        nonzero_parameters=900,
+        seconds_per_text=0.002,
+        seconds=3.0,
+        machine=Machine(cpu="AMD EPYC", cores=2, libraries={"torch": "2.13.0"}),
+        code="c",
+    )
+
+
+def technique(f1: float, megabytes: float = 8.0, **settings: Any) -> Iterator[CellResult]:
+    """A cell for each language and seed; seeds differ by a fifth of a point, languages by ten points."""
+    for language, seed in PAIRS:
+        yield result(f1 + (language == "swa") * 0.1 + seed * 0.002, language, seed, megabytes, **settings)
+
+
+def study() -> list[CellResult]:
+    return [
+        *technique(0.60),
+        *technique(0.595, 7.0, variant="pruned", sparsity=0.5),
+        *technique(0.59, 6.0, variant="pruned", sparsity=0.6),
+        *technique(0.55, 5.0, variant="pruned", sparsity=0.8),
+        *technique(0.59, 7.0, variant="pruned", sparsity=0.5, prune_after=True),
+        *technique(0.30, 5.0, variant="pruned", sparsity=0.8, prune_after=True),
+        *technique(0.599, 4.0, variant="int8"),
+        *technique(0.602, 3.0, variant="dynamic"),
+        *technique(0.50, variant="dense", tests="crosslingual"),
+    ]
+
+
+def test_an_interval_by_student_s_t() -> None:
+    found = estimate([1.0, 2.0, 3.0])
+    assert found.mean == 2.0
+    # t(2) = 4.303, standard deviation 1.
+    assert found.high - found.mean == pytest.approx(4.303 / math.sqrt(3))
+    assert estimate([5.0]).low == -math.inf
+
+
+def test_differences_are_taken_pair_by_pair() -> None:
+    rows = {row.cell.variant: row for row in rows_of([*technique(0.6), *technique(0.59, variant="int8")])}
+    difference = rows["int8"].difference(rows["dense"])
+    assert difference is not None
+    assert difference.mean == pytest.approx(-1.0)
+    assert difference.high - difference.low == pytest.approx(0.0, abs=1e-9), "what languages and seeds add falls out"
+    # Averages over languages 65.2 and 65.4.
+    assert rows["dense"].deviation() == pytest.approx(0.2 / math.sqrt(2))
+
+
+def test_the_front_holds_what_nothing_beats_in_both() -> None:
+    rows = rows_of(study()[:-4])
+    assert [row.cell.variant for row in pareto_front(rows)] == ["dynamic"]
+    assert pareto_front([row for row in rows if row.cell.variant in ("dense", "int8")])[0].cell.variant == "int8"
+
+
+def test_a_claim_is_decided_only_beyond_its_interval() -> None:
+    assert above(estimate([-1.0, -1.1, -0.9]), -2.0) == "confirmed"
+    assert above(estimate([-5.0, -5.1, -4.9]), -2.0) == "refuted"
+    assert above(estimate([-5.0, 1.0]), -2.0) == "open"
+    assert above(None, -2.0) == "open"
+
+
+def words(results: list[CellResult]) -> list[str]:
+    return [verdict.verdict for verdict in verdicts(groups_of(rows_of(results)))]
+
+
+def test_verdicts_follow_the_numbers() -> None:
+    #                  before, after, distilled, teachers, LLM.int8() loses, better than dynamic, unseen languages
+    assert words(study()) == ["confirmed", "confirmed", "open", "open", "refuted", "refuted", "confirmed"]
+    worse = [entry for entry in study() if entry.cell.sparsity != 0.6 and entry.cell.variant != "int8"]
+    worse += [*technique(0.5, variant="pruned", sparsity=0.6), *technique(0.553, variant="int8")]
+    assert words(worse)[0] == "refuted"
+    assert words(worse)[4] == "confirmed"
+    assert set(words([*technique(0.6)])) == {"open"}
+
+
+def write(folder: Path, results: list[CellResult]) -> Path:
+    (folder / "cells").mkdir()
+    for entry in results:
+        write_result(folder / "cells", entry)
+    return write_page(folder)
+
+
+def test_the_page(tmp_path: Path) -> None:
+    page = write(tmp_path, study()).read_text(encoding="utf-8")
+    assert "| pruned 60% before | 64.3 ± 0.1 | -1.0 [-1.0, -1.0] |" in page
+    assert "**refuted**" in page
+    assert "experiments pruning --base mini --data masakhaner --languages hau,swa --seeds 1,2 --epochs 2" in page
+    for plot in ("pruning", "size"):
+        assert f"({plot}.svg)" in page
+        assert (tmp_path / f"{plot}.svg").stat().st_size > 1000
+
+
+def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
+    write(tmp_path, study())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    write_page(tmp_path)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_no_results_and_damaged_results_are_said(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="has no results"):
+        write_page(tmp_path)
+    write(tmp_path, study())
+    path = next((tmp_path / "cells").glob("*.json"))
+    path.write_text(path.read_text(encoding="utf-8")[:200], encoding="utf-8")
+    with pytest.raises(ResultError, match=path.name):
+        write_page(tmp_path)
+
+
+def test_rows_know_their_techniques() -> None:
+    (row,) = rows_of(
+        [*technique(0.5, variant="distilled", temperature=3.0, student_layers=2, student_heads=2, agnostic_steps=5)]
+    )
+    assert isinstance(row, Row)
+    assert row.cell.technique == "distilled, task-agnostic, T 3, 2 layers, 2 heads"
