@@ -9,11 +9,16 @@ from typing import Annotated
 # Before everything that opens sockets: locust makes them cooperative.
 import locust  # noqa: F401
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from loadtests.compare import compare
 from loadtests.errors import LoadTestError
 from loadtests.matrix import CLOSED_LOOP, QUICK_RATES, RATES, Matrix, Options, console
-from loadtests.report import write_report
+from loadtests.record import SoakResult, read_record
+from loadtests.samples import WRONG, write_samples
 from loadtests.service import Service, started
+from loadtests.soak import Soak
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
@@ -27,6 +32,8 @@ Examples:
 `python -m loadtests --texts ./masakhaner/test --bound 100 --price-per-hour 0.04` with other texts, bound and price.
 
 `python -m loadtests compare before/report.json after/report.json --limit 0.1` says what changed.
+
+`python -m loadtests soak --host http://127.0.0.1:3000` puts mixed load on for ten minutes, then too much for two.
 
 `locust -f loadtests/locustfile.py --host http://127.0.0.1:3000 --variants dense,dynamic` is locust's own page.
 """
@@ -70,10 +77,7 @@ def run(
     """Measure the variants of a service under load and write report.html, report.md, report.json, samples.csv.gz."""
     if context.invoked_subcommand is not None:
         return
-    with failing_well(), contextlib.ExitStack() as stack:
-        out.mkdir(parents=True, exist_ok=True)
-        service = Service(host) if host else stack.enter_context(started(artifacts, out / "server.log"))
-        service.wait_until_ready(wait)
+    with failing_well(), serving(host, artifacts, out, wait) as service:
         options = Options(
             variants=service.choose(variants.split(",") if variants is not None else None),
             texts=texts or artifacts / "data",
@@ -88,12 +92,109 @@ def run(
             long_share=long_share,
             price_per_hour=price_per_hour,
         )
+        # It brings matplotlib, which what goes wrong before need not wait for.
+        from loadtests.report import write_report
+
         matrix = Matrix(service, options)
         record = matrix.run()
         write_report(out, record, matrix.samples)
         console.print(f"written: {out / 'report.html'}, report.md, report.json, samples.csv.gz", highlight=False)
         if record.ended_early:
             raise LoadTestError(record.ended_early)
+        if wrong := sum(cell.outcomes.get(WRONG, 0) for cell in record.cells):
+            raise LoadTestError(f"{wrong} answers under load differ from those taken before it: see the report.")
+
+
+@cli.command("compare")
+def compare_command(
+    before: Annotated[Path, typer.Argument(help="report.json of the earlier run.")],
+    after: Annotated[Path, typer.Argument(help="report.json of the later run.")],
+    limit: Annotated[
+        float, typer.Option(min=0.0, help="A change for the worse by more than this share is a regression.")
+    ] = 0.1,
+) -> None:
+    """Say what changed between two runs and whether it is more than noise; status 3 if something regressed."""
+    with failing_well():
+        comparison = compare(read_record(before), read_record(after), limit)
+        if not comparison.changes:
+            raise LoadTestError(f"{before} and {after} have no variant in common.")
+    table = Table(title="Medians of the repetitions; a change beyond noise has no value of both runs in common")
+    for column in ("variant", "figure", "before", "after", "change", "verdict"):
+        table.add_column(column, justify="left" if column in ("variant", "figure", "verdict") else "right")
+    for change in comparison.changes:
+        table.add_row(
+            change.subject,
+            change.figure,
+            f"{change.before.median:,.4g}",
+            f"{change.after.median:,.4g}",
+            f"{change.relative:+.1%}",
+            change.verdict,
+        )
+    output = Console(width=None if console.is_terminal else 120)
+    output.print(table)
+    for difference in comparison.differences:
+        output.print(f"note: {difference}", highlight=False, soft_wrap=True, markup=False)
+    if comparison.regressed:
+        raise typer.Exit(3)
+
+
+@cli.command("soak")
+def soak_command(
+    host: Annotated[str | None, typer.Option(help="The service's address. Default: one is started here.")] = None,
+    variants: Annotated[str | None, typer.Option(help="As in dense,dynamic. Default: all ready.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of soak.json and samples.")] = Path("loadtest-soak"),
+    artifacts: Annotated[Path, typer.Option(help="What a server started here serves.", envvar="NER_ARTIFACTS")] = Path(
+        "artifacts"
+    ),
+    texts: Annotated[Path | None, typer.Option(help="As of the matrix.")] = None,
+    seconds: Annotated[float, typer.Option(help="Of the load at a share of the capacity.", callback=positive)] = 600.0,
+    share: Annotated[float, typer.Option(help="That share.", callback=positive)] = 0.8,
+    overload_seconds: Annotated[float, typer.Option(help="Of the overload.", callback=positive)] = 120.0,
+    overload: Annotated[float, typer.Option(help="How many times the capacity.", callback=positive)] = 3.0,
+    capacity_seconds: Annotated[float, typer.Option(help="Of finding the capacity.", callback=positive)] = 10.0,
+    bound: Annotated[float, typer.Option(help="Milliseconds for accepted requests.", callback=positive)] = 250.0,
+    seed: Annotated[int, typer.Option(help="Of texts and arrivals.")] = 1,
+    wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for a server that is not ready.")] = 60.0,
+) -> None:
+    """Mixed load for minutes, then an overload; status 1 if the service does not keep what it promises."""
+    with failing_well(), serving(host, artifacts, out, wait) as service:
+        chosen = service.choose(variants.split(",") if variants is not None else None)
+        soak = Soak(service, chosen, texts or artifacts / "data", seed, say=console.print)
+        capacity = soak.capacity(capacity_seconds)
+        if not capacity:
+            raise LoadTestError("No request was answered in the closed loop that finds the capacity.")
+        failed = False
+        for result in soak.results(seconds, share, overload_seconds, overload, bound, capacity):
+            write_samples(out / f"{result.kind}.csv.gz", [({}, soak.samples)])
+            (out / f"{result.kind}.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            console.print(describe(result), highlight=False, markup=False)
+            failed = failed or bool(result.failures)
+        if failed:
+            raise typer.Exit(1)
+
+
+def describe(result: SoakResult) -> str:
+    """A few lines for a person."""
+    service = result.times.service
+    lines = [
+        f"{result.kind}: {result.rate:.1f} requests/s for {result.seconds:g} s, {result.outcomes}",
+        f"  accepted: p50 {service.p50:.1f}, p99 {service.p99:.1f} ms" if service else "  accepted: none",
+    ]
+    if result.memory_bytes_per_minute is not None:
+        lines.append(f"  resident memory: {result.memory_bytes_per_minute / 1e6:+.3f} MB a minute")
+    if result.recovery_seconds is not None:
+        lines.append(f"  as before after {result.recovery_seconds:.1f} s")
+    return "\n".join([*lines, *(f"  FAILED: {failure}" for failure in result.failures)])
+
+
+@contextlib.contextmanager
+def serving(host: str | None, artifacts: Path, out: Path, wait: float) -> Iterator[Service]:
+    """The ready service at ``host``, or one started here that logs into ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        service = Service(host) if host else stack.enter_context(started(artifacts, out / "server.log"))
+        service.wait_until_ready(wait)
+        yield service
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import psutil
 from rich.console import Console
 
 from loadtests.generator import Generator, Stretch
-from loadtests.record import MIXED, Cell, Pattern, Record, Settings, Times, facts_of, measured
+from loadtests.record import MIXED, Cell, Pattern, Record, Settings, Times, facts_of, measured, times_by_variant
 from loadtests.samples import Sample
 from loadtests.service import Service
 from loadtests.texts import Documents, draw
@@ -30,7 +30,7 @@ CLOSED_LOOP = (1, 2, 4, 8, 16)
 RATES = (0.25, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.3, 1.5)
 """Rates of the open loop, as shares of the best throughput of the first repetition's closed loops."""
 
-QUICK_RATES = (0.4, 0.7, 0.8, 0.9, 1.0, 1.2)
+QUICK_RATES = (0.4, 0.6, 0.8, 1.0, 1.2)
 
 
 @dataclass(frozen=True)
@@ -187,9 +187,7 @@ def summarise(
         outcomes=outcomes,
         throughput=throughput,
         times=Times.of(right),
-        by_variant={name: Times.of([sample for sample in right if sample.variant == name]) for name in plan.variants}
-        if len(plan.variants) > 1
-        else {},
+        by_variant=times_by_variant(right, plan.variants) if len(plan.variants) > 1 else {},
         generator_cpu_share=round(stretch.cpu_share, 4),
         server_cpus=server_cpus,
         server_gone=stretch.server_gone,

@@ -16,6 +16,9 @@ from loadtests.samples import OK, Sample
 MIXED = "mixed"
 Pattern = Literal["closed", "open"]
 
+SETTLING_SHARE = 0.2
+"""The beginning of a soak whose memory is not fitted: buffers fill."""
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -108,6 +111,10 @@ def measured(samples: Sequence[Sample], seconds: float) -> tuple[int, dict[str, 
     right = [sample for sample in due if sample.outcome == OK]
     answered = sum(1 for sample in samples if sample.outcome == OK and 0 <= sample.ended < seconds)
     return len(due), dict(Counter(sample.outcome for sample in due)), answered / seconds, right
+
+
+def times_by_variant(samples: Sequence[Sample], variants: Sequence[str]) -> dict[str, Times]:
+    return {name: Times.of([sample for sample in samples if sample.variant == name]) for name in variants}
 
 
 class Spread(Strict):
@@ -232,3 +239,32 @@ def read_record(path: Path) -> Record:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "contents"
         raise LoadTestError(f"{path} is not the report.json of a run: {place}: {first['msg']}.") from error
+
+
+class SoakResult(Strict):
+    """What a soak or an overload came to. ``failures`` says what it promised and did not keep."""
+
+    kind: str
+    seconds: float
+    variants: list[str]
+    capacity: float
+    rate: float
+    requests: int
+    outcomes: dict[str, int]
+    times: Times
+    by_variant: dict[str, Times]
+    memory_bytes: list[tuple[float, float]] = []
+    memory_bytes_per_minute: float | None = None
+    recovery_seconds: float | None = None
+    failures: list[str] = []
+
+
+def slope_per_minute(memory: list[tuple[float, float]]) -> float | None:
+    """Bytes a minute, by least squares over all but the beginning; None of fewer than three values."""
+    if not memory:
+        return None
+    settled = [point for point in memory if point[0] >= SETTLING_SHARE * memory[-1][0]]
+    if len(settled) < 3:
+        return None
+    seconds, values = np.array(settled).T
+    return float(60 * np.polyfit(seconds, values, 1)[0])

@@ -64,6 +64,11 @@ def test_the_build_imports_nothing_of_the_load_tests(path: Path) -> None:
     assert not set(imported(parsed(path))) & {"loadtests", "tests"}
 
 
+@pytest.mark.parametrize("path", modules("loadtests"), ids=relative)
+def test_the_load_tests_talk_http_only(path: Path) -> None:
+    assert not set(imported(parsed(path))) & {"service", "build_models", "tests", *HEAVY}
+
+
 @pytest.mark.parametrize("path", modules("service", "build_models"), ids=relative)
 def test_nothing_is_pickled(path: Path) -> None:
     tree = parsed(path)

@@ -1,0 +1,84 @@
+"""What counts as a change and what as noise, and what the command answers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadtests.compare import compare, judge
+from loadtests.record import Record, Spread, read_record
+from tests.loadtests.conftest import ENVIRONMENT, ROOT, Outcome
+
+
+def spread(*values: float) -> Spread:
+    found = Spread.of(values)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "higher_is_better", "verdict"),
+    [
+        ([10, 11, 12], [10, 11, 12], False, "same"),
+        ([10, 11, 12], [11, 12, 13], False, "noise"),
+        ([10, 11, 12], [13, 14, 15], False, "regression"),
+        ([10, 11, 12], [13, 14, 15], True, "better"),
+        ([10, 11, 12], [7, 8, 9], True, "regression"),
+        ([10, 10.1, 10.2], [10.3, 10.4, 10.5], False, "worse"),
+        ([10, 11], [20, 21], False, "cannot tell"),
+        ([0, 0, 0], [5, 6, 7], False, "regression"),
+    ],
+)
+def test_a_change_is_judged(before: list[float], after: list[float], higher_is_better: bool, verdict: str) -> None:
+    assert judge("dense", "figure", spread(*before), spread(*after), higher_is_better, 0.1).verdict == verdict
+
+
+def test_exact_figures_have_no_noise() -> None:
+    assert judge("dense", "bytes", spread(100), spread(120), False, 0.1, exact=True).verdict == "regression"
+    assert judge("dense", "bytes", spread(100), spread(105), False, 0.1, exact=True).verdict == "worse"
+
+
+def slower(record: Record, factor: float) -> Record:
+    """The same run with every service time multiplied."""
+    content = record.model_dump()
+    for cell in content["cells"]:
+        if cell["subject"] == "dense":
+            cell["times"]["service"] = {name: value * factor for name, value in cell["times"]["service"].items()}
+    # Three repetitions, where the run had two.
+    extra = [{**cell, "repetition": 3} for cell in content["cells"] if cell["repetition"] == 2]
+    return Record.model_validate({**content, "cells": [*content["cells"], *extra]})
+
+
+def command(before: Path, after: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    arguments = [sys.executable, "-m", "loadtests", "compare", str(before), str(after), *options]
+    return subprocess.run(arguments, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def test_the_command_fails_on_a_regression_over_the_limit(quick: Outcome, tmp_path: Path) -> None:
+    record = read_record(quick.folder / "report.json")
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    before.write_text(slower(record, 1).model_dump_json())
+    after.write_text(slower(record, 20).model_dump_json())
+    assert command(before, before).returncode == 0
+    worse = command(before, after)
+    assert worse.returncode == 3, worse.stdout
+    assert "regression" in worse.stdout
+    assert command(before, after, "--limit", "1000").returncode == 0
+    assert command(after, before).returncode == 0
+
+
+def test_it_says_what_makes_runs_hard_to_compare(quick: Outcome) -> None:
+    record = read_record(quick.folder / "report.json")
+    other = record.model_copy(update={"service": {**record.service, "threads": "7"}, "ended_early": "Interrupted."})
+    differences = compare(record, other, 0.1).differences
+    assert any("service, threads" in difference and "7 after" in difference for difference in differences)
+    assert any("not complete" in difference for difference in differences)
+
+
+def test_a_file_that_is_no_report(quick: Outcome, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    for path, message in ((tmp_path / "other.json", "is not the report.json"), (tmp_path / "none", "cannot be read")):
+        answer = command(path, quick.folder / "report.json")
+        assert answer.returncode == 1
+        assert message in answer.stderr

@@ -1,0 +1,150 @@
+"""The matrix end to end against a fake service: what is written, and what is said where something is wrong."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtests.record import read_record
+from loadtests.summary import summarise
+from tests.loadtests.conftest import ENVIRONMENT, ROOT, Fake, Outcome, samples_of, serving, start
+
+Load = Callable[..., Outcome]
+
+
+def test_a_quick_run_writes_its_report_in_every_form(quick: Outcome) -> None:
+    assert quick.status == 0, quick.said
+    record = read_record(quick.folder / "report.json")
+    assert record.ended_early is None
+    assert record.subjects == ["dense", "dynamic", "mixed"]
+    assert all(cell.errors == 0 for cell in record.cells if cell.pattern == "closed")
+    assert record.service["max_in_flight"] == "64"
+    assert record.variants["dense"].test_f1 == 0.7
+    page = (quick.folder / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 4
+    # One page, nothing fetched from anywhere.
+    assert not re.findall(r'(?:src|href)="(?!#)', page.replace('xlink:href="#', ""))
+    table = (quick.folder / "report.md").read_text(encoding="utf-8")
+    for row in summarise(record):
+        assert row.best_rate is not None
+        assert f"| {row.subject} | {row.best_rate.median:.1f}" in table
+        assert f"{row.best_rate.median:.1f}" in page
+        if row.best_rate.median:
+            assert row.cost_per_million == pytest.approx(0.5 / 3600 / row.best_rate.median * 1e6)
+
+
+def test_the_raw_samples_are_those_of_the_report(quick: Outcome) -> None:
+    record = read_record(quick.folder / "report.json")
+    samples = samples_of(quick.folder / "samples.csv.gz")
+    assert set(samples[0]) >= {"subject", "pattern", "level", "repetition", "intended", "started", "ended", "outcome"}
+    for cell in record.cells:
+        mine = [
+            sample
+            for sample in samples
+            if all(sample[column] == str(value) for column, value in cell.columns.items())
+            and 0 <= float(sample["intended"]) < cell.seconds
+        ]
+        assert len(mine) == cell.requests
+        assert cell.times.response is not None
+        longest = max(1000 * (float(sample["ended"]) - float(sample["intended"])) for sample in mine)
+        assert cell.times.response.p999 <= longest + 1e-6
+    assert all(float(sample["started"]) >= float(sample["intended"]) - 1e-6 for sample in samples)
+    assert {sample["variant"] for sample in samples if sample["subject"] == "mixed"} == {"dense", "dynamic"}
+
+
+def test_the_variants_go_in_random_order(quick: Outcome) -> None:
+    cells = read_record(quick.folder / "report.json").cells
+    orders = [
+        tuple(dict.fromkeys(cell.subject for cell in cells if cell.repetition == repetition)) for repetition in (1, 2)
+    ]
+    assert sorted(orders[0]) == sorted(orders[1]) == ["dense", "dynamic", "mixed"]
+    assert orders[0] != orders[1]
+
+
+def test_wrong_answers_under_load_are_found(tokenizer: Path, load: Load) -> None:
+    with serving(tokenizer, "lie:40") as fake:
+        outcome = load("--host", fake.url, "--quick", "--seconds", "0.3", "--repetitions", "1", "--variants", "dense")
+    assert outcome.status == 1
+    assert "differ from those taken before" in outcome.said
+    cells = outcome.json()["cells"]
+    assert sum(cell["outcomes"].get("wrong answer", 0) for cell in cells) > 10
+    assert re.search(r"\| dense \| [\d,]+ \| [1-9]", (outcome.folder / "report.md").read_text())
+
+
+def test_a_server_killed_in_the_middle_leaves_a_report(tokenizer: Path, texts: Path, tmp_path: Path) -> None:
+    with serving(tokenizer) as fake:
+        options = ["--host", fake.url, "--variants", "dense", "--quick", "--seconds", "1", "--texts", str(texts)]
+        process = start(tmp_path, *options)
+        assert process.stdout is not None
+        while "closed loop, 1 users" not in process.stdout.readline():
+            assert process.poll() is None
+        time.sleep(0.7)
+        fake.process.send_signal(signal.SIGKILL)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped answering" in said
+    record = read_record(tmp_path / "report.json")
+    assert record.ended_early is not None
+    assert "dense, closed loop at 4, repetition 1" in record.ended_early
+    assert [cell.outcomes.get("no answer", 0) > 0 for cell in record.cells] == [False, True]
+    assert all(cell.outcomes["ok"] > 0 for cell in record.cells)
+    assert "not complete" in (tmp_path / "report.html").read_text()
+    assert samples_of(tmp_path / "samples.csv.gz")
+
+
+@pytest.fixture(scope="module")
+def failed(tokenizer: Path) -> Iterator[Fake]:
+    """A service with one variant that could not be loaded."""
+    with serving(tokenizer, "failed") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--variants", "dense,nope"], 1, "There is no variant 'nope'. The server has: dense,"),
+        (["--variants", "pruned"], 1, "pruned is failed: pruned could not be loaded"),
+        (["--bound", "0"], 2, "0 is not more than 0"),
+        (["--texts", "/dev/null"], 1, "/dev/null holds no text"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_refused_in_a_line(
+    failed: Fake, load: Load, arguments: list[str], status: int, message: str
+) -> None:
+    outcome = load("--host", failed.url, "--quick", *arguments)
+    assert outcome.status == status, outcome.said
+    assert message in outcome.said.replace("\n", " ")
+    assert "Traceback" not in outcome.said
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [("http://127.0.0.1:9", "No server answers at http://127.0.0.1:9"), ("ftp://x", "is no address of a server")],
+)
+def test_a_server_that_is_not_there(load: Load, host: str, message: str) -> None:
+    outcome = load("--host", host, "--quick")
+    assert outcome.status == 1
+    assert message in outcome.said
+    assert "Traceback" not in outcome.said
+
+
+def test_a_server_that_is_not_ready(tokenizer: Path, load: Load) -> None:
+    with serving(tokenizer, "loading", ready=False) as fake:
+        outcome = load("--host", fake.url, "--quick", "--wait", "0.5")
+    assert outcome.status == 1
+    assert "is not ready after 0.5 s" in outcome.said
+    assert '"dynamic":"loading"' in outcome.said
+
+
+def test_help_is_complete() -> None:
+    for command in ([], ["soak"]):
+        arguments = [sys.executable, "-m", "loadtests", *command, "--help"]
+        answer = subprocess.run(arguments, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        assert "Usage: python -m loadtests" in answer.stdout
+        assert command or "Examples" in answer.stdout
