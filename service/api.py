@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from service.agreement import Agreement
 from service.bodies import invalid
 from service.checks import Checks
 from service.errors import InternalError, MethodNotAllowed, NotFound, ServiceError
@@ -32,6 +33,7 @@ def create_api() -> FastAPI:
     for module in (ner, compare, accuracy, system, docs, playground):
         api.include_router(module.router)
     api.state.checks = Checks()
+    api.state.agreement = Agreement()
     _document_bodies(api)
     return api
 

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import TypeVar
 
+from service.choice import Latencies
 from service.errors import Draining, Overloaded, TookTooLong, TooLarge
 from service.logs import note
 from service.metrics import Metrics
@@ -37,6 +38,7 @@ class Engine:
         self.pool = pool
         self.metrics = Metrics()
         self.metrics.service.info(_facts(settings))
+        self.latencies = Latencies()
         self._scheduler = Scheduler(settings.slots)
         self._in_flight = 0
         self._reading = 0
@@ -46,6 +48,11 @@ class Engine:
     def ready(self) -> bool:
         """Whether requests are worth sending here: some variant answers and the server is not shutting down."""
         return self.pool.ready and not self._draining
+
+    @property
+    def has_time(self) -> bool:
+        """Whether fewer requests are in flight than can be worked on."""
+        return self._in_flight < self.settings.slots
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -113,6 +120,7 @@ class Engine:
             limit = self.settings.timeout_seconds
             raise TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}) from None
         self._note(variant, pipeline, job, timer)
+        self.latencies.observe(variant, sum(request.lengths), time.perf_counter() - job.submitted)
         return NerAnswer(
             variant=variant,
             digest=pipeline.digest,
@@ -130,6 +138,11 @@ class Engine:
         """
         result, _ = await self._scheduler.run(self._until_draining(steps), timeout, BACKGROUND)
         return result
+
+    async def recognize_in_background(self, request: NerRequest, variant: str) -> list[ResultAnswer]:
+        """The results of one variant for a request that nobody waits for. Raises as ``run_in_background`` does."""
+        steps = _read(self.pool.get(variant), request, Timer())
+        return await self.run_in_background(steps, self.settings.timeout_seconds)
 
     def _until_draining(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
         while True:
@@ -160,15 +173,11 @@ class Engine:
     def check_size(self, request: NerRequest) -> None:
         """Raises ``TooLarge``."""
         limit, longest = self.settings.max_documents, self.settings.max_document_characters
-        documents = request.texts or request.tokens or []
-        if len(documents) > limit:
+        lengths = request.lengths
+        if len(lengths) > limit:
             raise TooLarge(
-                f"{len(documents)} documents are more than the {limit} of one request.", {"max_documents": limit}
+                f"{len(lengths)} documents are more than the {limit} of one request.", {"max_documents": limit}
             )
-        lengths = [
-            len(document if isinstance(document, str) else " ".join(document))
-            for document in (documents or [request.text or ""])
-        ]
         note(documents=len(lengths), characters=sum(lengths))
         for index, length in enumerate(lengths):
             if length > longest:

@@ -2,13 +2,13 @@
 
 ServiceError
 ├── MalformedBody 400          ├── InvalidRequest 422
-├── Unauthorized 401           ├── Overloaded 429
-├── NotFound 404               ├── VariantNotReady 503
-├── UnknownVariant 404         ├── Draining 503
-├── NoTestData 404             ├── TookTooLong 504
-├── MethodNotAllowed 405       ├── InternalError 500
-├── UnsupportedMediaType 415   └── ClientGone 499 (counted, not sent)
-└── TooLarge 413
+├── Unauthorized 401           ├── ImpossibleWish 422
+├── NotFound 404               ├── Overloaded 429
+├── UnknownVariant 404         ├── VariantNotReady 503
+├── NoTestData 404             ├── Draining 503
+├── MethodNotAllowed 405       ├── TookTooLong 504
+├── UnsupportedMediaType 415   ├── InternalError 500
+└── TooLarge 413               └── ClientGone 499 (counted, not sent)
 """
 
 from typing import Any, ClassVar
@@ -67,6 +67,10 @@ class UnsupportedMediaType(ServiceError):
 
 class InvalidRequest(ServiceError):
     status, code = 422, "invalid_request"
+
+
+class ImpossibleWish(ServiceError):
+    status, code = 422, "impossible_wish"
 
 
 class Overloaded(ServiceError):

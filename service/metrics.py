@@ -39,6 +39,22 @@ class Metrics:
             "kidogo_variant_resident_bytes", "Growth of the process's resident memory by loading the variant"
         )
         self.built = self._of_variant("kidogo_variant_built_timestamp_seconds", "When the served artefact was built")
+        # Of requests read again by a second variant; F1 between the two is 2 both / (2 both + first + second).
+        self.agreement_documents = Counter(
+            "kidogo_agreement_documents",
+            "Documents that a second variant read too: same or different entities",
+            ["variant", "second", "outcome"],
+            registry=self.registry,
+        )
+        self.agreement_entities = Counter(
+            "kidogo_agreement_entities",
+            "Their entities, by who found them: both, only the first or only the second variant",
+            ["variant", "second", "found_by"],
+            registry=self.registry,
+        )
+        self.agreement_skipped = Counter(
+            "kidogo_agreement_skipped", "Requests not read again for want of time", registry=self.registry
+        )
 
     def _seconds(self, name: str, text: str) -> Histogram:
         return Histogram(name, text, ["variant"], buckets=_SECONDS, registry=self.registry)

@@ -32,6 +32,12 @@ class NerRequest(BaseModel):
         None, description="Sentences already split into words, as in CoNLL files", min_length=1
     )
 
+    @property
+    def lengths(self) -> list[int]:
+        """Characters of each document."""
+        documents = self.texts or self.tokens or [self.text or ""]
+        return [len(document if isinstance(document, str) else " ".join(document)) for document in documents]
+
     @model_validator(mode="before")
     @classmethod
     def _exactly_one(cls, value: Any) -> Any:
@@ -77,6 +83,33 @@ class Timing(BaseModel):
     total_ms: float
 
 
+class Wish(BaseModel):
+    """What ``variant=auto`` is asked for."""
+
+    max_latency_ms: float | None = None
+    min_f1: float | None = None
+
+
+class ConsideredVariant(BaseModel):
+    """A ready variant as ``auto`` sees it for a request of this length."""
+
+    variant: str
+    f1: float = Field(description="On the build's test split")
+    latency_ms: float = Field(description="95th percentile from acceptance to answer, or an estimate by the warm-up")
+    measured: Literal["live", "warm-up"]
+    answers: int = Field(description="Answers lately to requests of about this length")
+    fits: bool
+
+
+class ChoiceAnswer(BaseModel):
+    """Why ``auto`` took the variant that answered."""
+
+    reason: str
+    wish: Wish
+    characters: int
+    considered: list[ConsideredVariant]
+
+
 class NerAnswer(BaseModel):
     """One result for each document, in order; ``variant`` is the one that gave them.
 
@@ -87,6 +120,7 @@ class NerAnswer(BaseModel):
     digest: SkipJsonSchema[str] = Field(exclude=True)
     results: list[ResultAnswer]
     timing: Timing
+    choice: ChoiceAnswer | None = Field(None, description="Only for `variant=auto`")
 
 
 class VariantAnswer(BaseModel):

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(1024 * 1024, ge=1, description="A larger body gets 413")
     max_accuracy_body_bytes: int = Field(8 * 1024 * 1024, ge=1, description="The same for labelled data")
     accuracy_timeout_seconds: float = Field(1800.0, gt=0, description="A check of accuracy that takes longer gets 504")
+    agreement_share: float = Field(0.0, ge=0, le=1, description="Share of answered requests that are read again")
+    agreement_variant: str | None = Field(None, description="By this variant; by default any other that is ready")
     max_documents: int = Field(32, ge=1, description="More documents in one request get 413")
     max_document_characters: int = Field(100_000, ge=1, description="A longer document gets 413")
     reload_seconds: float = Field(0.0, ge=0, description="How often to look for new artefacts; 0: only on SIGHUP")

@@ -1,15 +1,19 @@
 """POST /ner."""
 
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from starlette.background import BackgroundTask
 
+from service.agreement import Agreement
 from service.bodies import read_json
+from service.choice import AUTO, choose
 from service.engine import Engine
-from service.routes.shared import REFUSALS, VariantQuery, body_of, unless_gone
-from service.schemas import NerAnswer, NerRequest
-from service.variants import DEFAULT_VARIANT
+from service.errors import InvalidRequest
+from service.routes.shared import REFUSALS, body_of, unless_gone
+from service.schemas import NerAnswer, NerRequest, Wish
+from service.variants import DEFAULT_VARIANT, VARIANTS
 
 router = APIRouter()
 
@@ -20,17 +24,47 @@ ANSWERED: dict[str, Any] = {
 
 
 @router.post("/ner", response_model=NerAnswer, responses={200: ANSWERED, **REFUSALS}, openapi_extra=body_of(NerRequest))
-async def ner(request: Request, variant: VariantQuery = DEFAULT_VARIANT) -> Response:
+async def ner(
+    request: Request,
+    variant: Annotated[
+        str,
+        Query(
+            description="The variant that answers; `auto` takes the one that fits the wish best, and says why",
+            json_schema_extra={"enum": [*VARIANTS, AUTO]},
+        ),
+    ] = DEFAULT_VARIANT,
+    max_latency_ms: Annotated[
+        float | None, Query(description="For `auto`: 95 of 100 answers come within", gt=0, allow_inf_nan=False)
+    ] = None,
+    min_f1: Annotated[
+        float | None, Query(description="For `auto`: F1 on the build's test split", ge=0, le=1, allow_inf_nan=False)
+    ] = None,
+) -> Response:
     """Find persons, places, organisations and dates."""
     started = time.perf_counter()
     engine: Engine = request.app.state.engine
+    agreement: Agreement = request.app.state.agreement
     if "variant" not in request.query_params:
         variant = engine.pool.default
+    wish = Wish(max_latency_ms=max_latency_ms, min_f1=min_f1)
     async with engine.reading():
-        engine.pool.get(variant)
-        request.state.variant = variant
+        if variant != AUTO:
+            engine.pool.get(variant)
+            request.state.variant = variant
+            if wish != Wish():
+                raise InvalidRequest("max_latency_ms and min_f1 choose a variant: give them with variant=auto.")
         body = await read_json(request, NerRequest, engine.settings.max_body_bytes)
+    choice = None
+    if variant == AUTO:
+        variant, choice = choose(wish, sum(body.lengths), engine.pool, engine.latencies)
+        request.state.variant = variant
     with engine.admitted():
         answer = await unless_gone(request, engine.recognize(body, variant, started))
-    headers = {ARTIFACT_DIGEST: answer.digest}
-    return Response(answer.model_dump_json(exclude_unset=True), headers=headers, media_type="application/json")
+    if choice is not None:
+        answer.choice = choice
+    return Response(
+        answer.model_dump_json(exclude_unset=True),
+        headers={ARTIFACT_DIGEST: answer.digest},
+        media_type="application/json",
+        background=BackgroundTask(agreement.consider, engine, body, answer),
+    )

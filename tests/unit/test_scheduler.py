@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
 import pytest
 
-from service.scheduler import Scheduler
+from service.scheduler import BACKGROUND, Scheduler
 
 PATIENCE = 30.0
 
@@ -205,6 +205,32 @@ def test_a_long_job_ends_though_short_ones_keep_coming(slots: int) -> None:
 
     in_loop(scenario, slots)
     assert log.count("short") > 20, "the short ones have their share as well"
+
+
+def test_background_work_gives_way_and_still_goes_on() -> None:
+    log: list[str] = []
+    begun = threading.Event()
+
+    def background() -> Generator[None, None, str]:
+        for _ in range(60):
+            time.sleep(0.002)
+            log.append("background")
+            begun.set()
+            yield
+        return "background is done"
+
+    async def scenario(scheduler: Scheduler) -> None:
+        caller = asyncio.create_task(scheduler.run(background(), PATIENCE, BACKGROUND))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        await asyncio.gather(*(scheduler.run(steps_of("request", 20, log, 0.002), PATIENCE) for _ in range(3)))
+        assert (await caller)[0] == "background is done"
+
+    in_loop(scenario)
+    last = len(log) - 1 - log[::-1].index("request")
+    between = log[log.index("request") : last].count("background")
+    # By weight a thirtieth of the three requests' 60 steps; an equal would have had 20 or more.
+    assert between <= 5
+    assert log[last:].count("background") > 40
 
 
 def test_times_are_measured() -> None:

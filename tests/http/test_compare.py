@@ -1,0 +1,144 @@
+"""POST /compare."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.comparison import differences
+from service.pool import VariantPool
+from service.schemas import EntityAnswer
+from service.variants import VARIANTS
+from tests.fakes import LABEL_OF_VARIANT, FakeRuntimes, Gate
+from tests.http.conftest import Service, Services
+from tests.http.servers import served
+from tests.http.shapes import assert_refused
+from tests.http.streams import events
+
+pytestmark = pytest.mark.anyio
+
+TEXT = "leo 👩🏾‍⚕️ William Ruto yuko Nairobi"
+
+
+async def compare(service: Service, body: object) -> Any:
+    response = await service.request("POST", "/compare", json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+async def test_every_variant_answers_and_is_compared(service: Service) -> None:
+    answer = await compare(service, {"text": TEXT})
+    assert (answer["reference"], answer["not_ready"]) == ("dense", [])
+    assert [entry["variant"] for entry in answer["variants"]] == list(VARIANTS)
+    for entry in answer["variants"]:
+        assert {entity["label"] for entity in entry["entities"]} == {LABEL_OF_VARIANT[entry["variant"]]}
+        assert all(TEXT[entity["start"] : entity["end"]] == entity["text"] for entity in entry["entities"])
+        assert entry["timing"]["inference_ms"] > 0
+    dense, pruned, *_ = answer["variants"]
+    assert dense["difference"] == {"missing": [], "extra": [], "relabelled": []}
+    assert (pruned["difference"]["missing"], pruned["difference"]["extra"]) == ([], [])
+    relabelled = [
+        (item["entity"]["text"], item["entity"]["label"], item["reference_label"])
+        for item in pruned["difference"]["relabelled"]
+    ]
+    assert relabelled == [("William Ruto", "LOC", "PER"), ("Nairobi", "LOC", "PER")]
+
+
+async def test_a_variant_that_is_not_ready_is_named(services: Services, artifacts: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts, tmp_path / "some")
+    shutil.rmtree(tmp_path / "some" / "int8")
+    runtimes = FakeRuntimes()
+    pool = VariantPool(tmp_path / "some", 1, runtimes)
+    pool.load()
+    answer = await compare(services.make(pool, runtimes), {"text": TEXT})
+    assert [entry["variant"] for entry in answer["variants"]] == [name for name in VARIANTS if name != "int8"]
+    (missing,) = answer["not_ready"]
+    assert (missing["variant"], missing["status"]) == ("int8", "failed")
+    assert "int8/manifest.json is missing" in missing["reason"]
+
+
+async def test_without_the_reference_nothing_is_compared(services: Services, artifacts: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts, tmp_path / "some")
+    shutil.rmtree(tmp_path / "some" / "dense")
+    runtimes = FakeRuntimes()
+    pool = VariantPool(tmp_path / "some", 1, runtimes)
+    pool.load()
+    answer = await compare(services.make(pool, runtimes), {"text": TEXT})
+    assert len(answer["variants"]) == 4
+    assert {str(entry["difference"]) for entry in answer["variants"]} == {"None"}
+
+
+async def test_nothing_is_ready(services: Services, tmp_path: Path) -> None:
+    runtimes = FakeRuntimes()
+    pool = VariantPool(tmp_path, 1, runtimes)
+    pool.load()
+    service = services.make(pool, runtimes)
+    assert_refused(await service.request("POST", "/compare", json={"text": TEXT}), 503, "variant_not_ready")
+
+
+@pytest.mark.parametrize("body", [{}, {"text": None}, {"text": 1}, {"texts": ["a"]}, {"text": "a", "variant": "dense"}])
+async def test_wrong_bodies(service: Service, body: object) -> None:
+    assert_refused(await service.request("POST", "/compare", json=body), 422, "invalid_request")
+
+
+async def test_limits_hold(services: Services, service: Service) -> None:
+    small = services.make(service.engine.pool, service.runtimes, max_document_characters=10, max_in_flight=1)
+    assert_refused(await small.request("POST", "/compare", json={"text": "Nairobi leo"}), 413, "too_large")
+    with small.runtimes.blocked() as gate:
+        first = asyncio.create_task(compare(small, {"text": "Nairobi"}))
+        await asyncio.to_thread(gate.reached.wait, 20)
+        assert_refused(await small.request("POST", "/compare", json={"text": "Nairobi"}), 429, "overloaded")
+        gate.open()
+        await first
+    assert len((await compare(small, {"text": "Nairobi"}))["variants"]) == 5
+
+
+async def test_a_fault_frees_the_place(services: Services, service: Service) -> None:
+    small = services.make(service.engine.pool, service.runtimes, max_in_flight=1)
+    with small.runtimes.failing(RuntimeError("secret")):
+        assert_refused(await small.request("POST", "/compare", json={"text": "Nairobi"}), 500, "internal")
+    await compare(small, {"text": "Nairobi"})
+
+
+def test_each_answer_is_sent_as_it_comes(services: Services, service: Service) -> None:
+    """While one variant is held up, the others' answers are there."""
+    gate = Gate()
+    held = service.engine.pool.get("dense").runtime
+    logits = held.logits
+
+    def late(input_ids: Any) -> Any:
+        gate.wait()
+        return logits(input_ids)
+
+    wide = services.make(service.engine.pool, service.runtimes, slots=2)
+    held.logits = late  # type: ignore[method-assign]
+    try:
+        with served(wide.front) as port:
+            stream = events(port, "/compare", {"text": TEXT})
+            early = [next(stream) for _ in range(4)]
+            assert {data["variant"] for _, data in early} == set(VARIANTS) - {"dense"}
+            assert {data["difference"] for _, data in early} == {None}, "there is nothing to compare with yet"
+            gate.open()
+            *late_ones, (last, result) = stream
+            assert last == "result"
+            assert {data["variant"] for _, data in late_ones} == set(VARIANTS)
+            assert all(data["difference"] for _, data in late_ones)
+            assert len(result["variants"]) == 5
+    finally:
+        gate.open()
+        held.logits = logits  # type: ignore[method-assign]
+
+
+def entity(label: str, start: int, end: int) -> EntityAnswer:
+    return EntityAnswer(label=label, text="x" * (end - start), start=start, end=end, score=0.5)
+
+
+def test_differences_by_hand() -> None:
+    reference = [entity("PER", 0, 4), entity("LOC", 10, 14), entity("ORG", 20, 24), entity("LOC", 30, 34)]
+    mine = [entity("PER", 0, 4), entity("ORG", 10, 14), entity("ORG", 20, 26)]
+    difference = differences(mine, reference)
+    assert difference.missing == [reference[2], reference[3]]
+    assert difference.extra == [mine[2]]
+    assert [(item.entity, item.reference_label) for item in difference.relabelled] == [(mine[1], "LOC")]
