@@ -1,0 +1,124 @@
+"""What a person sees who checks the accuracy."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.reading import text_of
+from tests.browser.relay import Relay
+from tests.http.conftest import Service, Services
+from tests.http.servers import served
+
+SENTENCE = "leo O\nNairobi B-LOC\n\nRuto B-PER\nyuko O\n\n"
+
+
+@pytest.fixture
+def checked(services: Services, service: Service, tmp_path: Path) -> Service:
+    """A service with a test split of 240 sentences."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "swa.conll").write_text(SENTENCE * 120, encoding="utf-8")
+    return services.make(service.engine.pool, service.runtimes, artifacts=tmp_path)
+
+
+def start(page: Page, variant: str = "pruned") -> None:
+    expect(page.locator("#summary")).to_contain_text("answered")
+    page.get_by_label("Variant", exact=True).select_option(variant)
+    page.get_by_role("button", name="Check").click()
+
+
+def test_progress_then_the_figures(open_page: Open, checked: Service) -> None:
+    page = open_page(checked)
+    with checked.runtimes.slow(0.005):
+        start(page)
+        bar = page.get_by_role("progressbar")
+        expect(bar).to_be_visible()
+        page.wait_for_function(
+            "() => { const bar = document.querySelector('progress');"
+            " return bar.max === 200 && bar.value > 0 && bar.value < 200; }"
+        )
+        expect(page.locator("#accuracy-count")).to_contain_text("of 200")
+        expect(page.get_by_role("button", name="Check")).to_be_disabled()
+        expect(page.locator("#accuracy-result table")).to_have_count(2)
+    expect(bar).to_be_hidden()
+    expect(page.get_by_role("button", name="Check")).to_be_enabled()
+    figures = page.locator("#accuracy-result .figure")
+    expect(figures.nth(0)).to_contain_text("F1 of pruned0.500")
+    expect(figures.nth(1)).to_contain_text("F1 of dense0.500")
+    expect(figures.nth(2)).to_contain_text("may be chance")
+    expect(page.locator("#accuracy-result")).to_contain_text("200 sentences, 200 entities of “sample, test split”")
+    expect(page.locator("#accuracy-result .sentences > li")).to_have_count(10)
+
+
+def test_a_check_can_be_stopped(open_page: Open, checked: Service) -> None:
+    page = open_page(checked)
+    with checked.runtimes.slow(0.02):
+        start(page)
+        expect(page.locator("#accuracy-count")).to_contain_text("of 200")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("progressbar")).to_be_hidden()
+    expect(page.locator("#accuracy-error")).to_be_hidden()
+    expect(page.locator("#accuracy-result")).to_be_empty()
+
+
+def test_labelled_data_of_one_s_own_with_markup_in_it(open_page: Open, checked: Service) -> None:
+    page = open_page(checked)
+    page.get_by_text("Use my own labelled sentences").click()
+    page.get_by_label("CoNLL columns").fill("<img/src=x/onerror=alert(1)> B-LOC\nNairobi B-LOC\n<b>leo</b> O\n")
+    start(page)
+    reading = page.locator("#accuracy-result .sentences .reading").first
+    expect(reading).to_be_visible()
+    assert text_of(reading) == "<img/src=x/onerror=alert(1)> Nairobi <b>leo</b>"
+    expect(page.locator("#accuracy-result").locator("img, b")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("conll", "says"),
+    [
+        ("Nairobi I-LOC\n", "conll, line 1: 'I-LOC' begins a sentence; in IOB2 every entity begins with B-"),
+        ("Nairobi B-CITY\n", "does not know the label 'B-CITY'"),
+        ("leo O\n", "hold no entity"),
+    ],
+)
+def test_what_is_wrong_with_data_is_said(
+    open_page: Open, checked: Service, problems: list[str], conll: str, says: str
+) -> None:
+    page = open_page(checked)
+    page.get_by_text("Use my own labelled sentences").click()
+    page.get_by_label("CoNLL columns").fill(conll)
+    start(page)
+    expect(page.locator("#accuracy-error")).to_contain_text(says)
+    expect(page.get_by_role("progressbar")).to_be_hidden()
+    assert "422" in problems.pop()
+
+
+def test_a_second_check_is_told_of_the_first(open_page: Open, checked: Service, problems: list[str]) -> None:
+    with served(checked.front) as port:
+        first, second = open_page(port), open_page(port)
+        expect(second.locator("#summary")).to_contain_text("answered")
+        with checked.runtimes.slow(0.02):
+            start(first, "int8")
+            expect(first.locator("#accuracy-count")).to_contain_text("of 200")
+            start(second)
+            expect(second.locator("#accuracy-error")).to_contain_text("A check of int8 is at sentence")
+            first.get_by_role("button", name="Stop").click()
+    assert "429" in problems.pop()
+
+
+def test_a_server_that_is_lost_in_the_middle_is_said(open_page: Open, checked: Service, problems: list[str]) -> None:
+    with served(checked.front) as port:
+        relay = Relay(port)
+        page = open_page(relay.port)
+        with checked.runtimes.slow(0.02):
+            start(page)
+            expect(page.locator("#accuracy-count")).to_contain_text("of 200")
+            relay.cut()
+            expect(page.locator("#accuracy-error")).to_contain_text("The connection was")
+        expect(page.get_by_role("progressbar")).to_be_hidden()
+        page.get_by_role("button", name="Compare").click()
+        expect(page.locator("#compare-error")).to_have_text(
+            "The server does not answer. Check that it is running, then try again."
+        )
+    assert any("net::ERR" in problem for problem in problems)
+    problems.clear()
