@@ -21,9 +21,14 @@ from tests.http.conftest import (  # noqa: F401 (fixtures)
 from tests.http.servers import served
 
 
+def chromium() -> str | None:
+    """Where Debian's Chromium is, or the one that ``CHROMIUM`` names."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    path = chromium()
     if path is None:
         missing = "There is no Chromium: apt-get install chromium, or name one in CHROMIUM."
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)

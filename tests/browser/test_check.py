@@ -44,9 +44,9 @@ def test_progress_then_the_figures(open_page: Open, checked: Service) -> None:
     expect(bar).to_be_hidden()
     expect(page.get_by_role("button", name="Check")).to_be_enabled()
     figures = page.locator("#accuracy-result .figure")
-    expect(figures.nth(0)).to_contain_text("F1 of pruned0.500")
-    expect(figures.nth(1)).to_contain_text("F1 of dense0.500")
-    expect(figures.nth(2)).to_contain_text("may be chance")
+    expect(figures.nth(0)).to_contain_text("F1 of pruned0.600")
+    expect(figures.nth(1)).to_contain_text("F1 of dense0.400")
+    expect(figures.nth(2)).to_contain_text("Difference+0.200")
     expect(page.locator("#accuracy-result")).to_contain_text("200 sentences, 200 entities of “sample, test split”")
     expect(page.locator("#accuracy-result .sentences > li")).to_have_count(10)
 
