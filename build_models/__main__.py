@@ -21,7 +21,7 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     epilog="""
 Examples:
 
-`python -m build_models` builds the five variants from the bundled sample.
+`python -m build_models` builds the six variants from the bundled sample.
 
 `python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
 

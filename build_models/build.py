@@ -22,16 +22,16 @@ from build_models.progress import console, say
 from build_models.settings import BuildSettings
 from build_models.workspace import Workspace, result_digest
 from service.manifest import Manifest, file_sha256
-from service.variants import VARIANTS
+from service.variants import KNOWN_VARIANTS
 
 WORKSPACE = ".work"
 
 
 def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
-    """Make the named variants in the order of ``VARIANTS`` and return their manifests."""
-    unknown = sorted(set(names) - set(VARIANTS))
+    """Make the named variants in the order of ``KNOWN_VARIANTS`` and return their manifests."""
+    unknown = sorted(set(names) - set(KNOWN_VARIANTS))
     if unknown:
-        raise BuildError(f"There is no variant {', '.join(unknown)}. Choose from: {', '.join(VARIANTS)}.")
+        raise BuildError(f"There is no variant {', '.join(unknown)}. Choose from: {', '.join(KNOWN_VARIANTS)}.")
     # The two special pieces of a window are no place for an overlap, and every window must advance.
     if settings.overlap > settings.max_length - 3:
         raise BuildError(
@@ -51,7 +51,7 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     workspace = Workspace(settings.out / WORKSPACE)
     with workspace.locked():
         context = open_context(settings, dataset, workspace)
-        manifests = [build_variant(name, context) for name in VARIANTS if name in names]
+        manifests = [build_variant(name, context) for name in KNOWN_VARIANTS if name in names]
         context.keep_test_split()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
     return manifests
@@ -72,7 +72,7 @@ def open_context(settings: BuildSettings, dataset: Dataset, workspace: Workspace
 
 
 def build_variant(name: str, context: Context) -> Manifest:
-    manifest: Manifest = importlib.import_module(VARIANTS[name].recipe).build(context)
+    manifest: Manifest = importlib.import_module(KNOWN_VARIANTS[name].recipe).build(context)
     return manifest
 
 

@@ -32,7 +32,7 @@ from service.manifest import (
     verify,
 )
 from service.pipeline import Encoder
-from service.variants import VARIANTS
+from service.variants import KNOWN_VARIANTS
 
 LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "tokenizers", "torch", "transformers")
 
@@ -145,7 +145,7 @@ class Context:
         made: Made,
         started: float,
     ) -> Manifest:
-        settings, variant = self.settings, VARIANTS[name]
+        settings, variant = self.settings, KNOWN_VARIANTS[name]
         pipeline = open_pipeline(
             folder, variant.runtime, self.labels, settings.max_length, settings.overlap, settings.threads
         )

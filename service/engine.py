@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import math
 import os
 import platform
 import signal
@@ -13,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import TypeVar
 
+from service.backlog import Backlog, size_of
 from service.choice import Latencies
 from service.errors import Draining, Overloaded, TookTooLong, TooLarge
 from service.logs import note
@@ -40,6 +42,7 @@ class Engine:
         self.metrics.service.info(_facts(settings))
         self.latencies = Latencies()
         self._scheduler = Scheduler(settings.slots)
+        self._backlog = Backlog(settings.slots)
         self._in_flight = 0
         self._reading = 0
         self._draining = False
@@ -58,12 +61,7 @@ class Engine:
     def admitted(self) -> Iterator[None]:
         """Take a place among the requests in flight. Raises ``Draining`` or ``Overloaded``."""
         self._refuse_if_draining()
-        if self._in_flight >= self.settings.max_in_flight:
-            raise Overloaded(
-                f"{self._in_flight} requests are in flight, as many as are accepted. Try again in a moment.",
-                {"max_in_flight": self.settings.max_in_flight},
-                {"Retry-After": "1"},
-            )
+        self._refuse_if_full()
         self._in_flight += 1
         self.metrics.in_flight.set(self._in_flight)
         try:
@@ -78,6 +76,8 @@ class Engine:
         that slow clients take no place from others. Raises ``Draining``, ``Overloaded`` or ``TookTooLong``.
         """
         self._refuse_if_draining()
+        # Sooner than admission would, for under overload most of the work is refusing.
+        self._refuse_if_full()
         most = READING_PER_PLACE * self.settings.max_in_flight
         if self._reading >= most:
             raise Overloaded(
@@ -106,6 +106,32 @@ class Engine:
         if self._draining:
             raise Draining("The server is shutting down: ask another one.", headers={"Retry-After": "5"})
 
+    def _refuse_if_full(self) -> None:
+        if self._in_flight >= self.settings.max_in_flight:
+            raise Overloaded(
+                f"{self._in_flight} requests are in flight, as many as are accepted. Try again in a moment.",
+                {"max_in_flight": self.settings.max_in_flight},
+                {"Retry-After": "1"},
+            )
+
+    @contextmanager
+    def queued(self, request: NerRequest, variant: str) -> Iterator[None]:
+        """Count a request among those that others wait for. Raises ``Overloaded`` if it would itself wait longer for
+        its turns than any request should; a long document may wait longer by what it takes itself.
+        """
+        size = size_of(request)
+        limit = self.settings.max_wait_seconds + self._backlog.seconds(variant, size)
+        wait = self._backlog.wait(variant, size)
+        if wait > limit:
+            raise Overloaded(
+                f"The requests in flight need about {wait:.1f} seconds, more than the {limit:.1f} that this one may"
+                " wait. Try again in a moment.",
+                {"expected_wait_seconds": round(wait, 3), "max_wait_seconds": self.settings.max_wait_seconds},
+                {"Retry-After": str(math.ceil(wait - limit))},
+            )
+        with self._backlog.holding(variant, size):
+            yield
+
     async def recognize(self, request: NerRequest, variant: str, started: float) -> NerAnswer:
         """Answer a request by one variant; ``started`` is the ``perf_counter`` of its first byte.
 
@@ -114,11 +140,13 @@ class Engine:
         pipeline = self.pool.get(variant)
         self.check_size(request)
         timer = Timer()
+        steps = _read(pipeline, request, timer)
         try:
-            results, job = await self._scheduler.run(_read(pipeline, request, timer), self._seconds_left(started))
+            results, job = await self._scheduler.run(steps, self._seconds_left(started), variant)
         except TimeoutError:
             limit = self.settings.timeout_seconds
             raise TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}) from None
+        self._backlog.learn(variant, size_of(request), job.used_seconds)
         self._note(variant, pipeline, job, timer)
         self.latencies.observe(variant, sum(request.lengths), time.perf_counter() - job.submitted)
         return NerAnswer(
@@ -223,8 +251,9 @@ def _facts(settings: Settings) -> dict[str, str]:
         "threads": str(settings.threads),
         "slots": str(settings.slots),
         "max_in_flight": str(settings.max_in_flight),
+        "max_wait_seconds": f"{settings.max_wait_seconds:g}",
         "python": platform.python_version(),
-        **{library: _version(library) for library in ("bentoml", "onnxruntime", "torch")},
+        **{library: _version(library) for library in ("onnxruntime", "torch")},
     }
 
 

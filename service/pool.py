@@ -16,7 +16,7 @@ from service.errors import UnknownVariant, VariantNotReady
 from service.manifest import ArtifactError, Manifest, read_manifest, verify
 from service.pipeline import Encoder, Pipeline, Runtime, Timer, run_to_end
 from service.runtimes import load_runtime
-from service.variants import VARIANTS, Variant
+from service.variants import KNOWN_VARIANTS, VARIANTS, Variant
 from service.variants import Runtime as RuntimeName
 
 logger = logging.getLogger("kidogo.pool")
@@ -61,7 +61,7 @@ class VariantPool:
         self._artifacts = artifacts
         self._threads = threads
         self._load_runtime = load_runtime
-        self._slots = {name: Slot(variant) for name, variant in VARIANTS.items()}
+        self._slots = {name: Slot(KNOWN_VARIANTS[name]) for name in dict.fromkeys((*VARIANTS, *variants))}
         for name in set(VARIANTS).difference(variants):
             self._slots[name].status = "failed"
             self._slots[name].reason = f"{name} is not served here, but {', '.join(variants)}"

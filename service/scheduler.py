@@ -1,7 +1,8 @@
 """Shares the processor among requests: many small steps, each given to the request that has had the least.
 
-Start-time fair queueing (Goyal et al. 1996): a long document or a slow variant gets its share of the time and no
-more, and a short request that arrives in the middle waits for one step, not for the whole of the other.
+Start-time fair queueing (Goyal et al. 1996) at two levels. Flows, one for each variant, share the time, and so do the
+jobs of a flow: a slow variant with many requests gets its share and no more, and a short request that arrives in the
+middle of a long document waits for one step, not for the whole of the other.
 """
 
 import asyncio
@@ -15,16 +16,18 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-BACKGROUND = 0.1
-"""Weight of work that nobody waits for as for an answer: beside a request it gets a tenth of the request's time."""
+BACKGROUND = "background"
+"""The flow of work that nobody waits for as for an answer."""
+
+WEIGHTS = {BACKGROUND: 0.1}
+"""Beside a variant's requests the background gets a tenth of their time."""
 
 
 class Job(Generic[T]):
     """Work in steps. ``queue_seconds`` is the time from submission to the first step."""
 
-    def __init__(self, steps: Generator[None, None, T], loop: asyncio.AbstractEventLoop, weight: float):
+    def __init__(self, steps: Generator[None, None, T], loop: asyncio.AbstractEventLoop):
         self.steps = steps
-        self.weight = weight
         self.loop = loop
         self.done: asyncio.Future[T] = loop.create_future()
         self.cancelled = False
@@ -46,14 +49,44 @@ class Job(Generic[T]):
             self.loop.call_soon_threadsafe(settle)
 
 
+class Share:
+    """Virtual time: what every member that waits or runs should have had by now, for each unit of its weight."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self._weight = 0.0
+
+    def join(self, weight: float) -> None:
+        self._weight += weight
+
+    def leave(self, weight: float) -> None:
+        self._weight -= weight
+
+    def pass_on(self, elapsed: float) -> None:
+        """It moves with every step, the last one of a job too: otherwise newcomers of one step each would always be
+        before a long job.
+        """
+        self.time += elapsed / self._weight
+
+
+class Flow:
+    """The jobs of one variant. ``start`` is the flow's place among the flows, in their virtual time."""
+
+    def __init__(self, weight: float):
+        self.weight = weight
+        self.start = 0.0
+        self.jobs = 0
+        self.share = Share()
+        self.ready: list[tuple[float, int, Job[object]]] = []
+
+
 class Scheduler:
     """``slots`` threads that take steps of the submitted jobs in turn."""
 
     def __init__(self, slots: int):
-        self._ready: list[tuple[float, int, Job[object]]] = []
+        self._flows: dict[str, Flow] = {}
+        self._share = Share()
         self._order = itertools.count()
-        self._virtual_time = 0.0
-        self._weight = 0.0
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -62,16 +95,15 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, steps: Generator[None, None, T], timeout: float, weight: float = 1.0) -> tuple[T, Job[T]]:
-        """Take the steps to their end and return the result and the job with its times. Jobs share time by weight.
+    async def run(self, steps: Generator[None, None, T], timeout: float, flow: str = "") -> tuple[T, Job[T]]:
+        """Take the steps to their end and return the result and the job with its times. Flows share the time.
 
         Raises ``TimeoutError`` after ``timeout`` seconds; then, and if the caller is cancelled, no further step is
         taken. What a step raises is raised here.
         """
-        job = Job(steps, asyncio.get_running_loop(), weight)
+        job = Job(steps, asyncio.get_running_loop())
         with self._changed:
-            self._weight += weight
-            self._push(self._virtual_time, job)
+            self._submit(job, self._flows.setdefault(flow, Flow(WEIGHTS.get(flow, 1.0))))
         try:
             return await asyncio.wait_for(job.done, timeout), job
         finally:
@@ -85,22 +117,35 @@ class Scheduler:
         for thread in self._threads:
             thread.join()
 
-    def _push(self, virtual_start: float, job: Job[object] | Job[T]) -> None:
-        heapq.heappush(self._ready, (virtual_start, next(self._order), job))  # type: ignore[misc]
+    def _submit(self, job: Job[T], flow: Flow) -> None:
+        if not flow.jobs:
+            # What it did not use while it had nothing to do is not made up for.
+            flow.start = max(flow.start, self._share.time)
+            self._share.join(flow.weight)
+        flow.jobs += 1
+        flow.share.join(1.0)
+        self._push(flow, flow.share.time, job)
+
+    def _push(self, flow: Flow, start: float, job: Job[object] | Job[T]) -> None:
+        heapq.heappush(flow.ready, (start, next(self._order), job))  # type: ignore[misc]
         self._changed.notify()
+
+    def _next_flow(self) -> Flow | None:
+        return min((flow for flow in self._flows.values() if flow.ready), key=lambda flow: flow.start, default=None)
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._ready and not self._closed:
+                while (flow := self._next_flow()) is None and not self._closed:
                     self._changed.wait()
-                if self._closed:
+                if self._closed or flow is None:
                     return
-                virtual_start, _, job = heapq.heappop(self._ready)
-                self._virtual_time = max(self._virtual_time, virtual_start)
+                start, _, job = heapq.heappop(flow.ready)
+                self._share.time = max(self._share.time, flow.start)
+                flow.share.time = max(flow.share.time, start)
             if job.cancelled:
                 job.steps.close()
-                self._charge(job, virtual_start, 0.0, ended=True)
+                self._charge(flow, job, start, 0.0, ended=True)
                 continue
             started = time.perf_counter()
             if job.used_seconds == 0.0:
@@ -114,18 +159,21 @@ class Scheduler:
                 failure = error
             else:
                 ended = False
-            self._charge(job, virtual_start, time.perf_counter() - started, ended)
+            self._charge(flow, job, start, time.perf_counter() - started, ended)
             if ended:
                 job.finish(result, failure)
 
-    def _charge(self, job: Job[object], virtual_start: float, elapsed: float, ended: bool) -> None:
+    def _charge(self, flow: Flow, job: Job[object], start: float, elapsed: float, ended: bool) -> None:
         """Note what a step took, and queue the job again unless it has ended."""
         job.used_seconds += elapsed
         with self._changed:
-            # Virtual time is the share that every waiting or running job should have had by now. It moves with every
-            # step, the last one of a job too: otherwise newcomers of one step each would always be before a long job.
-            self._virtual_time += elapsed / self._weight
-            if ended:
-                self._weight -= job.weight
-            else:
-                self._push(virtual_start + elapsed / job.weight, job)
+            self._share.pass_on(elapsed)
+            flow.share.pass_on(elapsed)
+            flow.start += elapsed / flow.weight
+            if not ended:
+                self._push(flow, start + elapsed, job)
+                return
+            flow.share.leave(1.0)
+            flow.jobs -= 1
+            if not flow.jobs:
+                self._share.leave(flow.weight)

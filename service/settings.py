@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.logs import LogFormat
-from service.variants import VARIANTS
+from service.variants import KNOWN_VARIANTS, VARIANTS
 
 
 def available_cpus() -> int:
@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     threads: int = Field(default_factory=available_cpus, ge=1, le=256, description="Threads of one inference")
     slots: int = Field(1, ge=1, le=64, description="Inferences that run at the same moment")
     max_in_flight: int = Field(64, ge=1, description="Requests accepted and not yet answered; more get 429")
+    max_wait_seconds: float = Field(2.0, gt=0, description="A request that would wait longer for others gets 429")
     timeout_seconds: float = Field(60.0, gt=0, description="A request that takes longer gets 504")
     body_timeout_seconds: float = Field(10.0, gt=0, description="A request whose body takes longer to come gets 504")
     max_body_bytes: int = Field(1024 * 1024, ge=1, description="A larger body gets 413")
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
-        unknown = [name for name in names if name not in VARIANTS] if isinstance(names, tuple) else []
+        unknown = [name for name in names if name not in KNOWN_VARIANTS] if isinstance(names, tuple) else []
         if unknown:
-            raise ValueError(f"there is no {', '.join(map(repr, unknown))}; choose from {', '.join(VARIANTS)}")
+            raise ValueError(f"there is no {', '.join(map(repr, unknown))}; choose from {', '.join(KNOWN_VARIANTS)}")
         return names

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-Runtime = Literal["onnx", "llm_int8"]
+Runtime = Literal["onnx", "llm_int8", "torch"]
 
 
 class Variant(NamedTuple):
@@ -26,7 +26,23 @@ VARIANTS: dict[str, Variant] = {
         Variant("distilled", "knowledge distillation into half the layers", "onnx", "build_models.recipes.distilled"),
         Variant("int8", "LLM.int8() by bitsandbytes", "llm_int8", "build_models.recipes.int8"),
         Variant("dynamic", "dynamic int8 quantization by ONNX Runtime", "onnx", "build_models.recipes.dynamic"),
+        Variant(
+            "distilled-dynamic",
+            "the distilled student, quantized like dynamic",
+            "onnx",
+            "build_models.recipes.distilled_dynamic",
+        ),
     )
 }
+
+REFERENCE = Variant(
+    "dense-torch",
+    "dense in plain PyTorch, to tell what ONNX Runtime gives",
+    "torch",
+    "build_models.recipes.dense_torch",
+)
+"""Built and served only where it is asked for by its name: the baseline of measurements."""
+
+KNOWN_VARIANTS = {**VARIANTS, REFERENCE.name: REFERENCE}
 
 DEFAULT_VARIANT = "dense"

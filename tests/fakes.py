@@ -19,7 +19,14 @@ from tokenizers import Tokenizer
 from service.manifest import DataRecord, Manifest, RecipeRecord, Scores, digest_of, publish, record_files
 from service.variants import VARIANTS, Runtime
 
-LABEL_OF_VARIANT = {"dense": "PER", "pruned": "LOC", "distilled": "ORG", "int8": "DATE", "dynamic": "MISC"}
+LABEL_OF_VARIANT = {
+    "dense": "PER",
+    "pruned": "LOC",
+    "distilled": "ORG",
+    "int8": "DATE",
+    "dynamic": "MISC",
+    "distilled-dynamic": "WORK",
+}
 LABELS = ["O", *(f"{prefix}-{label}" for label in LABEL_OF_VARIANT.values() for prefix in "BI")]
 MAX_LENGTH, OVERLAP = 64, 16
 

@@ -98,7 +98,7 @@ def crosslingual(study: Study) -> Iterator[Cell]:
 
 
 def robustness(study: Study) -> Iterator[Cell]:
-    """Noise in the test sentences, for each of the five variants with its usual settings."""
+    """Noise in the test sentences, for each of the variants with its usual settings."""
     yield from study.cells("dense", tests="robustness")
     yield from study.cells("pruned", sparsity=0.6, tests="robustness")
     yield from study.cells(

@@ -120,7 +120,11 @@ def count_weights(path: Path) -> tuple[int, int]:
 
 
 def build(context: Context) -> Manifest:
-    parent = dense.checkpoint(context)
+    return quantized(context, "dynamic", "dense", dense.checkpoint(context))
+
+
+def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Manifest:
+    """Make the artefact ``name`` of the checkpoint ``parent``, the variant ``parent_name``'s."""
     settings = context.settings
     parameters = {
         "tolerance": TOLERANCE,
@@ -143,12 +147,12 @@ def build(context: Context) -> Manifest:
                 pipeline = open_pipeline(
                     place, "onnx", context.labels, settings.max_length, settings.overlap, settings.threads
                 )
-                f1 = evaluate(pipeline, context.dataset.dev, f"dynamic: {candidate.name}").f1
+                f1 = evaluate(pipeline, context.dataset.dev, f"{name}: {candidate.name}").f1
                 seconds = seconds_per_text(pipeline, context.dataset.dev) if settings.dynamic_timed else 0.0
                 measured.append(Measured(number, f1, seconds, (place / MODEL).stat().st_size))
-                say(f"dynamic: {candidate.name}: dev F1 {f1:.4f}, {1000 * seconds:.2f} ms a text")
+                say(f"{name}: {candidate.name}: dev F1 {f1:.4f}, {1000 * seconds:.2f} ms a text")
             chosen = choose(measured)
-            say(f"dynamic: chosen {CANDIDATES[chosen].name}")
+            say(f"{name}: chosen {CANDIDATES[chosen].name}")
             shutil.move(work / str(chosen) / MODEL, folder / MODEL)
         return Made(
             *count_weights(folder / MODEL),
@@ -166,4 +170,4 @@ def build(context: Context) -> Manifest:
             },
         )
 
-    return context.artifact("dynamic", parent, context.parent("dense", parent), parameters, fill)
+    return context.artifact(name, parent, context.parent(parent_name, parent), parameters, fill)

@@ -58,7 +58,7 @@ async def ner(
     if variant == AUTO:
         variant, choice = choose(wish, sum(body.lengths), engine.pool, engine.latencies)
         request.state.variant = variant
-    with engine.admitted():
+    with engine.admitted(), engine.queued(body, variant):
         answer = await unless_gone(request, engine.recognize(body, variant, started))
     if choice is not None:
         answer.choice = choice

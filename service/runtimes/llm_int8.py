@@ -1,41 +1,14 @@
 """LLM.int8() by bitsandbytes in PyTorch (Dettmers et al. 2022, arXiv 2208.07339), loaded from 8-bit safetensors."""
 
-import copy
 import logging
-import os
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-# Its threads must not spin while they wait: the other variants' sessions need the cores.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-
-import torch
-from transformers import AutoModelForTokenClassification
+from service.runtimes.torch import TorchRuntime
 
 # It warns on every call where the CPU computes in another type than the one stored, and of kernels that are not used.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-class LlmInt8Runtime:
-    """A transformers model whose linear layers are bitsandbytes' Linear8bitLt."""
-
-    def __init__(self, folder: Path, threads: int):
-        torch.set_num_threads(threads)
-        mapped = AutoModelForTokenClassification.from_pretrained(
-            folder, device_map="cpu", local_files_only=True, use_safetensors=True
-        )
-        # Its weights are still the file's pages: whoever truncates the file would kill the process.
-        self._model = copy.deepcopy(mapped).eval()
-
-    def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            pieces = torch.from_numpy(input_ids[None, :])
-            logits = self._model(input_ids=pieces, attention_mask=torch.ones_like(pieces)).logits
-        return np.asarray(logits[0].float().numpy())
-
-
-def load(folder: Path, threads: int) -> LlmInt8Runtime:
-    return LlmInt8Runtime(folder, threads)
+def load(folder: Path, threads: int) -> TorchRuntime:
+    """The configuration in ``folder`` makes transformers load the linear layers as bitsandbytes' Linear8bitLt."""
+    return TorchRuntime(folder, threads)

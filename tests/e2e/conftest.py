@@ -13,7 +13,7 @@ SMALL_BUILD = ["--languages", "hau,swa,pcm", "--sample-sentences", "400", "--bas
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The five variants, built by the command line from a part of the sample.
+    """The variants, built by the command line from a part of the sample.
 
     KIDOGO_ARTIFACTS names a finished build to take instead, for runs of a single test.
     """

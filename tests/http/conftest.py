@@ -74,7 +74,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def artifacts(tokenizer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five good artefacts, for tests that do not change them."""
+    """Good artefacts, for tests that do not change them."""
     return write_artifacts(tmp_path_factory.mktemp("artifacts"), tokenizer)
 
 
@@ -85,7 +85,7 @@ def session_runtimes() -> FakeRuntimes:
 
 @pytest.fixture(scope="session")
 def pool(artifacts: Path, session_runtimes: FakeRuntimes) -> VariantPool:
-    """All five variants, ready."""
+    """All variants, ready."""
     pool = VariantPool(artifacts, 1, session_runtimes)
     pool.load()
     return pool

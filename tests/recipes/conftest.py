@@ -1,4 +1,4 @@
-"""One real build of all five variants, small enough for a test run, that every test here looks at.
+"""One real build of all variants, small enough for a test run, that every test here looks at.
 
 Tests that change it work on a copy.
 """
@@ -76,7 +76,7 @@ def copy(built: Built, tmp_path: Path) -> Built:
 
 @pytest.fixture(scope="session")
 def pipelines(built: Built) -> dict[str, Pipeline]:
-    """The five variants, loaded by the service's own code."""
+    """The variants, loaded by the service's own code."""
     return {variant: built.open(variant) for variant in VARIANTS}
 
 

@@ -97,7 +97,7 @@ def would_build(copy: Built, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     ("change", "expected"),
     [
         ({"int8_threshold": 5.0}, {"int8"}),
-        ({"distillation": DistillationSettings(temperature=3.0)}, {"distilled"}),
+        ({"distillation": DistillationSettings(temperature=3.0)}, {"distilled", "distilled-dynamic"}),
         ({"seed": 43}, set(VARIANTS)),
         ({"max_length": 48}, set(VARIANTS)),
     ],
@@ -117,7 +117,9 @@ def note(path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json"])
 @pytest.mark.parametrize(
-    ("stage", "expected"), [("base", set(VARIANTS)), ("dense", {"distilled", "int8", "dynamic"})], ids=["base", "dense"]
+    ("stage", "expected"),
+    [("base", set(VARIANTS)), ("dense", {"distilled", "int8", "dynamic", "distilled-dynamic"})],
+    ids=["base", "dense"],
 )
 def test_what_another_tokenizer_or_configuration_would_build(
     copy: Built, monkeypatch: pytest.MonkeyPatch, stage: str, expected: set[str], file: str

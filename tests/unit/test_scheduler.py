@@ -250,3 +250,58 @@ def test_close_ends_the_threads() -> None:
     assert len(mine) == 3
     scheduler.close()
     assert not [thread for thread in mine if thread.is_alive()]
+
+
+def test_many_requests_of_a_slow_variant_do_not_hold_up_a_fast_one() -> None:
+    """Sixteen slow jobs of one step are before it; the fast one waits for the step under way and at most one more."""
+    log: list[str] = []
+    begun = threading.Event()
+
+    def slow() -> Generator[None, None, str]:
+        begun.set()
+        time.sleep(0.02)
+        log.append("slow")
+        return "slow is done"
+        yield
+
+    async def scenario(scheduler: Scheduler) -> None:
+        backlog = [asyncio.create_task(scheduler.run(slow(), PATIENCE, "int8")) for _ in range(16)]
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        await scheduler.run(steps_of("fast", 1, log, 0.001), PATIENCE, "dynamic")
+        assert log.index("fast") <= 2
+        # And one after the other of them: the fast variant has used next to nothing of its half.
+        for _ in range(5):
+            await scheduler.run(steps_of("fast", 1, log, 0.001), PATIENCE, "dynamic")
+        assert log.count("slow") <= 8
+        await asyncio.gather(*backlog)
+
+    in_loop(scenario)
+
+
+def test_a_variant_that_was_idle_does_not_make_up_for_it() -> None:
+    log: list[str] = []
+
+    async def scenario(scheduler: Scheduler) -> None:
+        await scheduler.run(steps_of("first", 40, log, 0.002), PATIENCE, "dense")
+        await asyncio.gather(
+            scheduler.run(steps_of("first", 20, log, 0.002), PATIENCE, "dense"),
+            scheduler.run(steps_of("second", 20, log, 0.002), PATIENCE, "dynamic"),
+        )
+
+    in_loop(scenario)
+    both = log[40:]
+    assert 5 <= both[:20].count("second") <= 15, "both have half of the time from the moment both are there"
+
+
+def test_the_background_gives_way() -> None:
+    log: list[str] = []
+
+    async def scenario(scheduler: Scheduler) -> None:
+        check = asyncio.create_task(scheduler.run(steps_of("check", 60, log, 0.002), PATIENCE, BACKGROUND))
+        await asyncio.sleep(0.02)
+        await scheduler.run(steps_of("request", 30, log, 0.002), PATIENCE, "dense")
+        await check
+
+    in_loop(scenario)
+    last = len(log) - 1 - log[::-1].index("request")
+    assert log[log.index("request") : last].count("check") <= 6

@@ -1,0 +1,18 @@
+"""Dense as its training left it, for plain PyTorch: what ONNX Runtime gives is measured against it."""
+
+import shutil
+from pathlib import Path
+
+from build_models.context import Context, Made, count_parameters
+from build_models.recipes import dense
+from service.manifest import Manifest
+
+
+def build(context: Context) -> Manifest:
+    trained = dense.checkpoint(context)
+
+    def fill(folder: Path) -> Made:
+        shutil.copy(trained / "model.safetensors", folder)
+        return Made(*count_parameters(trained))
+
+    return context.artifact("dense-torch", trained, context.parent("dense", trained), {}, fill)
