@@ -289,7 +289,7 @@ def main() -> None:
             figures.append(measure_served(contender, "pipeline", port, work / key, options))
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--port", str(port)]
-    with server(command, port, work / "kidogo.log", NER_ARTIFACTS=str(artifacts), NER_REFERENCE="true"):
+    with server(command, port, work / "kidogo.log", NER_ARTIFACTS=str(artifacts), NER_VARIANTS=",".join(variants)):
         for variant in variants:
             figures.append(measure_served(f"Kidogo: {variant}", variant, port, work / variant, options))
     print(table(figures))
