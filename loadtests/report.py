@@ -39,7 +39,7 @@ def write_report(folder: Path, record: Record, samples: Sequence[Sequence[Sample
     drawn = [
         ("Latency against rate", plots.latency_against_rate(record)),
         ("Distribution of latency", plots.cumulative(record, samples)),
-        ("F1 against latency, with the Pareto front", plots.quality_against_latency(record, rows)),
+        ("F1 against latency; the Pareto front is ringed", plots.quality_against_latency(record, rows)),
         ("Size against time, with what the paper claims", plots.size_against_time(record, rows)),
     ]
     jinja = Environment(
@@ -139,7 +139,17 @@ def _described(record: Record, row: Row, rows: Sequence[Row]) -> list[str | Mark
 
 def _loops(record: Record) -> list[Table]:
     """Every level of every loop."""
-    columns = ["variant", "answers/s", "p50", "p99", "p99 from intended start", "p99.9", "errors", "generator CPU"]
+    columns = [
+        "variant",
+        "answers/s",
+        "p50",
+        "p99",
+        "p99 from intended start",
+        "p99.9",
+        "errors",
+        "generator CPU",
+        "server CPUs",
+    ]
     tables = []
     units: dict[Pattern, str] = {"closed": "users", "open": "requests/s"}
     for pattern, unit in units.items():
@@ -157,9 +167,12 @@ def _loops(record: Record) -> list[Table]:
                         shown(response.p999, 1),
                         f"{sum(cell.errors for cell in cells):,}",
                         f"{max(cell.generator_cpu_share for cell in cells):.0%}",
+                        shown(Spread.of([cell.server_cpus for cell in cells]), 2),
                     ]
                 )
-        note = "Milliseconds. The generator's CPU is its share of all CPUs of its machine."
+        note = (
+            "Milliseconds. The generator's CPU is its share of all CPUs of its machine, the server's how many it used."
+        )
         tables.append(Table(f"{pattern.capitalize()} loop", columns, rows, note))
     return tables
 
