@@ -13,8 +13,6 @@ Executor = Callable[[Sequence[Cell], Places], Iterator[Outcome]]
 
 def run_grid(name: str, cells: Sequence[Cell], places: Places, execute: Executor) -> list[Outcome]:
     """Run every cell that has no result yet. A failing cell is reported; the next run tries it again."""
-    places.results.mkdir(parents=True, exist_ok=True)
-    (places.work / "cells").mkdir(parents=True, exist_ok=True)
     unique = list(dict.fromkeys(cells))
     say(f"{name}: {len(unique)} cells, results in {places.results}")
     outcomes: list[Outcome] = []

@@ -58,6 +58,7 @@ class Outcome:
 
 def run_cell(cell: Cell, places: Places) -> Outcome:
     """Make the cell's result file unless it is there; whatever goes wrong is in the outcome and beside the results."""
+    places.results.mkdir(parents=True, exist_ok=True)
     path = result_path(places.results, cell)
     failure = path.with_suffix(".failed")
     started = time.monotonic()
