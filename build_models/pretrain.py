@@ -17,12 +17,13 @@ from transformers import PreTrainedTokenizerFast, XLMRobertaTokenizerFast
 
 from build_models.base import train_tokenizer
 from build_models.corpus import find_texts, read_texts
+from build_models.errors import BuildError
 from build_models.masked import masked_loss, new_model
 from build_models.progress import say
 from build_models.shapes import SHAPES
 from build_models.streams import Streams, kept_streams, sampling_probabilities
 from build_models.training import Optimization, Trainer, training_device
-from build_models.workspace import Workspace
+from build_models.workspace import Workspace, lock
 from service.manifest import file_sha256
 
 RECORD = "pretraining.json"
@@ -88,8 +89,13 @@ def pretrain(settings: PretrainSettings) -> Path:
         }
         (result / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
-    with workspace.locked():
-        return workspace.stage(settings.out.name, {"stage": "pretrain", "corpus": files, **inputs}, run)
+    try:
+        with lock(settings.out.with_name(f".{settings.out.name}.lock")):
+            return workspace.stage(settings.out.name, {"stage": "pretrain", "corpus": files, **inputs}, run)
+    except BlockingIOError:
+        raise BuildError(
+            f"{settings.out} is being pretrained already: wait for its end, or give another --out"
+        ) from None
 
 
 def learn_pieces(

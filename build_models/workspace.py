@@ -1,5 +1,6 @@
 """Stages of the build that are not run again while their inputs stay the same, and survive being killed."""
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -82,6 +83,19 @@ def full_disk_named(folder: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def lock(path: Path, wait: bool = False) -> Iterator[None]:
+    """Hold a lock that goes with the process, however that ends.
+
+    Raises ``BlockingIOError`` if another process has it, unless this one is to ``wait``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Opened to append, so that one who changes nothing leaves its time stamp too.
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
 class Workspace:
     """A folder of finished stages, ``<name>/``, and of stages under way, ``.<name>.<key>/``."""
 
@@ -94,11 +108,9 @@ class Workspace:
 
         The lock goes with the process, however that ends. Raises ``BuildError`` if another build has it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # Opened to append, so that a build that changes nothing leaves its time stamp too.
-        with (self.folder / LOCK).open("a") as file:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(lock(self.folder / LOCK))
             except BlockingIOError:
                 raise BuildError(
                     f"Another build is at work in {self.folder.parent}: wait for its end, or give another --out"

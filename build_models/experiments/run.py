@@ -21,10 +21,10 @@ from build_models.evaluate import evaluate, open_pipeline
 from build_models.experiments.cells import DATA_SEED, Cell
 from build_models.experiments.noise import NOISES
 from build_models.experiments.results import CellResult, Machine, ResultError, read_result, result_path, write_result
-from build_models.experiments.store import SharedWorkspace, locked
+from build_models.experiments.store import SharedWorkspace
 from build_models.progress import say, silence
 from build_models.settings import BuildSettings, DistillationSettings
-from build_models.workspace import code_digest
+from build_models.workspace import code_digest, lock
 from service.conll import Sentence
 from service.manifest import Manifest, Scores
 from service.variants import VARIANTS
@@ -63,7 +63,7 @@ def run_cell(cell: Cell, places: Places) -> Outcome:
     failure = path.with_suffix(".failed")
     started = time.monotonic()
     try:
-        with locked(places.work / "cells" / f"{cell.digest}.lock", wait=False):
+        with lock(places.work / "cells" / f"{cell.digest}.lock"):
             if path.exists():
                 try:
                     read_result(path)

@@ -18,6 +18,7 @@ from build_models.experiments.grid import run_grid
 from build_models.experiments.grids import GRIDS, Study
 from build_models.experiments.results import ResultError, read_result, read_results, result_path
 from build_models.experiments.run import Places, run_cell
+from build_models.workspace import lock
 from tests.experiments.conftest import SENTENCES
 
 ROOT = Path(__file__).parents[2]
@@ -135,10 +136,8 @@ def test_a_damaged_result_is_named_and_its_cell_runs_again(
 
 
 def test_a_cell_that_another_process_is_at_is_left_to_it(dense: Cell, places: Places, tmp_path: Path) -> None:
-    from build_models.experiments.store import locked
-
     elsewhere = replace(places, results=tmp_path / "cells", work=tmp_path / "work")
-    with locked(elsewhere.work / "cells" / f"{dense.digest}.lock"):
+    with lock(elsewhere.work / "cells" / f"{dense.digest}.lock"):
         assert run_cell(dense, elsewhere).state == "busy"
 
 

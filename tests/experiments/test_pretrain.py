@@ -18,6 +18,7 @@ from build_models.errors import BuildError
 from build_models.pretrain import RECORD, pretrain
 from build_models.shapes import SHAPES
 from build_models.streams import Streams, encode_lines, sampling_probabilities
+from build_models.workspace import lock
 from tests.experiments.conftest import tiny
 
 
@@ -61,6 +62,11 @@ def test_a_killed_pretraining_goes_on_to_the_same_weights(
 def test_a_base_that_is_there_is_kept(base: Path, corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pretrain(tiny(corpus, base))
     assert "unchanged, kept" in capsys.readouterr().err
+
+
+def test_a_base_under_way_is_left_to_the_process_that_makes_it(corpus: Path, tmp_path: Path) -> None:
+    with lock(tmp_path / ".base.lock"), pytest.raises(BuildError, match="is being pretrained already"):
+        pretrain(tiny(corpus, tmp_path / "base"))
 
 
 def write(folder: Path, **files: bytes) -> Path:
