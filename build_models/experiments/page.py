@@ -11,7 +11,7 @@ from build_models.experiments.figures import Row, pareto_front, rows_of
 from build_models.experiments.groups import Group, groups_of
 from build_models.experiments.plots import plot_pruning, plot_sizes, plot_unseen
 from build_models.experiments.results import read_results
-from build_models.experiments.verdicts import text, verdicts
+from build_models.experiments.verdicts import targets, text, verdicts
 
 PAGE = "README.md"
 BASES = "bases"
@@ -54,6 +54,11 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield "|---|---|---|---|"
     for verdict in verdicts(groups):
         yield f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** |"
+    yield ""
+    yield "| target | difference [95%] | |"
+    yield "|---|--:|---|"
+    for target in targets(groups):
+        yield f"| {target.target} | {target.here} | {'met' if target.met else '**not met**'} |"
     yield ""
     yield from pretraining(groups)
     for number, group in enumerate(groups):

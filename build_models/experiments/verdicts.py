@@ -31,6 +31,36 @@ def verdicts(groups: Sequence[Group]) -> list[Verdict]:
     return [*found[:3], teachers(groups), *found[3:]]
 
 
+class Target(NamedTuple):
+    """What the variants are meant to keep, and what they kept."""
+
+    target: str
+    here: str
+    met: bool
+
+
+def targets(groups: Sequence[Group]) -> list[Target]:
+    """Those that were run. Met goes by the mean; the interval says how sure that is."""
+    main = groups[0]
+    reference = main.dense()
+    limits = (
+        ("pruned 60% before fine-tuning", main.pruned(0.6, after=False), 1.0),
+        ("LLM.int8()", next(iter(main.variants("int8")), None), 0.3),
+        ("dynamic, settings chosen on dev", next(iter(main.variants("dynamic")), None), 0.5),
+    )
+    found = [
+        Target(f"{name}: at most {limit} below dense", text(difference), difference.mean >= -limit)
+        for name, row, limit in limits
+        if (difference := against(row, reference))
+    ]
+    for group in groups[1:]:
+        difference = against(reference, group.dense())
+        if difference:
+            name = f"the base `{main.base}` is worth more than `{group.base}`"
+            found.append(Target(name, text(difference), difference.low > 0))
+    return found
+
+
 def above(difference: Estimate | None, line: float) -> Word:
     """Whether a difference is surely above the line (confirmed), surely below (refuted), or neither."""
     if difference is None:
