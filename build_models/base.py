@@ -99,7 +99,7 @@ def make_base(
     Trainer[list[int]]("base: masked-language modelling", model, Optimization(settings.learning_rate), state).run(
         batches, loss_of
     )
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)
 
 
 def packed(
@@ -154,7 +154,7 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
     # AfriBERTa's tokenizer says nothing of it.
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.save_pretrained(folder)
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)
     # Saving the model drops it; a local folder has none.
     if model.config._commit_hash:
         (folder / SOURCE).write_text(json.dumps({"revision": model.config._commit_hash}), encoding="utf-8")

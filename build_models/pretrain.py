@@ -133,4 +133,4 @@ def train(
 
     optimization = Optimization(settings.learning_rate, settings.matrix_learning_rate)
     Trainer[int]("pretraining", model, optimization, state).run(range(settings.steps), loss_of)
-    model.save_pretrained(result, safe_serialization=True)
+    model.save_pretrained(result)

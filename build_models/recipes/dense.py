@@ -27,7 +27,7 @@ def checkpoint(context: Context) -> Path:
 
 def save(model: torch.nn.Module, tokenizer_from: Path, folder: Path) -> None:
     """Save a model with the tokenizer's files of another checkpoint."""
-    model.save_pretrained(folder, safe_serialization=True)  # type: ignore[operator]
+    model.save_pretrained(folder)  # type: ignore[operator]
     copy_tokenizer(tokenizer_from, folder)
 
 
