@@ -62,13 +62,12 @@ class Front:
             finally:
                 # A path without a route is the caller's text.
                 path = getattr(scope.get("route"), "path", "unknown")
-                variant, code = state.get("variant", ""), state.get("error_code")
-                span.update_name(f"{scope['method']} {path}")
-                span.set_attributes(
-                    {"http.route": path, "http.response.status_code": status, "kidogo.variant": variant}
-                )
+                method, variant, code = scope["method"], state.get("variant", ""), state.get("error_code")
+                span.update_name(f"{method} {path}")
+                span.set_attributes({"http.route": path, "http.response.status_code": status})
+                span.set_attribute("kidogo.variant", variant)
                 self._count(path, variant, status, code)
-                facts |= {"method": scope["method"], "path": path, "variant": variant, "status": status, "code": code}
+                facts |= {"method": method, "path": path, "variant": variant, "status": status, "code": code}
                 _log(facts, started)
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:

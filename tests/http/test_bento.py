@@ -74,7 +74,7 @@ def test_metrics_are_the_services_own(client: httpx.Client) -> None:
     client.get("/nothing")
     text = client.get("/metrics").text
     assert 'kidogo_requests_total{path="unknown",status="404",variant=""}' in text
-    assert "bentoml" not in text
+    assert "bentoml_" not in text
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/healthz", "/schema.json", "/docs.json", "/static_content/", "/a/b"])
