@@ -1,0 +1,91 @@
+"""Two replicas behind a real nginx with the configuration of ``deploy/``: one goes away and nobody notices."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.load import load
+from tests.e2e.servers import ROOT, Server, serving
+
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
+@contextmanager
+def balanced(replicas: list[Server], folder: Path) -> Iterator[str]:
+    """nginx before the replicas, in the foreground, as whoever runs the tests; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    folder.mkdir()
+    site = (ROOT / "deploy" / "nginx" / "kidogo.conf").read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
+    for number, replica in enumerate(replicas, 1):
+        site = site.replace(f"replica-{number}:3000", replica.url.removeprefix("http://"))
+    assert "replica-" not in site
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
+        f"daemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{temporary}{site}}}\n"
+    )
+    with subprocess.Popen([str(NGINX), "-e", str(folder / "error.log"), "-c", str(configuration)]) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            deadline = time.monotonic() + 10
+            while True:
+                assert process.poll() is None, (folder / "error.log").read_text()
+                assert time.monotonic() < deadline
+                try:
+                    if httpx.get(f"{url}/readyz").status_code == 200:
+                        break
+                except httpx.TransportError:
+                    time.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
+
+
+def kill(server: Server) -> None:
+    """The whole replica at once, as when its machine is lost."""
+    parent = psutil.Process(server.process.pid)
+    for process in [parent, *parent.children(recursive=True)]:
+        process.kill()
+
+
+def terminate(server: Server) -> None:
+    server.process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+@pytest.mark.parametrize("end", [kill, terminate])
+def test_a_replica_that_goes_away_under_load_costs_no_request(artifacts: Path, tmp_path: Path, end: object) -> None:
+    assert callable(end)
+    for name in ("dense", "dynamic"):
+        shutil.copytree(artifacts / name, tmp_path / "artifacts" / name)
+    with ExitStack() as stack:
+        replicas = [
+            stack.enter_context(serving(tmp_path / "artifacts", tmp_path / f"log{number}")) for number in range(2)
+        ]
+        url = stack.enter_context(balanced(replicas, tmp_path / "nginx"))
+        with load(url, ["dense", "dynamic"] * 3) as answers:
+            time.sleep(2)
+            before = len(answers.answered)
+            end(replicas[0])
+            time.sleep(3)
+        assert replicas[0].process.wait(60) is not None
+        print(f"{before} answers before, {len(answers.answered) - before} after")
+        assert before > 20
+        assert len(answers.answered) > before + 20
+        assert not answers.lost
+        assert answers.statuses() == {200}
+        assert httpx.get(f"{url}/metrics").status_code == 404
