@@ -85,7 +85,7 @@ def make_base(
     """
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(texts, settings.vocabulary, folder)
-    model = new_model(SHAPES[settings.shape], tokenizer, max(512, max_length), settings.dropout)
+    model = new_model(SHAPES[settings.shape], tokenizer, max(512, max_length), settings.dropout, neighbours=True)
     sequences = packed(tokenizer, texts, max_length, random.Random(seed))
     random_state = random.Random(seed)
     per_batch = max(1, settings.batch_pieces // max_length)

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
+from build_models.disguise import Disguise
 from build_models.errors import BuildError
+from build_models.layout import IGNORED, LAST_SPECIAL, UNKNOWN
 from build_models.settings import FinetuneSettings
 from build_models.training import Optimization, Trainer, training_device
 from service.conll import Sentence
 from service.pipeline import Encoder
 
-IGNORED = -100
-UNKNOWN = LAST_SPECIAL = 3
-"""XLM-R's layout: <s> <pad> </s> <unk>, then the pieces."""
 BATCHES_SORTED_TOGETHER = 32
 
 Plan = list[list[int]]
@@ -172,6 +171,7 @@ def finetune(
     max_length: int,
     seed: int,
     state: Path,
+    disguise: Disguise | None = None,
     loss: Callable[[Tensor, Batch], Tensor] | None = None,
     after_step: Callable[[], None] = lambda: None,
 ) -> None:
@@ -183,6 +183,8 @@ def finetune(
 
     def loss_of(plan: Plan) -> Tensor:
         batch = collate(examples, plan, padding)
+        if disguise is not None:
+            batch.pieces = disguise(batch.pieces, batch.labels)
         if settings.hidden_share:
             hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > LAST_SPECIAL)
             batch.pieces = torch.where(hidden, UNKNOWN, batch.pieces)

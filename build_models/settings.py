@@ -10,8 +10,9 @@ from service.settings import available_cpus
 @dataclass(frozen=True)
 class FinetuneSettings:
     """Supervised training. ``batch_pieces`` bounds a padded batch; ``join_share`` of the examples hold two sentences
-    or more, so that the model has seen places beyond the length of one sentence; ``hidden_share`` of the pieces are
-    shown as unknown, so that it learns to go by what stands around a name."""
+    or more, so that the model has seen places beyond the length of one sentence; ``hidden_share`` of all pieces and
+    ``hidden_names`` of the words of names are shown as unknown, and ``respelled_names`` of those as names never seen,
+    so that it learns to go by what stands around a name."""
 
     epochs: int
     learning_rate: float
@@ -19,6 +20,8 @@ class FinetuneSettings:
     batch_pieces: int = 2048
     join_share: float = 0.2
     matrix_learning_rate: float | None = None
+    hidden_names: float = 0.0
+    respelled_names: float = 0.0
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
@@ -28,7 +31,14 @@ class FinetuneSettings:
         """
         if base_given:
             return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0)
-        return cls(epochs=15 if data_given else 2, learning_rate=6e-3, hidden_share=0.04, matrix_learning_rate=0.01)
+        return cls(
+            epochs=15 if data_given else 2,
+            learning_rate=6e-3,
+            hidden_share=0.04,
+            matrix_learning_rate=0.01,
+            hidden_names=0.1,
+            respelled_names=0.1,
+        )
 
 
 @dataclass(frozen=True)
