@@ -44,8 +44,9 @@ def _document_bodies(api: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = make()
-        (variant,) = document["paths"]["/ner"]["post"]["parameters"]
-        variant["schema"]["default"] = api.state.engine.pool.default
+        for path in ("/ner", "/accuracy"):
+            variant = document["paths"][path]["post"]["parameters"][0]
+            variant["schema"]["default"] = api.state.engine.pool.default
         schemas = document["components"]["schemas"]
         for model in (NerRequest, CompareRequest, AccuracyRequest):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")

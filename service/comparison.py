@@ -15,7 +15,6 @@ from service.schemas import (
     NotReady,
     Relabelled,
 )
-from service.variants import DEFAULT_VARIANT
 
 
 class Comparison:
@@ -23,6 +22,7 @@ class Comparison:
 
     def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest):
         self._engine = engine
+        self._reference = engine.pool.reference
         self._request = request
         self._answers: dict[str, ComparedVariant | None] = dict.fromkeys(names)
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -37,7 +37,7 @@ class Comparison:
             for task in asked:
                 task.cancel()
         return CompareAnswer(
-            reference=DEFAULT_VARIANT,
+            reference=self._reference,
             variants=[answer for answer in self._answers.values() if answer is not None],
             not_ready=[
                 NotReady(variant=slot.variant.name, status=slot.status, reason=slot.reason)
@@ -52,11 +52,11 @@ class Comparison:
             variant=name, entities=answer.results[0].entities, timing=answer.timing, difference=None
         )
         # With the reference's answer come the differences of those that were faster.
-        for known in self._answers if name == DEFAULT_VARIANT else (name,):
+        for known in self._answers if name == self._reference else (name,):
             self._send(known)
 
     def _send(self, name: str) -> None:
-        answer, reference = self._answers[name], self._answers.get(DEFAULT_VARIANT)
+        answer, reference = self._answers[name], self._answers.get(self._reference)
         if answer is None:
             return
         if reference is not None:

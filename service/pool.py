@@ -16,7 +16,7 @@ from service.errors import UnknownVariant, VariantNotReady
 from service.manifest import ArtifactError, Manifest, read_manifest, verify
 from service.pipeline import Encoder, Pipeline, Runtime, Timer, run_to_end
 from service.runtimes import load_runtime
-from service.variants import KNOWN_VARIANTS, VARIANTS, Variant
+from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
 from service.variants import Runtime as RuntimeName
 
 logger = logging.getLogger("kidogo.pool")
@@ -56,8 +56,12 @@ class VariantPool:
         load_runtime: LoadRuntime = load_runtime,
         variants: Sequence[str] = tuple(VARIANTS),
     ):
-        """``variants`` are those to load; the first is the default one."""
+        """``variants`` are those to load; the first is the default one.
+
+        ``reference`` is the one that others are compared with: dense, or where that is not served the default one.
+        """
         self.default = variants[0]
+        self.reference = DEFAULT_VARIANT if DEFAULT_VARIANT in variants else self.default
         self._artifacts = artifacts
         self._threads = threads
         self._load_runtime = load_runtime

@@ -132,6 +132,7 @@ class VariantAnswer(BaseModel):
     status: Literal["ready", "loading", "failed"]
     reason: str | None = Field(None, description="Why the variant, or a newer artefact of it, is not served")
     default: bool
+    reference: bool = Field(description="Whether others are compared with it")
     parameters: int | None = None
     nonzero_parameters: int | None = None
     sparsity: float | None = None

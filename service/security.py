@@ -23,9 +23,19 @@ _PAGE_POLICY = (
 _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
+def _is_page(path: str) -> bool:
+    """The page's own files hold nothing of anybody's; it asks for the token before it asks for more."""
+    return path == "/" or path.startswith("/playground/")
+
+
 def authorize(path: str, headers: Headers, settings: Settings) -> None:
     """Raise ``Unauthorized`` unless the request carries the token, where there is one and the path needs it."""
-    if settings.token is None or path in PROBES or (path == "/metrics" and not settings.metrics_need_token):
+    if (
+        settings.token is None
+        or path in PROBES
+        or _is_page(path)
+        or (path == "/metrics" and not settings.metrics_need_token)
+    ):
         return
     scheme, _, given = headers.get("authorization", "").partition(" ")
     expected = settings.token.get_secret_value().encode()

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     max_documents: int = Field(32, ge=1, description="More documents in one request get 413")
     max_document_characters: int = Field(100_000, ge=1, description="A longer document gets 413")
     reload_seconds: float = Field(0.0, ge=0, description="How often to look for new artefacts; 0: only on SIGHUP")
-    token: SecretStr | None = Field(None, min_length=16, description="Bearer token that all but the probes need")
+    token: SecretStr | None = Field(None, min_length=16, description="Bearer token that all but probes and page need")
     metrics_need_token: bool = Field(True, description="Whether /metrics needs the token too")
     log_format: LogFormat = Field("json", description="json, or text as BentoML writes it")
 

@@ -1,6 +1,5 @@
 // The playground. What comes from outside (texts, entities, reasons) enters the page as text, never as markup.
 
-const REFERENCE = "dense";
 const KINDS = { PER: "person", LOC: "place", ORG: "organisation", DATE: "date" };
 const POLL_MS = 1500;
 
@@ -11,6 +10,8 @@ const page = {
   times: new Map(), // milliseconds in the model, of every comparison made here
   points: [], // the compared text in code points, the unit of all offsets
   tag: "", // its language
+  reference: "", // the variant that others are compared with
+  token: "", // for services that need one; it is kept nowhere else
   comparing: null, // what aborts the comparison under way
   checking: null, // and the check
 };
@@ -62,13 +63,15 @@ async function refusal(response) {
   }
 }
 
-async function ask(path, options) {
+async function ask(path, options = {}) {
+  const headers = { ...options.headers, ...(page.token ? { Authorization: `Bearer ${page.token}` } : {}) };
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(path, { ...options, headers });
   } catch (error) {
     throw error.name === "AbortError" ? error : new Problem(LOST);
   }
+  $("token").hidden = response.status !== 401;
   if (!response.ok) throw await refusal(response);
   return response;
 }
@@ -155,9 +158,9 @@ function differencesOf(difference) {
   for (const entity of difference.missing) items.push(make("li", {}, "Missing: ", ...name(entity)));
   for (const entity of difference.extra) items.push(make("li", {}, "Extra: ", ...name(entity)));
   for (const { entity, reference_label } of difference.relabelled) {
-    items.push(make("li", {}, "Other kind: ", ...name(entity), `, ${REFERENCE} says ${reference_label}`));
+    items.push(make("li", {}, "Other kind: ", ...name(entity), `, ${page.reference} says ${reference_label}`));
   }
-  if (!items.length) items.push(make("li", {}, `Finds what ${REFERENCE} finds.`));
+  if (!items.length) items.push(make("li", {}, `Finds what ${page.reference} finds.`));
   return make("ul", { class: "differences" }, ...items);
 }
 
@@ -166,9 +169,9 @@ function differencesOf(difference) {
 function card(variant) {
   const answer = page.answers.get(variant.name);
   const header = make("header", {}, make("h3", {}, variant.name));
-  if (variant.name === REFERENCE) header.append(make("span", { class: "badge" }, "reference"));
+  if (variant.name === page.reference) header.append(make("span", { class: "badge" }, "reference"));
   const box = make("article", { class: "card panel", "data-variant": variant.name, "aria-label": variant.name }, header);
-  box.classList.toggle("reference", variant.name === REFERENCE);
+  box.classList.toggle("reference", variant.name === page.reference);
   const facts = make("p", { class: "facts" });
   if (variant.artifact_bytes != null) {
     facts.append(make("span", {}, `F1 ${score(f1Of(variant))}`), make("span", {}, `${megabytes(variant.artifact_bytes)} MB`));
@@ -180,7 +183,7 @@ function card(variant) {
   } else if (answer) {
     header.append(make("span", { class: "time" }, milliseconds(answer.timing.inference_ms), make("small", {}, " ms")));
     box.append(reading(page.points, answer.entities, answer.difference, page.tag));
-    if (variant.name !== REFERENCE && answer.difference) box.append(differencesOf(answer.difference));
+    if (variant.name !== page.reference && answer.difference) box.append(differencesOf(answer.difference));
   } else {
     box.setAttribute("aria-busy", String(page.comparing !== null));
     box.append(make("div", { class: "reading" }));
@@ -199,10 +202,10 @@ function showCards() {
 }
 
 function summarize(result) {
-  const differing = result.variants.filter(({ variant, difference }) => variant !== REFERENCE && difference
+  const differing = result.variants.filter(({ variant, difference }) => variant !== page.reference && difference
     && difference.missing.length + difference.extra.length + difference.relabelled.length);
   const said = differing.length === 0 ? "all find the same"
-    : `${differing.length} ${differing.length === 1 ? "differs" : "differ"} from ${REFERENCE}`;
+    : `${differing.length} ${differing.length === 1 ? "differs" : "differ"} from ${page.reference}`;
   const asleep = result.not_ready.length ? `, ${result.not_ready.length} not ready` : "";
   return `${plural(result.variants.length, "variant")} answered${asleep}; ${said}.`;
 }
@@ -289,7 +292,7 @@ function showScatter(measured) {
     let line = cy + 4;
     while (taken.some((other) => Math.abs(other.line - line) < 15 && Math.abs(other.cx - cx) < 110)) line += 3;
     taken.push({ cx, line });
-    const chosen = point.name === REFERENCE ? "chosen" : "";
+    const chosen = point.name === page.reference ? "chosen" : "";
     svg.append(draw("circle", { cx, cy, r: 6.5, class: chosen }));
     svg.append(draw("text", { x: cx + (left ? -12 : 12), y: line, "text-anchor": left ? "end" : "start", class: "name" },
       point.name));
@@ -306,7 +309,7 @@ function showSizes(built) {
   built.forEach((variant, row) => {
     const top = 12 + row * step;
     const width = (variant.artifact_bytes / largest) * 290;
-    const chosen = variant.name === REFERENCE ? "chosen" : "";
+    const chosen = variant.name === page.reference ? "chosen" : "";
     svg.append(draw("text", { x: 88, y: top + step / 2 + 4, "text-anchor": "end", class: "name" }, variant.name));
     svg.append(draw("rect", { x: 100, y: top + step * 0.18, width, height: step * 0.64, rx: 5, class: chosen }));
     svg.append(draw("text", { x: 108 + width, y: top + step / 2 + 4 }, `${megabytes(variant.artifact_bytes)} MB`));
@@ -350,7 +353,7 @@ function breakdown(title, own, theirs, differences) {
     make("td", { class: "number" }, `${score(scores.intervals.f1[0])} – ${score(scores.intervals.f1[1])}`),
     make("td", { class: "number" }, score(theirs[name]?.f1)),
     make("td", { class: "number" }, differences[name] ? signed(differences[name].f1) : "–")));
-  const heads = ["entities", "precision", "recall", "F1", "95%", REFERENCE, "difference"];
+  const heads = ["entities", "precision", "recall", "F1", "95%", page.reference, "difference"];
   return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title }, make("table", {},
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, title),
       ...heads.map((head) => make("th", { scope: "col", class: "number" }, head)))),
@@ -377,7 +380,7 @@ function differing(answer) {
     const points = Array.from(sentence.tokens.join(" "));
     const row = (name, labels) => [make("h4", {}, name), reading(points, joined(sentence.tokens, labels), null, sentence.language)];
     return make("li", { class: "panel" }, ...row("labelled", sentence.labels), ...row(answer.variant, sentence.variant),
-      ...row(REFERENCE, sentence.reference));
+      ...row(page.reference, sentence.reference));
   });
   return [make("h3", {}, `Where they differ: ${(answer.differing_share * 100).toFixed(1)}% of the sentences`),
     make("ul", { class: "sentences" }, ...items)];
@@ -462,6 +465,7 @@ function showLegend() {
 
 async function refreshVariants() {
   page.variants = await (await ask("/variants")).json();
+  page.reference = page.variants.find((variant) => variant.reference)?.name ?? "";
   showStatus();
   showLegend();
   keepChoices($("accuracy-variant"), page.variants.map(({ name, status }) =>
@@ -486,7 +490,11 @@ async function followVariants() {
       $("status").textContent = error.message;
       $("status").className = "status bad";
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    // Without a token there is nothing to ask for until the person has given one.
+    await new Promise((resolve) => {
+      if ($("token").hidden) setTimeout(resolve, POLL_MS);
+      else $("token").addEventListener("submit", resolve, { once: true });
+    });
   }
 }
 
@@ -512,6 +520,10 @@ async function start() {
   $("compare").addEventListener("submit", (event) => {
     event.preventDefault();
     compare();
+  });
+  $("token").addEventListener("submit", (event) => {
+    event.preventDefault();
+    page.token = $("token-field").value.trim();
   });
   $("accuracy").addEventListener("submit", (event) => {
     event.preventDefault();

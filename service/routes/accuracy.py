@@ -39,9 +39,11 @@ async def accuracy(
     """
     engine: Engine = request.app.state.engine
     checks: Checks = request.app.state.checks
+    if "variant" not in request.query_params:
+        variant = engine.pool.default
     async with engine.reading():
         contender = Contender(variant, engine.pool.get(variant))
-        reference = Contender(DEFAULT_VARIANT, engine.pool.get(DEFAULT_VARIANT))
+        reference = Contender(engine.pool.reference, engine.pool.get(engine.pool.reference))
         request.state.variant = variant
         checks.refuse_if_running()
         body = await read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)

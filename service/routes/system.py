@@ -5,7 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.engine import Engine
 from service.errors import VariantNotReady
-from service.pool import Slot
+from service.pool import Slot, VariantPool
 from service.routes.shared import REFUSALS
 from service.schemas import MetricsAnswer, VariantAnswer
 
@@ -16,7 +16,7 @@ router = APIRouter()
 def variants(request: Request) -> list[VariantAnswer]:
     """The variants: what each is, what it scored, and whether it is ready."""
     pool = request.app.state.engine.pool
-    return [_describe(slot, slot.variant.name == pool.default) for slot in pool]
+    return [_describe(slot, pool) for slot in pool]
 
 
 @router.get("/livez", responses={200: {"description": "The process answers"}})
@@ -42,7 +42,7 @@ def metrics(request: Request) -> Response:
     return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _describe(slot: Slot, default: bool) -> VariantAnswer:
+def _describe(slot: Slot, pool: VariantPool) -> VariantAnswer:
     manifest = slot.manifest
     answer = VariantAnswer(
         name=slot.variant.name,
@@ -50,7 +50,8 @@ def _describe(slot: Slot, default: bool) -> VariantAnswer:
         runtime=slot.variant.runtime,
         status=slot.status,
         reason=slot.reason,
-        default=default,
+        default=slot.variant.name == pool.default,
+        reference=slot.variant.name == pool.reference,
         resident_bytes=slot.resident_bytes,
     )
     if manifest is None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Response, expect
 
 from tests.browser.conftest import Open
 from tests.browser.reading import card
-from tests.http.conftest import Service
+from tests.http.conftest import Service, Services
 from tests.http.servers import served
 
 MOST_BYTES = 200_000
@@ -149,6 +149,27 @@ def test_right_to_left_text_runs_from_right_to_left(open_page: Open, service: Se
     expect(card(page, "dense").locator(".reading")).to_contain_text("محمد")
     for selector in ("#text", '.card[data-variant="dense"] .reading'):
         assert page.locator(selector).evaluate("(element) => getComputedStyle(element).direction") == "rtl"
+
+
+def test_a_service_with_a_token_asks_for_it(
+    open_page: Open, services: Services, service: Service, problems: list[str]
+) -> None:
+    guarded = services.make(service.engine.pool, service.runtimes, token="a token of the tests")
+    page = open_page(guarded)
+    field = page.get_by_label("This service needs its token")
+    expect(field).to_be_visible()
+    expect(page.locator("#status")).to_contain_text("This needs the service's token")
+    field.fill("another token, which is wrong")
+    page.get_by_role("button", name="Use it").click()
+    expect(page.locator(".card")).to_have_count(0)
+    expect(field).to_be_visible()
+    field.fill("a token of the tests")
+    page.get_by_role("button", name="Use it").click()
+    expect(page.locator("#summary")).to_contain_text("5 variants answered")
+    expect(field).to_be_hidden()
+    assert problems
+    assert all("401" in problem for problem in problems)
+    problems.clear()
 
 
 def test_unknown_files_are_not_there(service: Service) -> None:

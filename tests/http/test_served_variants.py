@@ -28,6 +28,15 @@ async def test_the_first_answers_requests_that_name_none(services: Services, art
     assert error["details"]["reason"] == "dense is not served here, but dynamic, pruned"
     entries = (await service.get("/variants")).json()
     assert [entry["name"] for entry in entries if entry["default"]] == ["dynamic"]
+    assert [entry["name"] for entry in entries if entry["reference"]] == ["dynamic"]
+    comparison = (await service.request("POST", "/compare", json=BODY)).json()
+    assert comparison["reference"] == "dynamic"
+    assert {entry["variant"]: bool(entry["difference"]["relabelled"]) for entry in comparison["variants"]} == {
+        "dynamic": False,
+        "pruned": True,
+    }
+    accuracy = (await service.request("POST", "/accuracy", json={"conll": "Nairobi B-LOC\n"})).json()
+    assert (accuracy["variant"], accuracy["reference"]["variant"]) == ("dynamic", "dynamic")
     document = (await service.get("/openapi.json")).json()
     assert document["paths"]["/ner"]["post"]["parameters"][0]["schema"]["default"] == "dynamic"
 
