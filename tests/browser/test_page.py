@@ -165,7 +165,7 @@ def test_a_service_with_a_token_asks_for_it(
     expect(field).to_be_visible()
     field.fill("a token of the tests")
     page.get_by_role("button", name="Use it").click()
-    expect(page.locator("#summary")).to_contain_text("5 variants answered")
+    expect(page.locator("#summary")).to_contain_text("variants answered")
     expect(field).to_be_hidden()
     assert problems
     assert all("401" in problem for problem in problems)

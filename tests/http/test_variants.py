@@ -18,8 +18,9 @@ from tests.http.shapes import INTERNALS, assert_refused
 pytestmark = pytest.mark.anyio
 
 FIELDS = [
-    "name", "technique", "runtime", "status", "reason", "default", "parameters", "nonzero_parameters", "sparsity",
-    "artifact_bytes", "resident_bytes", "labels", "languages", "metrics", "base_model", "recipe", "digest", "built_at",
+    "name", "technique", "runtime", "status", "reason", "default", "reference", "parameters", "nonzero_parameters",
+    "sparsity", "artifact_bytes", "resident_bytes", "labels", "languages", "metrics", "base_model", "recipe", "digest",
+    "built_at",
 ]  # fmt: skip
 
 BODY = {"text": "Nairobi"}
