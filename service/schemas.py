@@ -13,6 +13,11 @@ from service.manifest import Scores
 Strings = Annotated[list[str], Field(fail_fast=True)]
 
 
+def _no_default(schema: dict[str, Any]) -> None:
+    """Null stands for a field that was not sent, and may not be sent itself."""
+    del schema["default"]
+
+
 class NerRequest(BaseModel):
     """Exactly one of ``text``, ``texts`` and ``tokens``."""
 
@@ -26,10 +31,12 @@ class NerRequest(BaseModel):
         },
     )
 
-    text: str | None = Field(None, description="One document")
-    texts: Strings | None = Field(None, description="Several documents", min_length=1)
-    tokens: Annotated[list[Strings], Field(fail_fast=True)] | None = Field(
-        None, description="Sentences already split into words, as in CoNLL files", min_length=1
+    text: str | SkipJsonSchema[None] = Field(None, description="One document", json_schema_extra=_no_default)
+    texts: Annotated[Strings, Field(min_length=1)] | SkipJsonSchema[None] = Field(
+        None, description="Several documents", json_schema_extra=_no_default
+    )
+    tokens: Annotated[list[Strings], Field(fail_fast=True, min_length=1)] | SkipJsonSchema[None] = Field(
+        None, description="Sentences already split into words, as in CoNLL files", json_schema_extra=_no_default
     )
 
     @property
