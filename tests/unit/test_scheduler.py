@@ -228,8 +228,8 @@ def test_background_work_gives_way_and_still_goes_on() -> None:
     in_loop(scenario)
     last = len(log) - 1 - log[::-1].index("request")
     between = log[log.index("request") : last].count("background")
-    # By weight a thirtieth of the three requests' 60 steps; an equal would have had 20 or more.
-    assert between <= 5
+    # By weight a tenth of the requests' 60 steps; an equal would have had half as many or more.
+    assert between <= 12
     assert log[last:].count("background") > 40
 
 
