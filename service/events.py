@@ -24,22 +24,24 @@ def wants_events(request: Request) -> bool:
 def stream(request: Request, events: AsyncIterator[Event]) -> StreamingResponse:
     """Send named events, each with JSON. What fails after the first byte is an event ``error`` in the usual shape."""
     return StreamingResponse(
-        _written(request.state.request_id, events),
+        _written(request, events),
         media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _written(request_id: str, events: AsyncIterator[Event]) -> AsyncIterator[str]:
+async def _written(request: Request, events: AsyncIterator[Event]) -> AsyncIterator[str]:
     try:
         async for name, data in events:
             yield f"event: {name}\ndata: {data.model_dump_json()}\n\n"
     except ServiceError as error:
-        yield _error(error)
+        yield _error(request, error)
     except Exception as error:
+        request_id = request.state.request_id
         logger.error("request %s failed", request_id, exc_info=error)
-        yield _error(InternalError(request_id))
+        yield _error(request, InternalError(request_id))
 
 
-def _error(error: ServiceError) -> str:
+def _error(request: Request, error: ServiceError) -> str:
+    request.state.error_code = error.code
     return f"event: error\ndata: {json.dumps(error.body())}\n\n"

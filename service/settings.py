@@ -51,6 +51,13 @@ class Settings(BaseSettings):
     metrics_need_token: bool = Field(True, description="Whether /metrics needs the token too")
     log_format: LogFormat = Field("json", description="json, or text as BentoML writes it")
 
+    @field_validator("agreement_variant")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None and value not in KNOWN_VARIANTS:
+            raise ValueError(f"there is no {value!r}; choose from {', '.join(KNOWN_VARIANTS)}")
+        return value
+
     @field_validator("variants", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -221,9 +221,11 @@ def test_progress_comes_while_the_check_runs(checked: Service) -> None:
 def test_a_fault_in_a_stream_is_an_event(checked: Service) -> None:
     with served(checked.front) as port, checked.runtimes.failing(RuntimeError("secret")):
         name, data = list(events(port, "/accuracy", {}))[-1]
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     assert name == "error"
     assert data["error"]["code"] == "internal"
     assert "secret" not in str(data)
+    assert 'kidogo_errors_total{code="internal",path="/accuracy",variant="dense"} 1.0' in metrics
 
 
 def leave_a_stream(port: int) -> None:

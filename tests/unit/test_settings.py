@@ -54,3 +54,11 @@ def test_the_quota_of_the_cgroup_caps(monkeypatch: pytest.MonkeyPatch, quota: st
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     monkeypatch.setattr(Path, "read_text", lambda path: quota)
     assert available_cpus() == cpus
+
+
+def test_a_second_variant_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_AGREEMENT_VARIANT", "int8")
+    assert Settings().agreement_variant == "int8"
+    monkeypatch.setenv("NER_AGREEMENT_VARIANT", "int9")
+    with pytest.raises(ValidationError, match="there is no 'int9'; choose from dense, pruned"):
+        Settings()
