@@ -22,6 +22,17 @@ BACKGROUND = "background"
 WEIGHTS = {BACKGROUND: 0.1}
 """Beside a variant's requests the background gets a tenth of their time."""
 
+REST = 3.0
+"""While requests keep coming, the background rests so many times as long as its last step took. Fair turns alone leave
+no time between steps, and the thread that reads and writes requests would have to fight for Python's lock.
+"""
+
+LEAST_REST_SECONDS = 0.005
+"""Shorter rests would wake a thread too often."""
+
+LIVE_SECONDS = 0.1
+"""Requests keep coming if the last one is no longer ago."""
+
 
 class Job(Generic[T]):
     """Work in steps. ``queue_seconds`` is the time from submission to the first step."""
@@ -88,6 +99,8 @@ class Scheduler:
         self._share = Share()
         self._order = itertools.count()
         self._changed = threading.Condition()
+        self._last_request = float("-inf")
+        self._rest_until = float("-inf")
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"inference-{slot}", daemon=True) for slot in range(slots)
@@ -103,6 +116,8 @@ class Scheduler:
         """
         job = Job(steps, asyncio.get_running_loop())
         with self._changed:
+            if flow != BACKGROUND:
+                self._last_request = job.submitted
             self._submit(job, self._flows.setdefault(flow, Flow(WEIGHTS.get(flow, 1.0))))
         try:
             return await asyncio.wait_for(job.done, timeout), job
@@ -130,15 +145,21 @@ class Scheduler:
         heapq.heappush(flow.ready, (start, next(self._order), job))  # type: ignore[misc]
         self._changed.notify()
 
-    def _next_flow(self) -> Flow | None:
-        return min((flow for flow in self._flows.values() if flow.ready), key=lambda flow: flow.start, default=None)
+    def _wait_for_flow(self) -> Flow | None:
+        """The flow whose turn it is, as soon as there is one; None when the scheduler is closed."""
+        while not self._closed:
+            flow = min((flow for flow in self._flows.values() if flow.ready), key=lambda flow: flow.start, default=None)
+            rest = self._rest_until - time.perf_counter()
+            if flow is not None and (flow is not self._flows.get(BACKGROUND) or rest <= 0):
+                return flow
+            self._changed.wait(None if flow is None else rest)
+        return None
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                while (flow := self._next_flow()) is None and not self._closed:
-                    self._changed.wait()
-                if self._closed or flow is None:
+                flow = self._wait_for_flow()
+                if flow is None:
                     return
                 start, _, job = heapq.heappop(flow.ready)
                 self._share.time = max(self._share.time, flow.start)
@@ -170,6 +191,9 @@ class Scheduler:
             self._share.pass_on(elapsed)
             flow.share.pass_on(elapsed)
             flow.start += elapsed / flow.weight
+            now = time.perf_counter()
+            if flow is self._flows.get(BACKGROUND) and now < self._last_request + LIVE_SECONDS:
+                self._rest_until = now + max(REST * elapsed, LEAST_REST_SECONDS)
             if not ended:
                 self._push(flow, start + elapsed, job)
                 return

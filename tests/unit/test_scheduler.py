@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
 import pytest
 
-from service.scheduler import BACKGROUND, Scheduler
+from service.scheduler import BACKGROUND, LIVE_SECONDS, Scheduler
 
 PATIENCE = 30.0
 
@@ -231,6 +231,27 @@ def test_background_work_gives_way_and_still_goes_on() -> None:
     # By weight a tenth of the requests' 60 steps; an equal would have had half as many or more.
     assert between <= 12
     assert log[last:].count("background") > 40
+
+
+def test_background_work_rests_while_requests_keep_coming() -> None:
+    log: list[str] = []
+
+    async def scenario(scheduler: Scheduler) -> None:
+        caller = asyncio.create_task(scheduler.run(steps_of("background", 10_000, log, 0.002), PATIENCE, BACKGROUND))
+        await asyncio.sleep(0.2)
+        alone = len(log)
+        log.clear()
+        for _ in range(20):
+            await scheduler.run(steps_of("request", 1, []), PATIENCE)
+            await asyncio.sleep(0.01)
+        assert 0 < len(log) < alone / 2
+        await asyncio.sleep(2 * LIVE_SECONDS)
+        log.clear()
+        await asyncio.sleep(0.2)
+        assert len(log) > alone / 2, "it goes on at its full pace afterwards"
+        caller.cancel()
+
+    in_loop(scenario)
 
 
 def test_times_are_measured() -> None:
