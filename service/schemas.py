@@ -13,9 +13,11 @@ from service.manifest import Scores
 Strings = Annotated[list[str], Field(fail_fast=True)]
 
 
-def _no_default(schema: dict[str, Any]) -> None:
+def _never_null(schema: dict[str, Any]) -> None:
     """Null stands for a field that was not sent, and may not be sent itself."""
     del schema["default"]
+    (sent,) = (option for option in schema.pop("anyOf") if option["type"] != "null")
+    schema.update(sent)
 
 
 class NerRequest(BaseModel):
@@ -31,12 +33,13 @@ class NerRequest(BaseModel):
         },
     )
 
-    text: str | SkipJsonSchema[None] = Field(None, description="One document", json_schema_extra=_no_default)
-    texts: Annotated[Strings, Field(min_length=1)] | SkipJsonSchema[None] = Field(
-        None, description="Several documents", json_schema_extra=_no_default
-    )
-    tokens: Annotated[list[Strings], Field(fail_fast=True, min_length=1)] | SkipJsonSchema[None] = Field(
-        None, description="Sentences already split into words, as in CoNLL files", json_schema_extra=_no_default
+    text: str | None = Field(None, description="One document", json_schema_extra=_never_null)
+    texts: Strings | None = Field(None, description="Several documents", min_length=1, json_schema_extra=_never_null)
+    tokens: Annotated[list[Strings], Field(fail_fast=True)] | None = Field(
+        None,
+        description="Sentences already split into words, as in CoNLL files",
+        min_length=1,
+        json_schema_extra=_never_null,
     )
 
     @property
