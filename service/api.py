@@ -52,6 +52,10 @@ def _document_bodies(api: FastAPI) -> None:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas.setdefault(model.__name__, schema)
+        settings = api.state.engine.settings
+        texts = schemas["NerRequest"]["properties"]
+        texts["text"]["maxLength"] = texts["texts"]["items"]["maxLength"] = settings.max_document_characters
+        texts["texts"]["maxItems"] = texts["tokens"]["maxItems"] = settings.max_documents
         return document
 
     api.openapi = openapi  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ ServiceError
 ├── NoTestData 404             ├── Draining 503
 ├── MethodNotAllowed 405       ├── TookTooLong 504
 ├── UnsupportedMediaType 415   ├── InternalError 500
-└── TooLarge 413               └── ClientGone 499 (counted, not sent)
+└── TooLarge 413               └── ClientGone 499 (counted, not read)
 """
 
 from typing import Any, ClassVar
@@ -78,7 +78,7 @@ class Overloaded(ServiceError):
 
 
 class ClientGone(ServiceError):
-    """Nobody waits for the answer any more. The status is nginx's; it is counted and never sent."""
+    """Nobody waits for the answer any more. The status is nginx's; it is counted, and nobody is there to read it."""
 
     status, code = 499, "client_gone"
 

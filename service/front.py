@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Engine
-from service.errors import ClientGone, Unauthorized
+from service.errors import Unauthorized
 from service.logs import begin_request, logger
 from service.security import PROBES, authorize, protect
 from service.tracing import request_span
@@ -46,9 +46,8 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            if status == ClientGone.status:
-                return
-            if message["type"] == "http.response.start":
+                # That of ClientGone too, which nobody is there to read: BentoML waits an hour for some answer, and does
+                # not shut down meanwhile.
                 answer_headers = MutableHeaders(scope=message)
                 answer_headers[REQUEST_ID] = request_id
                 protect(answer_headers)

@@ -18,7 +18,18 @@ COMMAND = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT /
     ids=["few", "ten thousand"],
 )
 def test_made_up_requests(server: Server, tmp_path: Path, examples: int, at_least: int) -> None:
-    options = ["--max-examples", str(examples), "--seed", "1", "--workers", "2", "--suppress-health-check", "all"]
+    options = [
+        "--max-examples",
+        str(examples),
+        "--seed",
+        "1",
+        "--workers",
+        "2",
+        "--suppress-health-check",
+        "all",
+        "--request-timeout",
+        "300",
+    ]
     run = subprocess.run(
         [*COMMAND, f"{server.url}/openapi.json", *options, "--no-color"],
         cwd=tmp_path,

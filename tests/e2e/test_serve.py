@@ -82,6 +82,18 @@ def test_a_broken_artefact_leaves_the_others_serving(artifacts: Path, tmp_path: 
             assert server.ner(whole, text=TEXT).status_code == 200
 
 
+def test_a_client_that_left_does_not_hold_up_the_end(artifacts: Path, tmp_path: Path) -> None:
+    with serving(artifacts, tmp_path / "log") as server:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{server.url}/ner", params={"variant": "int8"}, json={"texts": [TEXT * 100] * 32}, timeout=0.3)
+        deadline = time.monotonic() + 20
+        while 'status="499"' not in httpx.get(f"{server.url}/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+
+
 def test_a_terminated_server_answers_what_it_accepted(artifacts: Path, tmp_path: Path) -> None:
     with serving(artifacts, tmp_path / "log") as server:
         answers: list[httpx.Response] = []
