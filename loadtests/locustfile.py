@@ -30,6 +30,9 @@ __all__ = ["NerUser"]
 
 logger = logging.getLogger("loadtests")
 
+_plans: list[Plan] = []
+"""The plan made before a headless run."""
+
 _gathered: list[Sample] = []
 """On a master: what the workers sent."""
 
@@ -71,8 +74,20 @@ def make_plan(environment: Environment) -> Plan:
 
 @events.init.add_listener
 def on_init(environment: Environment, **_: Any) -> None:
+    options: Any = environment.parsed_options
     if isinstance(environment.runner, WorkerRunner):
         environment.runner.register_message("plan", receive)
+    elif options.headless:
+        # Before the clock of --run-time starts. With locust's page the server may be named later.
+        _plans.append(plan_or_exit(environment))
+
+
+def plan_or_exit(environment: Environment) -> Plan:
+    try:
+        return make_plan(environment)
+    except LoadTestError as error:
+        logger.error("%s", error)
+        raise SystemExit(1) from None
 
 
 def receive(environment: Environment, msg: Any, **_: Any) -> None:
@@ -87,10 +102,9 @@ def on_test_start(environment: Environment, **_: Any) -> None:
         return
     _gathered.clear()
     try:
-        plan = make_plan(environment)
+        plan = _plans.pop() if _plans else make_plan(environment)
     except LoadTestError as error:
         logger.error("%s", error)
-        environment.process_exit_code = 1
         if runner is not None:
             runner.quit()
         return

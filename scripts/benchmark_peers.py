@@ -64,14 +64,14 @@ class Figures:
     generator_cpu_share: float = 0.0
 
 
-def make_artifacts(folder: Path) -> Path:
-    """Every variant of a random model of AfriBERTa-base's dimensions, by the project's own build."""
+def make_artifacts(folder: Path, shape_name: str, variants: Sequence[str]) -> Path:
+    """The variants of a random model of some dimensions, by the project's own build."""
     base = folder / "base"
     if not (base / "model.safetensors").exists():
         base.mkdir(parents=True, exist_ok=True)
         sentences = load_data(None, None, None, SEED, 500).train
         train_tokenizer([" ".join(sentence.words) for sentence in sentences], 12_000, base)
-        shape = SHAPES["base"]
+        shape = SHAPES[shape_name]
         torch.manual_seed(SEED)
         XLMRobertaForMaskedLM(
             XLMRobertaConfig(
@@ -93,7 +93,7 @@ def make_artifacts(folder: Path) -> Path:
         finetune=untrained,
         threads=available_cpus(),
     )
-    build(settings, VARIANTS)
+    build(settings, variants)
     return settings.out
 
 
@@ -254,6 +254,7 @@ def table(figures: Sequence[Figures]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("/tmp/kidogo-peers"))
+    parser.add_argument("--shape", choices=SHAPES, default="base", help="dimensions; other than base to try it out")
     parser.add_argument("--texts", type=Path, help="as of the load tests; default: the bundled sample's test split")
     parser.add_argument("--bound", type=float, default=250.0, help="milliseconds that p99 may take")
     parser.add_argument("--seconds", type=float, default=10.0, help="of one stretch of load")
@@ -263,11 +264,12 @@ def main() -> None:
     parser.add_argument("--without", default="", help="contenders to leave out: fastapi, litserve")
     arguments = parser.parse_args()
     work: Path = arguments.work
-    artifacts = make_artifacts(work)
+    variants = [name for name in KNOWN_VARIANTS if name in arguments.variants.split(",")]
+    # The peers serve its checkpoint.
+    artifacts = make_artifacts(work, arguments.shape, [*variants, "dense-torch"])
     texts = arguments.texts or artifacts / "data"
     options = ["--texts", str(texts), "--bound", f"{arguments.bound:g}", "--seconds", f"{arguments.seconds:g}"]
     options += ["--repetitions", str(arguments.repetitions), *(["--quick"] if arguments.quick else [])]
-    variants = [name for name in KNOWN_VARIANTS if name in arguments.variants.split(",")]
     drawn = draw(texts, 200, SEED, with_long=False).texts
     figures: list[Figures] = []
     for variant in variants:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service.variants import VARIANTS
 from tests.loadtests.conftest import ENVIRONMENT, ROOT, Fake, samples_of, serving
 
 LOCUST = [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py"]
@@ -30,9 +31,9 @@ def locust(url: str, texts: Path, samples: Path, *arguments: str) -> list[dict[s
 
 def test_alone_it_asks_all_variants_and_checks_their_answers(fake: Fake, texts: Path, tmp_path: Path) -> None:
     samples = locust(fake.url, texts, tmp_path / "samples.csv.gz", "-u", "4", "-r", "4", "-t", "2s")
-    assert len(samples) > 50
+    assert len(samples) > 20
     assert {sample["outcome"] for sample in samples} == {"ok"}
-    assert {sample["variant"] for sample in samples} == {"dense", "pruned", "distilled", "int8", "dynamic"}
+    assert {sample["variant"] for sample in samples} == set(VARIANTS)
 
 
 def test_wrong_answers_make_it_fail(tokenizer: Path, texts: Path, tmp_path: Path) -> None:

@@ -90,9 +90,10 @@ def test_a_server_killed_in_the_middle_leaves_a_report(tokenizer: Path, texts: P
     assert "stopped answering" in said
     record = read_record(tmp_path / "report.json")
     assert record.ended_early is not None
-    assert "dense, closed loop at 4, repetition 1" in record.ended_early
-    assert [cell.outcomes.get("no answer", 0) > 0 for cell in record.cells] == [False, True]
-    assert all(cell.outcomes["ok"] > 0 for cell in record.cells)
+    assert "in the middle: dense, " in record.ended_early
+    assert [cell.server_gone for cell in record.cells] == [False] * (len(record.cells) - 1) + [True]
+    assert record.cells[0].errors == 0
+    assert record.cells[-1].outcomes["no answer"] > 0
     assert "not complete" in (tmp_path / "report.html").read_text()
     assert samples_of(tmp_path / "samples.csv.gz")
 
