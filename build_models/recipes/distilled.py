@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from build_models.context import Context, Made, count_parameters
+from build_models.context import Context, Made, Parent, count_parameters
 from build_models.export import export_onnx
 from build_models.finetune import Batch, cross_entropy, finetune, load_classifier
 from build_models.layout import IGNORED
@@ -110,13 +110,17 @@ def parameters(context: Context) -> dict[str, object]:
     }
 
 
-def build(context: Context) -> Manifest:
+def trained_student(context: Context) -> tuple[Path, Parent]:
+    """The student as the settings want it taught, and what it was made from."""
     if context.settings.distillation.agnostic_steps:
         student = student_base(context)
-        trained, parent = agnostic_checkpoint(context, student), context.parent("student", student)
-    else:
-        teacher = dense.checkpoint(context)
-        trained, parent = checkpoint(context, teacher), context.parent("dense", teacher)
+        return agnostic_checkpoint(context, student), context.parent("student", student)
+    teacher = dense.checkpoint(context)
+    return checkpoint(context, teacher), context.parent("dense", teacher)
+
+
+def build(context: Context) -> Manifest:
+    trained, parent = trained_student(context)
 
     def fill(folder: Path) -> Made:
         export_onnx(trained, folder / MODEL)

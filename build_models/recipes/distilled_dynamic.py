@@ -1,10 +1,10 @@
 """Half the layers in 8 bits: the distilled student, quantized as ``dynamic`` quantizes dense."""
 
 from build_models.context import Context
-from build_models.recipes import dense, distilled, dynamic
+from build_models.recipes import distilled, dynamic
 from service.manifest import Manifest
 
 
 def build(context: Context) -> Manifest:
-    student = distilled.checkpoint(context, dense.checkpoint(context))
+    student, _ = distilled.trained_student(context)
     return dynamic.quantized(context, "distilled-dynamic", "distilled", student)

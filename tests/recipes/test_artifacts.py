@@ -71,7 +71,7 @@ def test_other_users_may_read_it(built: Built, variant: str) -> None:
 def test_the_manifest_says_how_it_was_made(built: Built, variant: str, sentences: list[Sentence]) -> None:
     manifest, settings = built.manifests[variant], built.settings
     assert (manifest.technique, manifest.runtime) == (VARIANTS[variant].technique, VARIANTS[variant].runtime)
-    assert (manifest.recipe.name, manifest.recipe.seed) == (variant, 42)
+    assert (manifest.recipe.name, manifest.recipe.seed) == (variant.replace("-", "_"), 42)
     assert (manifest.max_length, manifest.overlap) == (64, 16)
     assert manifest.base_model == "from scratch on bundled sample (hau, swa) (tiny)"
     assert manifest.base_revision is None
@@ -106,17 +106,20 @@ def test_recipes_record_all_their_parameters(built: Built) -> None:
         "target_sparsity": 0.6,
         "scope": "global",
         "embeddings": False,
+        "after": False,
     }
     assert parameters["distilled"] == {
         "finetune": {**finetune, "epochs": 1},
-        "distillation": {"temperature": 2.0, "alpha": 0.7, "layers": None, "epochs": None},
+        "distillation": {
+            name: value for name, value in asdict(built.settings.distillation).items() if name != "corpus"
+        },
     }
     assert parameters["int8"] == {"threshold": 6.0, "other_weights": "float16"}
     assert set(parameters["dynamic"]) == {"tolerance", "speed_tolerance", "candidates", "chosen", "measured"}
 
 
 def test_parents_are_named_with_the_digest_of_their_files(built: Built) -> None:
-    base, dense = (checkpoint_digest(built.checkpoint(stage)) for stage in ("base", "dense"))
+    base, dense, student = (checkpoint_digest(built.checkpoint(stage)) for stage in ("base", "dense", "distilled"))
     base_name = built.manifests["dense"].base_model
     assert {name: (manifest.parent, manifest.parent_digest) for name, manifest in built.manifests.items()} == {
         "dense": (base_name, base),
@@ -124,12 +127,13 @@ def test_parents_are_named_with_the_digest_of_their_files(built: Built) -> None:
         "distilled": ("dense", dense),
         "int8": ("dense", dense),
         "dynamic": ("dense", dense),
+        "distilled-dynamic": ("distilled", student),
     }
 
 
 def test_digests_and_inputs_tell_the_artefacts_apart(built: Built) -> None:
-    assert len({manifest.digest for manifest in built.manifests.values()}) == 5
-    assert len({manifest.inputs for manifest in built.manifests.values()}) == 5
+    assert len({manifest.digest for manifest in built.manifests.values()}) == len(VARIANTS)
+    assert len({manifest.inputs for manifest in built.manifests.values()}) == len(VARIANTS)
     assert len({manifest.data.digest for manifest in built.manifests.values()}) == 1
 
 
@@ -144,7 +148,7 @@ def test_parameters_are_those_of_the_weights(built: Built) -> None:
     assert parameters["dense"] == counted
     assert built.manifests["dense"].nonzero_parameters == counted - zeros
     # Pruning and quantizing keep every weight's place; only distilling takes weights away.
-    assert {name for name, number in parameters.items() if number != counted} == {"distilled"}
+    assert {name for name, number in parameters.items() if number != counted} == {"distilled", "distilled-dynamic"}
     for manifest in built.manifests.values():
         assert 0 < manifest.nonzero_parameters <= manifest.parameters
         assert manifest.sparsity == pytest.approx(1 - manifest.nonzero_parameters / manifest.parameters, abs=1e-4)
