@@ -39,9 +39,9 @@ Pair = tuple[str, int]
 """A language and a seed: what is compared is always the same pair with another technique."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
-    """All results of one technique on one base, fine-tuned in one way."""
+    """All results of one technique on one base, fine-tuned in one way; each row is one of its own."""
 
     results: Sequence[CellResult]
 

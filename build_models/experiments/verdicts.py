@@ -142,18 +142,24 @@ _DISTILLATION_PAPER = "22 to 31% smaller, 2 to 7% loss"
 
 
 def teachers(groups: Sequence[Group]) -> Verdict:
-    """Needs two teachers that differ in their number of parameters, with students of the same shape."""
-    taught = [group for group in groups if group.dense() and group.variants("distilled")]
+    """The largest teacher and the smallest, by their best students."""
     claim, paper = "The large teacher makes the best student; the base teacher passes on more of what it has", "large"
-    if len({group.rows[0].cell.base for group in taught}) < 2:
-        return Verdict(claim, paper, "only one teacher was run", "open")
-    parts = []
-    for group in taught:
-        reference = group.dense()
-        best = max(group.variants("distilled"), key=lambda row: row.f1().mean)
-        kept = 100 * best.f1().mean / reference.f1().mean if reference else 0.0
-        parts.append(f"{group.base}: best student {best.f1().mean:.1f}, {kept:.1f}% of its teacher")
-    return Verdict(claim, paper, "; ".join(parts), "open")
+    taught = [(dense, group) for group in groups if (dense := group.dense()) and group.variants("distilled")]
+    taught.sort(key=lambda pair: pair[0].parameters)
+    if len(taught) < 2 or taught[0][0].parameters == taught[-1][0].parameters:
+        return Verdict(claim, paper, "only teachers of one size were run", "open")
+    parts, students, kept = [], [], []
+    for dense, group in (taught[0], taught[-1]):
+        students.append(max(group.variants("distilled"), key=lambda row: row.f1().mean))
+        kept.append(100 * students[-1].f1().mean / dense.f1().mean)
+        parts.append(f"{group.base}: best student {students[-1].f1().mean:.1f}, {kept[-1]:.1f}% of its teacher")
+    difference = against(students[1], students[0])
+    return Verdict(
+        claim,
+        paper,
+        f"{'; '.join(parts)}; large less small: {text(difference)}",
+        both(above(difference, 0.0), "confirmed" if kept[0] > kept[1] else "refuted"),
+    )
 
 
 def llm_int8(group: Group) -> Verdict:

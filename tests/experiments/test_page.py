@@ -115,6 +115,17 @@ def test_verdicts_follow_the_numbers() -> None:
     assert set(words([*technique(0.6)])) == {"open"}
 
 
+def test_two_teachers_are_compared_by_their_best_students() -> None:
+    small = [*technique(0.60), *technique(0.59, variant="distilled", temperature=2.0)]
+    large = [
+        *technique(0.66, base="large", base_digest="l"),
+        *technique(0.62, variant="distilled", temperature=2.0, base="large", base_digest="l"),
+    ]
+    large = [entry.model_copy(update={"parameters": 2000}) for entry in large]
+    assert words([*small, *large])[3] == "confirmed"
+    assert words([*small, *large[:4]])[3] == "open"
+
+
 def write(folder: Path, results: list[CellResult]) -> Path:
     (folder / "cells").mkdir()
     for entry in results:
