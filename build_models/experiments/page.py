@@ -127,6 +127,7 @@ def command(name: str, rows: Sequence[Row]) -> str:
         "epochs": finetune.epochs,
         "learning-rate": f"{finetune.learning_rate:g}",
         "matrix-learning-rate": f"{finetune.matrix_learning_rate or 0:g}",
+        "batch-pieces": finetune.batch_pieces,
         "threads": cell.threads,
     }
     if name == "crosslingual":

@@ -1,0 +1,47 @@
+"""The commands refuse what they cannot do before anything heavy is loaded."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from build_models.__main__ import cli
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["experiments", "prunning", "--base", "x"], 2, "choose from pretraining, pruning"),
+        (["experiments", "pruning", "--base", "x", "--executor", "grid"], 2, "choose from here, pool, slurm"),
+        (["experiments", "pruning", "--base", "x", "--seeds", "one"], 2, "is no list of numbers"),
+        (
+            ["pretrain", "--corpus", "x", "--out", "y", "--shape", "huge"],
+            2,
+            "choose from tiny, mini, small, base, large",
+        ),
+        (["pretrain", "--corpus", "x", "--out", "y"], 1, "x has no <language>.txt"),
+        (["results", "nowhere"], 1, "has no results"),
+    ],
+)
+def test_refusals(
+    arguments: list[str], status: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = CliRunner().invoke(cli, arguments, terminal_width=400, env={"COLUMNS": "400"})
+    assert answer.exit_code == status
+    assert said in answer.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_grid_value_out_of_range_is_refused_before_a_cell_runs(base: Path, tmp_path: Path) -> None:
+    answer = CliRunner().invoke(
+        cli,
+        [
+            *("experiments", "pruning", "--base", str(base), "--languages", "hau", "--sample-sentences", "10"),
+            *("--sparsities", "0.5,1.5", "--results", str(tmp_path / "results")),
+        ],
+        env={"COLUMNS": "400"},
+    )
+    assert answer.exit_code == 1
+    assert "sparsity 1.5: Input should be less than 1" in answer.output
+    assert not (tmp_path / "results").exists()
