@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell, Tests
@@ -94,13 +95,36 @@ def described_base(cell: Cell, folder: Path) -> str:
         return (
             f"{settings['layers']} layers, {settings['width']} wide, {settings['heads']} heads,"
             f" feed-forward {settings['feed_forward']}, {settings['vocabulary']:,} pieces;"
-            f" {settings['steps']:,} steps of {settings['batch_pieces']:,} pieces, seed {settings['seed']},"
-            f" {record['seconds']:,.0f} s; corpus in pieces: {text}"
+            f" {settings['steps']:,} steps in {record['seconds']:,.0f} s; corpus in pieces: {text};"
+            f" `{pretrain_command(cell.base, settings, corpus)}`"
         )
     except FileNotFoundError:
         return "a checkpoint that was not pretrained here"
     except (ValueError, KeyError, TypeError) as error:
         raise BuildError(f"{path}: {error}: copy the base's pretraining.json there again") from error
+
+
+def pretrain_command(base: str, settings: dict[str, Any], corpus: dict[str, Any]) -> str:
+    options = {
+        "corpus": "corpus",
+        "out": base,
+        "languages": ",".join(corpus),
+        "lines": settings["limit"],
+        "shape": settings["shape"],
+        "vocabulary": settings["vocabulary"],
+        "tokenizer-lines": settings["tokenizer_lines"],
+        "exponent": settings["exponent"],
+        "steps": settings["steps"],
+        "batch-pieces": settings["batch_pieces"],
+        "length": settings["length"],
+        "masked-share": settings["masked_share"],
+        "learning-rate": settings["learning_rate"],
+        "matrix-learning-rate": settings["matrix_learning_rate"] or 0,
+        "seed": settings["seed"],
+        "threads": settings["threads"],
+    }
+    given = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
+    return f"python -m build_models pretrain {given} --{'' if settings['neighbours'] else 'no-'}neighbours"
 
 
 def scale(group: Group) -> Iterator[str]:
