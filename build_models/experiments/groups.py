@@ -1,7 +1,7 @@
 """Rows that may be compared: made from one base, fine-tuned in one way on the same data."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from build_models.experiments.cells import Tests
@@ -10,9 +10,10 @@ from build_models.experiments.figures import Row
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of one base."""
+    """The rows of one base. Those that have not every language and seed of the dense row stand apart."""
 
     rows: Sequence[Row]
+    unfinished: Sequence[Row]
 
     @property
     def base(self) -> str:
@@ -47,5 +48,11 @@ def groups_of(rows: Sequence[Row]) -> list[Group]:
     by_base: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_base[row.cell.model_dump_json(include={"base", "base_digest", "data", "finetune", "threads"})].append(row)
-    size: Callable[[Group], int] = lambda group: -len(group.rows)  # noqa: E731
-    return sorted(map(Group, by_base.values()), key=size)
+    return sorted(map(split, by_base.values()), key=lambda group: -len(group.rows))
+
+
+def split(rows: Sequence[Row]) -> Group:
+    """Set the unfinished rows apart: an average over some languages only cannot be compared."""
+    pairs = {row.cell.tests: row.scores().keys() for row in rows if row.cell.variant == "dense"}
+    finished = [row for row in rows if row.scores().keys() >= pairs.get(row.cell.tests, row.scores().keys())]
+    return Group(finished, [row for row in rows if row not in finished])

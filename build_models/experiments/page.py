@@ -49,6 +49,11 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield ""
     yield from provenance(groups, folder)
     yield from scale(main)
+    for group in groups:
+        if group.unfinished:
+            names = (f"{row.cell.technique}, {row.cell.tests} ({len(row.results)} cells)" for row in group.unfinished)
+            yield f"Not finished on base `{group.base}` and left out below: {'; '.join(names)}."
+            yield ""
     yield "## Verdicts"
     yield ""
     yield "| claim of the paper (arXiv 2404.04759) | its figure | here | verdict |"

@@ -143,6 +143,13 @@ def test_the_page(tmp_path: Path) -> None:
         assert (tmp_path / f"{plot}.svg").stat().st_size > 1000
 
 
+def test_what_is_not_finished_is_left_out_and_named(tmp_path: Path) -> None:
+    some = list(technique(0.99, 1.0, variant="pruned", sparsity=0.9))[:3]
+    page = write(tmp_path, [*study(), *some]).read_text(encoding="utf-8")
+    assert "left out below: pruned 90% before, own (3 cells)" in page
+    assert "| pruned 90% before |" not in page
+
+
 def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
     write(tmp_path, study())
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
