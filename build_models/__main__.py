@@ -57,6 +57,10 @@ def main(
     learning_rate: Annotated[
         float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 6e-3.")
     ] = None,
+    matrix_learning_rate: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Of Muon on the encoder's matrices. Default: none with --base, else 0.01."),
+    ] = None,
     batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces of one padded batch.")] = None,
     max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces of one window.")] = 160,
     overlap: Annotated[int, typer.Option(min=0, help="Pieces that neighbouring windows share.")] = 40,
@@ -119,7 +123,12 @@ def main(
         from_scratch=BaseSettings(**given(shape=shape, vocabulary=vocabulary, steps=base_steps)),  # type: ignore[arg-type]
         finetune=replace(
             FinetuneSettings.defaults(base is not None, data is not None),
-            **given(epochs=epochs, learning_rate=learning_rate, batch_pieces=batch_pieces),  # type: ignore[arg-type]
+            **given(  # type: ignore[arg-type]
+                epochs=epochs,
+                learning_rate=learning_rate,
+                matrix_learning_rate=matrix_learning_rate,
+                batch_pieces=batch_pieces,
+            ),
         ),
         distillation=DistillationSettings(
             temperature=temperature,
