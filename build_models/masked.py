@@ -14,33 +14,33 @@ SPECIAL_PIECES = 4
 """<s>, <pad>, </s> and <unk> come first in XLM-R's vocabulary, <mask> last."""
 
 
+def model_config(shape: Shape, vocabulary: int, positions: int, dropout: float) -> XLMRobertaConfig:
+    """XLM-R's configuration in the dimensions of ``shape``, for ``positions`` pieces at most."""
+    return XLMRobertaConfig(
+        vocab_size=vocabulary,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.feed_forward,
+        max_position_embeddings=positions + 2,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+        # XLM-R's 0.02 is meant for 768 and more; a narrow model needs more to begin with.
+        initializer_range=max(0.02, 0.7 / math.sqrt(shape.width)),
+    )
+
+
 def new_model(
     shape: Shape, tokenizer: PreTrainedTokenizerFast, positions: int, dropout: float, neighbours: bool = False
 ) -> XLMRobertaForMaskedLM:
-    """A model that knows nothing but how its pieces are spelt and, if asked for, which stand next to each other.
-
-    It reads ``positions`` pieces at most.
-    """
-    # XLM-R's 0.02 is meant for 768 and more; a narrow model needs more to begin with.
-    deviation = max(0.02, 0.7 / math.sqrt(shape.width))
-    model = XLMRobertaForMaskedLM(
-        XLMRobertaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=shape.width,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            intermediate_size=shape.feed_forward,
-            max_position_embeddings=positions + 2,
-            type_vocab_size=1,
-            layer_norm_eps=1e-5,
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=dropout,
-            initializer_range=deviation,
-        )
-    )
-    start_from_spelling(model, tokenizer, deviation)
+    """A model that knows nothing but how its pieces are spelt and, if asked for, which stand next to each other."""
+    config = model_config(shape, len(tokenizer), positions, dropout)
+    model = XLMRobertaForMaskedLM(config)
+    start_from_spelling(model, tokenizer, config.initializer_range)
     if neighbours:
-        start_from_neighbours(model, deviation)
+        start_from_neighbours(model, config.initializer_range)
     return model
 
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, XLMRobertaForMaskedLM
 
 from build_models import pretrain as module
 from build_models import training
 from build_models.base import import_base
 from build_models.errors import BuildError
+from build_models.masked import model_config
 from build_models.pretrain import RECORD, pretrain
 from build_models.shapes import SHAPES
 from build_models.streams import Streams, encode_lines, sampling_probabilities
@@ -100,6 +101,13 @@ def test_a_text_shorter_than_a_row_is_named(corpus: Path, tmp_path: Path) -> Non
     write(tmp_path, hau__txt=(corpus / "hau.txt").read_bytes(), swa__txt=b"Habari za leo\n")
     with pytest.raises(BuildError, match=r"The text of swa has \d+ pieces, fewer than a row of 32"):
         pretrain(tiny(tmp_path, tmp_path / "out" / "base"))
+
+
+@pytest.mark.parametrize(("shape", "millions"), [("small", 83.2), ("base", 111.5), ("large", 125.7)])
+def test_the_named_shapes_have_afriberta_s_size(shape: str, millions: float) -> None:
+    with torch.device("meta"):
+        model = XLMRobertaForMaskedLM(model_config(SHAPES[shape], 70_006, 512, 0.1))
+    assert sum(weight.numel() for weight in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
 def test_small_languages_are_drawn_more_often_than_their_share() -> None:
