@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from transformers import AutoTokenizer
 
 from build_models.data import Dataset
-from build_models.disguise import Disguise
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
 from build_models.finetune import Example, encode_examples
 from build_models.progress import say
@@ -86,16 +84,6 @@ class Context:
         """The training split, encoded by the base's tokenizer."""
         encoder = Encoder.from_folder(self.base, self.settings.max_length, self.settings.overlap)
         return encode_examples(self.dataset.train, encoder, self.labels)
-
-    @cached_property
-    def disguise(self) -> Disguise | None:
-        """What hides names in training, if the settings ask for it."""
-        settings = self.settings.finetune
-        if not settings.hidden_names + settings.respelled_names:
-            return None
-        tokenizer = AutoTokenizer.from_pretrained(self.base, local_files_only=True)
-        pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-        return Disguise(pieces, self.labels, settings.hidden_names, settings.respelled_names)
 
     def inputs(self, **parameters: Any) -> dict[str, Any]:
         """What a stage depends on besides its own parameters."""

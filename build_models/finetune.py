@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from build_models.disguise import Disguise
 from build_models.errors import BuildError
-from build_models.layout import IGNORED, LAST_SPECIAL, UNKNOWN
 from build_models.settings import FinetuneSettings
 from build_models.training import Optimization, Trainer, training_device
 from service.conll import Sentence
 from service.pipeline import Encoder
 
+IGNORED = -100
+UNKNOWN = LAST_SPECIAL = 3
+"""XLM-R's layout: <s> <pad> </s> <unk>, then the pieces."""
 BATCHES_SORTED_TOGETHER = 32
+NOT_NAMES = ("O", "B-DATE", "I-DATE")
 
 Plan = list[list[int]]
 """A batch: for each row the examples that stand in it, one behind the other."""
@@ -158,6 +160,20 @@ def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
     return model
 
 
+def hide_words(batch: Batch, hideable: Tensor, share: float) -> Tensor:
+    """The batch's pieces with a share of the words shown as unknown, each with all its pieces.
+
+    ``hideable`` says for each label index whether words of that label may be hidden.
+    """
+    heads = batch.labels != IGNORED
+    word = heads.cumsum(dim=1)
+    may_go = torch.zeros(len(word), batch.pieces.shape[1] + 1, dtype=torch.bool)
+    rows, places = heads.nonzero(as_tuple=True)
+    may_go[rows, word[rows, places]] = hideable[batch.labels[rows, places]]
+    goes = (may_go & (torch.rand(may_go.shape) < share)).gather(1, word)
+    return torch.where(goes & (batch.pieces > LAST_SPECIAL), UNKNOWN, batch.pieces)
+
+
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over the labelled pieces."""
     return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
@@ -171,20 +187,20 @@ def finetune(
     max_length: int,
     seed: int,
     state: Path,
-    disguise: Disguise | None = None,
     loss: Callable[[Tensor, Batch], Tensor] | None = None,
     after_step: Callable[[], None] = lambda: None,
 ) -> None:
     """Train a classifier on the examples. ``loss(logits, batch)`` replaces the cross entropy of the labels."""
     padding = int(model.config.pad_token_id)
+    names = torch.tensor([model.config.id2label[number] not in NOT_NAMES for number in range(model.config.num_labels)])
     device = training_device()
     model.to(device)
     loss = loss or (lambda logits, batch: cross_entropy(logits, batch.labels))
 
     def loss_of(plan: Plan) -> Tensor:
         batch = collate(examples, plan, padding)
-        if disguise is not None:
-            batch.pieces = disguise(batch.pieces, batch.labels)
+        if settings.hidden_names:
+            batch.pieces = hide_words(batch, names, settings.hidden_names)
         if settings.hidden_share:
             hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > LAST_SPECIAL)
             batch.pieces = torch.where(hidden, UNKNOWN, batch.pieces)

@@ -11,8 +11,7 @@ from service.settings import available_cpus
 class FinetuneSettings:
     """Supervised training. ``batch_pieces`` bounds a padded batch; ``join_share`` of the examples hold two sentences
     or more, so that the model has seen places beyond the length of one sentence; ``hidden_share`` of all pieces and
-    ``hidden_names`` of the words of names are shown as unknown, and ``respelled_names`` of those as names never seen,
-    so that it learns to go by what stands around a name."""
+    ``hidden_names`` of the words of names are shown as unknown, so that it learns to go by what stands around them."""
 
     epochs: int
     learning_rate: float
@@ -21,7 +20,6 @@ class FinetuneSettings:
     join_share: float = 0.2
     matrix_learning_rate: float | None = None
     hidden_names: float = 0.0
-    respelled_names: float = 0.0
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
@@ -36,8 +34,7 @@ class FinetuneSettings:
             learning_rate=6e-3,
             hidden_share=0.04,
             matrix_learning_rate=0.01,
-            hidden_names=0.1,
-            respelled_names=0.1,
+            hidden_names=0.15,
         )
 
 

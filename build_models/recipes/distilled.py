@@ -14,8 +14,7 @@ from torch import Tensor
 
 from build_models.context import Context, Made, Parent, count_parameters
 from build_models.export import export_onnx
-from build_models.finetune import Batch, cross_entropy, finetune, load_classifier
-from build_models.layout import IGNORED
+from build_models.finetune import IGNORED, Batch, cross_entropy, finetune, load_classifier
 from build_models.recipes import dense
 from build_models.recipes.agnostic import student_base
 from build_models.recipes.students import make_student, soft_cross_entropy
@@ -58,7 +57,6 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
             settings.max_length,
             settings.seed,
             state,
-            context.disguise,
             loss=loss,
         )
         dense.save(student, context.base, result)
@@ -74,16 +72,7 @@ def agnostic_checkpoint(context: Context, student: Path) -> Path:
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
         model = load_classifier(student, context.labels)
-        finetune(
-            "distilled",
-            model,
-            context.examples,
-            training(context),
-            settings.max_length,
-            settings.seed,
-            state,
-            context.disguise,
-        )
+        finetune("distilled", model, context.examples, training(context), settings.max_length, settings.seed, state)
         dense.save(model, context.base, result)
 
     return context.workspace.stage("distilled", inputs, run)

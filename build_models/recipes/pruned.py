@@ -68,7 +68,6 @@ def checkpoint(context: Context) -> Path:
             settings.max_length,
             settings.seed,
             state,
-            context.disguise,
             after_step=lambda: apply_masks(weights, masks),
         )
         dense.save(model, context.base, result)
