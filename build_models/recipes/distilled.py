@@ -2,7 +2,7 @@
 
 Task-specific here: the teacher is fine-tuned first. ``agnostic.py`` has the other order.
 
-The student starts as every second layer of the teacher with the teacher's embeddings and head (Sanh et al. 2019).
+The student starts as some of the layers of the teacher with its embeddings and head (Sanh et al. 2019).
 The loss is alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015).
 """
 

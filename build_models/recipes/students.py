@@ -7,8 +7,11 @@ from build_models.errors import BuildError
 
 
 def teacher_layers(teacher: int, student: int) -> list[int]:
-    """Which of the teacher's layers the student starts from: spread evenly, the last one among them."""
-    return [(position + 1) * teacher // student - 1 for position in range(student)]
+    """Which of the teacher's layers the student starts from: the first, the last, and between them spread evenly.
+
+    A student of one layer gets the first: it is the one that is used to reading embeddings.
+    """
+    return [position * (teacher - 1) // max(1, student - 1) for position in range(student)]
 
 
 def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None = None) -> PreTrainedModel:

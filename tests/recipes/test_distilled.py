@@ -63,11 +63,11 @@ def test_onnx_gives_the_checkpoint_s_logits(built: Built, pipelines: dict[str, P
 @pytest.mark.parametrize(
     ("teacher", "student", "chosen"),
     [
-        (2, 1, [1]),
-        (4, 2, [1, 3]),
-        (8, 4, [1, 3, 5, 7]),
-        (10, 5, [1, 3, 5, 7, 9]),
-        (8, 3, [1, 4, 7]),
+        (2, 1, [0]),
+        (4, 2, [0, 3]),
+        (8, 4, [0, 2, 4, 7]),
+        (10, 5, [0, 2, 4, 6, 9]),
+        (8, 3, [0, 3, 7]),
         (6, 6, [0, 1, 2, 3, 4, 5]),
     ],
 )
