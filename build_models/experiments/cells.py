@@ -45,7 +45,8 @@ class Cell(BaseModel):
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:20]
+        """Over what differs from the defaults, so that a setting that comes later changes no digest of before."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:20]
 
     @property
     def technique(self) -> str:

@@ -182,6 +182,11 @@ def pretraining(groups: Sequence[Group]) -> Iterator[str]:
         return
     yield "## What the base is worth"
     yield ""
+    yield (
+        "A base of 0 steps has seen no text: with `--no-neighbours` it is XLM-R's random start but for embeddings made"
+        " of the spelling, with `--neighbours` some of its heads also start out looking at the pieces next to them."
+    )
+    yield ""
     for row in rows:
         yield f"- `{row.cell.base}`: `{command('pretraining', [row])}`"
     yield ""
