@@ -63,7 +63,8 @@ def read_result(path: Path) -> CellResult:
 def write_result(folder: Path, result: CellResult) -> None:
     path = result_path(folder, result.cell)
     draft = path.with_suffix(".new")
-    draft.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    # Without what is by default, as in the digest: a setting that goes one day takes no result with it.
+    draft.write_text(result.model_dump_json(indent=1, exclude_defaults=True) + "\n", encoding="utf-8")
     draft.replace(path)
 
 
