@@ -1,10 +1,12 @@
 """From a label for each word to entities. Pure functions; positions are whatever unit the caller counts in."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from service.words import WORDS_AT_ONCE
 
 
 class EntitySpan(NamedTuple):
@@ -38,8 +40,8 @@ class LabelScheme:
         of_type = np.exp(log_probabilities) @ self._same_type
         return np.asarray(of_type[np.arange(len(path)), path])
 
-    def best_path(self, log_probabilities: NDArray[np.float64]) -> NDArray[np.intp]:
-        """The most probable valid sequence (Viterbi); shape (words, labels) to (words,).
+    def best_path(self, log_probabilities: NDArray[np.float64]) -> Generator[None, None, NDArray[np.intp]]:
+        """The most probable valid sequence (Viterbi); shape (words, labels) to (words,). Yields between steps.
 
         Most often the most probable label of every word is already valid, and then nothing is left to do.
         """
@@ -54,10 +56,14 @@ class LabelScheme:
             candidates = best[:, None] + penalty
             came_from[word] = candidates.argmax(axis=0)
             best = candidates[came_from[word], columns] + log_probabilities[word]
+            if word % WORDS_AT_ONCE == 0:
+                yield
         path = np.empty(len(greedy), dtype=np.intp)
         path[-1] = best.argmax()
         for word in range(len(path) - 1, 0, -1):
             path[word - 1] = came_from[word, path[word]]
+            if word % WORDS_AT_ONCE == 0:
+                yield
         return path
 
 

@@ -7,7 +7,7 @@ Each window is read alone, without padding: the answer for a document depends on
 """
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -17,16 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from service.decoding import LabelScheme, entity_spans
-from service.words import split_words
+from service.decoding import EntitySpan, LabelScheme, entity_spans
+from service.words import WORDS_AT_ONCE, Word, iterate_words
 
 T = TypeVar("T")
 
-WORDS_AT_ONCE = 512
-"""Words that are tokenized in one step, so that a long document does not hold up a short one."""
-
 CHARACTERS_AT_ONCE = 4096
-"""The same in characters, for words given as tokens may be long and the tokenizer holds Python's lock."""
+"""``WORDS_AT_ONCE`` in characters, for words given as tokens may be long and the tokenizer holds Python's lock."""
 
 CHARACTERS_OF_A_PIECE = 8
 """A word is cut to so many characters for each piece that a window has room for; its later pieces are not used."""
@@ -82,6 +79,17 @@ class Phase:
     def __exit__(self, *exception: object) -> None:
         self.ended = time.perf_counter()
         self.seconds += self.ended - self._entered
+
+    def over(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
+        """Measure every one of these steps, and not what comes between them."""
+        while True:
+            with self:
+                try:
+                    next(steps)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+            yield
 
 
 @dataclass
@@ -223,36 +231,23 @@ class Pipeline:
 
         Offsets count code points of the text as given: ``text[start:end] == entity.text``.
         """
-        with timer.tokenize:
-            words = split_words(text)
-            parts = [text[word.start : word.end] for word in words]
+        words, parts = yield from timer.tokenize.over(_split(text))
+
+        def cut(span: EntitySpan) -> tuple[str, int, int]:
+            start, end = words[span.first].start, words[span.last].end
+            return text[start:end], start, end
+
         labels, scores = yield from self._label(parts, timer)
-        entities = [
-            Entity(
-                span.label,
-                text[words[span.first].start : words[span.last].end],
-                words[span.first].start,
-                words[span.last].end,
-                float(scores[span.first : span.last + 1].mean()),
-            )
-            for span in entity_spans(labels)
-        ]
-        return Result(entities, labels)
+        return Result((yield from _entities(labels, scores, cut)), labels)
 
     def read_words(self, words: Sequence[str], timer: Timer) -> Generator[None, None, Result]:
         """The same for a sentence that is already split; offsets count words."""
+
+        def cut(span: EntitySpan) -> tuple[str, int, int]:
+            return " ".join(words[span.first : span.last + 1]), span.first, span.last + 1
+
         labels, scores = yield from self._label(words, timer)
-        entities = [
-            Entity(
-                span.label,
-                " ".join(words[span.first : span.last + 1]),
-                span.first,
-                span.last + 1,
-                float(scores[span.first : span.last + 1].mean()),
-            )
-            for span in entity_spans(labels)
-        ]
-        return Result(entities, labels)
+        return Result((yield from _entities(labels, scores, cut)), labels)
 
     def _label(
         self, words: Sequence[str], timer: Timer
@@ -279,10 +274,42 @@ class Pipeline:
                 raise FloatingPointError("the model gave logits that are not finite")
             with timer.decode:
                 log_probabilities[decided] = log_softmax(logits[window.heads])
-        with timer.decode:
-            path = self.scheme.best_path(log_probabilities)
-            scores = self.scheme.type_probabilities(log_probabilities, path)
-        return [self.scheme.labels[label] for label in path], scores
+        path = yield from timer.decode.over(self.scheme.best_path(log_probabilities))
+        labels: list[str] = []
+        scores = np.empty(len(words))
+        for first in range(0, len(words), WORDS_AT_ONCE):
+            if first:
+                yield
+            some = slice(first, first + WORDS_AT_ONCE)
+            with timer.decode:
+                labels += [self.scheme.labels[label] for label in path[some]]
+                scores[some] = self.scheme.type_probabilities(log_probabilities[some], path[some])
+        return labels, scores
+
+
+def _split(text: str) -> Generator[None, None, tuple[list[Word], list[str]]]:
+    """The words of a text, and what stands in each."""
+    words: list[Word] = []
+    parts: list[str] = []
+    for word in iterate_words(text):
+        words.append(word)
+        parts.append(text[word.start : word.end])
+        if len(words) % WORDS_AT_ONCE == 0:
+            yield
+    return words, parts
+
+
+def _entities(
+    labels: Sequence[str], scores: NDArray[np.float64], cut: Callable[[EntitySpan], tuple[str, int, int]]
+) -> Generator[None, None, list[Entity]]:
+    """The entities of labelled words; ``cut`` gives the text, start and end of a span of words."""
+    entities: list[Entity] = []
+    for span in entity_spans(labels):
+        score = float(scores[span.first : span.last + 1].mean())
+        entities.append(Entity(span.label, *cut(span), score))
+        if len(entities) % WORDS_AT_ONCE == 0:
+            yield
+    return entities
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -6,9 +6,13 @@ and every other visible character is a word of its own. Because labels belong to
 as it was sent, entity offsets never pass through the tokenizer's normalization.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import regex
+
+WORDS_AT_ONCE = 512
+"""Words that are worked on in one step, so that a long document does not hold up a short one."""
 
 MAX_WORD_CHARACTERS = 64
 """Longer runs are read as several words, so that nothing of a text without spaces is cut away."""
@@ -38,4 +42,9 @@ _WORD = regex.compile(
 
 def split_words(text: str) -> list[Word]:
     """Return the words of ``text`` from left to right; they do not overlap and hold no white space at their edges."""
-    return [Word(*match.span()) for match in _WORD.finditer(text)]
+    return list(iterate_words(text))
+
+
+def iterate_words(text: str) -> Iterator[Word]:
+    """The same one by one: a long text takes a while."""
+    return (Word(*match.span()) for match in _WORD.finditer(text))

@@ -1,5 +1,5 @@
 from service.conll import Sentence
-from service.pipeline import Pipeline, label_sentences, log_softmax
+from service.pipeline import Pipeline, label_sentences, log_softmax, run_to_end
 from tests.recipes.conftest import Built
 from tests.recipes.readings import checkpoint_logits, largest_difference
 
@@ -20,7 +20,7 @@ def test_real_sentences_get_the_checkpoint_s_labels(
     assert len(windows) == len(some) > 2, "short sentences fit one window each"
     logits = checkpoint_logits(built.checkpoint("dense"), [window.input_ids for window in windows])
     paths = [
-        pipeline.scheme.best_path(log_softmax(logit[window.heads]))
+        run_to_end(pipeline.scheme.best_path(log_softmax(logit[window.heads])))
         for logit, window in zip(logits, windows, strict=True)
     ]
     for labels, path in zip(label_sentences(pipeline, (sentence.words for sentence in some)), paths, strict=True):

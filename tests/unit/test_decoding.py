@@ -8,6 +8,8 @@ from hypothesis.extra.numpy import arrays
 from seqeval.scheme import IOB2, Entities
 
 from service.decoding import EntitySpan, LabelScheme, entity_spans
+from service.pipeline import run_to_end
+from service.words import WORDS_AT_ONCE
 
 LABELS = ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in ("PER", "LOC", "ORG"))]
 sequences = st.lists(st.sampled_from(LABELS), max_size=20)
@@ -22,7 +24,7 @@ def is_valid(labels: list[str]) -> bool:
 
 
 def decode(log_probabilities: np.ndarray, labels: list[str]) -> list[str]:
-    return [labels[choice] for choice in LabelScheme(labels).best_path(log_probabilities)]
+    return [labels[choice] for choice in run_to_end(LabelScheme(labels).best_path(log_probabilities))]
 
 
 def test_a_lone_inside_becomes_what_is_most_probable_of_what_is_allowed() -> None:
@@ -47,7 +49,7 @@ SMALL = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
 @thorough
 @given(arrays(np.float64, st.tuples(st.integers(0, 5), st.just(len(SMALL))), elements=st.floats(-10, 0)))
 def test_the_best_path_is_the_best_of_all_valid_ones(scores: np.ndarray) -> None:
-    path = LabelScheme(SMALL).best_path(scores)
+    path = run_to_end(LabelScheme(SMALL).best_path(scores))
     chosen = [SMALL[choice] for choice in path]
     assert is_valid(chosen)
     every = itertools.product(range(len(SMALL)), repeat=len(scores))
@@ -57,6 +59,27 @@ def test_the_best_path_is_the_best_of_all_valid_ones(scores: np.ndarray) -> None
         if is_valid([SMALL[choice] for choice in one])
     )
     assert sum(scores[word, choice] for word, choice in enumerate(path)) == pytest.approx(best)
+
+
+def test_a_long_sequence_is_decoded_in_steps_and_as_well() -> None:
+    words = 5 * WORDS_AT_ONCE
+    scores = np.random.default_rng(7).normal(0, 3, (words, len(SMALL)))
+    steps, path = LabelScheme(SMALL).best_path(scores), None
+    taken = 0
+    while path is None:
+        try:
+            next(steps)
+            taken += 1
+        except StopIteration as stop:
+            path = stop.value
+    assert taken >= 2 * 4, "forth and back"
+    assert is_valid([SMALL[choice] for choice in path])
+    # The recurrence over values alone: the best that any valid sequence can have.
+    allowed = np.array([[not b.startswith("I-") or a[2:] == b[2:] for b in SMALL] for a in SMALL])
+    best = np.where([not label.startswith("I-") for label in SMALL], scores[0], -np.inf)
+    for row in scores[1:]:
+        best = np.where(allowed, best[:, None], -np.inf).max(axis=0) + row
+    assert scores[np.arange(words), path].sum() == pytest.approx(best.max())
 
 
 @pytest.mark.parametrize("labels", [["B-PER", "I-PER"], ["O", "PER"], ["O", "B-"], []])

@@ -1,3 +1,5 @@
+import gc
+import time
 import unicodedata
 from collections.abc import Callable, Generator
 from itertools import pairwise
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from service.pipeline import WORDS_AT_ONCE, Encoder, Pipeline, Result, Timer, label_sentences, log_softmax, run_to_end
+from service.pipeline import Encoder, Pipeline, Result, Timer, label_sentences, log_softmax, run_to_end
+from service.words import WORDS_AT_ONCE
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 thorough = settings(max_examples=100, deadline=None)
@@ -141,8 +144,36 @@ def test_a_long_document_is_read_to_its_end_in_many_steps(pipeline: Pipeline) ->
     windows_before = pipeline.runtime.windows
     steps = sum(1 for _ in pipeline.read_text(text, Timer()))
     windows = pipeline.runtime.windows - windows_before
-    assert steps == windows - 1 + 2, "a step between windows, and one after each tokenized part but the last"
+    # Between windows, after each part that was tokenized or scored but the last, after each that was split, on both
+    # ways of decoding, and after the entities.
+    assert steps == windows - 1 + 2 + 2 + 3 + 2 * 2 + 1
     assert [entity.start for entity in read(pipeline, text).entities] == list(range(7, len(text), 12))
+
+
+def test_no_step_of_a_long_document_takes_long(toy_tokenizer: Tokenizer, request: pytest.FixtureRequest) -> None:
+    """Whatever the phase: words, pieces, labels or entities."""
+
+    class QuickRuntime:
+        """I- everywhere: no label is valid as it stands, so the whole document goes through Viterbi."""
+
+        def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+            return np.tile(np.array([0, 3, 0, 3.5, 4], dtype=np.float32), (len(input_ids), 1))
+
+    pipeline = Pipeline(QuickRuntime(), Encoder(toy_tokenizer, 512, 64), LABELS)
+    took: list[float] = []
+    steps = pipeline.read_text("中" * 100_000, Timer())
+    # What the tests have imported is not walked through in the middle of a step.
+    gc.freeze()
+    request.addfinalizer(gc.unfreeze)
+    while True:
+        began = time.perf_counter()
+        try:
+            next(steps)
+        except StopIteration:
+            break
+        finally:
+            took.append(time.perf_counter() - began)
+    assert max(took) < sum(took) / 10, "one step in one phase was most of the work"
 
 
 @thorough
