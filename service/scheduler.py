@@ -148,11 +148,13 @@ class Scheduler:
     def _wait_for_flow(self) -> Flow | None:
         """The flow whose turn it is, as soon as there is one; None when the scheduler is closed."""
         while not self._closed:
-            flow = min((flow for flow in self._flows.values() if flow.ready), key=lambda flow: flow.start, default=None)
+            ready = [flow for flow in self._flows.values() if flow.ready]
             rest = self._rest_until - time.perf_counter()
-            if flow is not None and (flow is not self._flows.get(BACKGROUND) or rest <= 0):
-                return flow
-            self._changed.wait(None if flow is None else rest)
+            # While it rests the background has no turn, so that it holds up nobody whose turn comes after its own.
+            awake = [flow for flow in ready if rest <= 0 or flow is not self._flows.get(BACKGROUND)]
+            if awake:
+                return min(awake, key=lambda flow: flow.start)
+            self._changed.wait(rest if ready else None)
         return None
 
     def _work(self) -> None:

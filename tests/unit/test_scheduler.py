@@ -254,6 +254,30 @@ def test_background_work_rests_while_requests_keep_coming() -> None:
     in_loop(scenario)
 
 
+def test_requests_do_not_wait_while_the_background_rests() -> None:
+    """Long steps of requests beside tiny ones of the background, whose turn is therefore nearly always next."""
+
+    async def scenario(scheduler: Scheduler) -> None:
+        async def client() -> None:
+            for _ in range(10):
+                await scheduler.run(steps_of("request", 1, [], 0.01), PATIENCE, "dense")
+
+        async def seconds_of_requests() -> float:
+            began = time.perf_counter()
+            await asyncio.gather(*(client() for _ in range(3)))
+            return time.perf_counter() - began
+
+        alone = await seconds_of_requests()
+        check = asyncio.create_task(scheduler.run(steps_of("check", 1_000_000, [], 0.0002), PATIENCE, BACKGROUND))
+        await asyncio.sleep(0.05)
+        beside = await seconds_of_requests()
+        check.cancel()
+        # If requests rested with it, they would take three times as long.
+        assert beside < 1.5 * alone
+
+    in_loop(scenario)
+
+
 def test_times_are_measured() -> None:
     async def scenario(scheduler: Scheduler) -> None:
         _, job = await scheduler.run(steps_of("job", 3, [], 0.01), PATIENCE)
