@@ -3,11 +3,12 @@
 import time
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
-from service.errors import ImpossibleWish, VariantNotReady
+from service.errors import ImpossibleWish, TookTooLong, VariantNotReady
 from service.pool import WARM_UP_TEXT, Slot
 from service.schemas import ChoiceAnswer, ConsideredVariant, Wish
 
@@ -20,12 +21,14 @@ KEPT = 200
 FEWEST = 20
 """Answers that a 95th percentile needs; with fewer the warm-up is the better guess."""
 
-FRESH_SECONDS = 600.0
-"""Older times say nothing of the load now; a variant that was too slow under it gets another chance."""
+FRESH_SECONDS = 30.0
+"""Older times say nothing of the load now; a variant that was too slow under a burst gets another chance soon."""
 
 
 class Latencies:
-    """Seconds from acceptance to answer, of the last answers of each variant, by the length of the request."""
+    """Seconds from acceptance to answer, of the last answers of each variant to requests for it alone, by the length of
+    the request.
+    """
 
     def __init__(self, now: Callable[[], float] = time.monotonic):
         self._now = now
@@ -33,6 +36,17 @@ class Latencies:
 
     def observe(self, variant: str, characters: int, seconds: float) -> None:
         self._seconds[variant, bisect_left(LENGTHS, characters)].append((self._now(), seconds))
+
+    @contextmanager
+    def measuring(self, variant: str, characters: int) -> Iterator[None]:
+        """Observe how long the block takes; who ran into the time limit waited at least so long, too."""
+        began = time.perf_counter()
+        try:
+            yield
+        except TookTooLong:
+            self.observe(variant, characters, time.perf_counter() - began)
+            raise
+        self.observe(variant, characters, time.perf_counter() - began)
 
     def p95_ms(self, variant: str, characters: int) -> tuple[float | None, int]:
         """The 95th percentile in milliseconds, None where there are too few answers, and how many there are."""

@@ -148,7 +148,6 @@ class Engine:
             raise TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}) from None
         self._backlog.learn(variant, size_of(request), job.used_seconds)
         self._note(variant, pipeline, job, timer)
-        self.latencies.observe(variant, sum(request.lengths), time.perf_counter() - job.submitted)
         return NerAnswer(
             variant=variant,
             digest=pipeline.digest,

@@ -54,11 +54,15 @@ async def ner(
             if wish != Wish():
                 raise InvalidRequest("max_latency_ms and min_f1 choose a variant: give them with variant=auto.")
         body = await read_json(request, NerRequest, engine.settings.max_body_bytes)
-    choice = None
+    choice, characters = None, sum(body.lengths)
     if variant == AUTO:
-        variant, choice = choose(wish, sum(body.lengths), engine.pool, engine.latencies)
+        variant, choice = choose(wish, characters, engine.pool, engine.latencies)
         request.state.variant = variant
-    with engine.admitted(), engine.queued(body, variant):
+    with (
+        engine.admitted(),
+        engine.queued(body, variant),
+        engine.latencies.measuring(variant, characters),
+    ):
         answer = await unless_gone(request, engine.recognize(body, variant, started))
     if choice is not None:
         answer.choice = choice

@@ -7,7 +7,7 @@ import pytest
 
 from service.variants import VARIANTS
 from tests.fakes import LABEL_OF_VARIANT
-from tests.http.conftest import Service
+from tests.http.conftest import Service, Services
 from tests.http.shapes import assert_refused
 
 pytestmark = pytest.mark.anyio
@@ -49,6 +49,25 @@ async def test_live_times_decide_after_some_answers(service: Service) -> None:
     dense = answer["choice"]["considered"][0]
     assert (dense["measured"], dense["answers"], dense["fits"]) == ("live", 20, False)
     assert dense["latency_ms"] > 60
+
+
+async def test_comparisons_say_nothing_of_a_variant_asked_alone(service: Service) -> None:
+    with service.runtimes.slow(0.03):
+        for _ in range(20):
+            await service.request("POST", "/compare", json={"text": "leo Nairobi"})
+    considered = (await ask(service)).json()["choice"]["considered"]
+    assert {(variant["measured"], variant["answers"]) for variant in considered} == {("warm-up", 0)}
+
+
+async def test_requests_out_of_time_count_as_slow(services: Services, service: Service) -> None:
+    hurried = services.make(service.engine.pool, service.runtimes, timeout_seconds=0.05)
+    with hurried.runtimes.slow(0.1):
+        for _ in range(20):
+            assert_refused(await hurried.ner({"text": "leo Nairobi"}, "dense"), 504, "timeout")
+    p95, answers = hurried.engine.latencies.p95_ms("dense", len("leo Nairobi"))
+    assert answers == 20
+    assert p95 is not None
+    assert p95 >= 45
 
 
 @pytest.mark.parametrize("query", [{"min_f1": 0.9}, {"max_latency_ms": 1e-6}, {"min_f1": 0.71, "max_latency_ms": 1e6}])
