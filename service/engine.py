@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import TypeVar
@@ -115,11 +115,21 @@ class Engine:
             )
 
     @contextmanager
-    def queued(self, request: NerRequest, variant: str) -> Iterator[None]:
-        """Count a request among those that others wait for. Raises ``Overloaded`` if it would itself wait longer for
-        its turns than any request should; a long document may wait longer by what it takes itself.
+    def queued(self, request: NerRequest, *variants: str) -> Iterator[None]:
+        """Count a request among those that others wait for, once for each of the variants that read it. Raises
+        ``Overloaded`` if it would itself wait longer for its turns than any request should; a long document may wait
+        longer by what it takes itself.
         """
         size = size_of(request)
+        # All before the first is held: its own work is nothing that a request waits for.
+        for variant in variants:
+            self._refuse_if_waiting_long(variant, size)
+        with ExitStack() as held:
+            for variant in variants:
+                held.enter_context(self._backlog.holding(variant, size))
+            yield
+
+    def _refuse_if_waiting_long(self, variant: str, size: int) -> None:
         limit = self.settings.max_wait_seconds + self._backlog.seconds(variant, size)
         wait = self._backlog.wait(variant, size)
         if wait > limit:
@@ -129,8 +139,6 @@ class Engine:
                 {"expected_wait_seconds": round(wait, 3), "max_wait_seconds": self.settings.max_wait_seconds},
                 {"Retry-After": str(math.ceil(wait - limit))},
             )
-        with self._backlog.holding(variant, size):
-            yield
 
     async def recognize(self, request: NerRequest, variant: str, started: float) -> NerAnswer:
         """Answer a request by one variant; ``started`` is the ``perf_counter`` of its first byte.

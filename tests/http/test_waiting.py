@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.variants import VARIANTS
 from tests.http.conftest import Service, Services
 
 pytestmark = pytest.mark.anyio
@@ -43,6 +44,24 @@ async def test_a_slow_variant_s_queue_is_not_the_fast_one_s(services: Services, 
         await asyncio.sleep(0.03)
         assert (await service.ner(SHORT, "dense")).status_code == 200
         assert {response.status_code for response in await queue} == {200, 429}
+
+
+async def test_comparisons_wait_their_turn_too(services: Services, service: Service) -> None:
+    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.2)
+    with service.runtimes.slow(0.02):
+        # Six variants of 20 ms are 120 ms for each; alone one is accepted, however long its document.
+        for body in (SHORT, {"text": "leo " * 500}):
+            assert (await service.request("POST", "/compare", json=body)).status_code == 200
+        before = service.runtimes.calls
+        comparisons = await asyncio.gather(
+            *(service.request("POST", "/compare", json=SHORT) for _ in range(10)), service.ner(SHORT, "dense")
+        )
+        *compared, asked = [response.status_code for response in comparisons]
+        assert 1 <= compared.count(200) <= 4
+        assert compared.count(200) + compared.count(429) == 10
+        # A refused comparison has taken no step, and who comes after them sees those that were accepted.
+        assert service.runtimes.calls - before == len(VARIANTS) * compared.count(200) + (asked == 200)
+        assert (await service.ner(SHORT, "dense")).status_code == 200
 
 
 async def test_a_long_document_is_not_refused_for_its_length(services: Services, service: Service) -> None:
