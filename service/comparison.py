@@ -1,29 +1,36 @@
 """One document read by every variant that is ready, and each answer beside the reference's."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 
 from service.engine import Engine
+from service.errors import InternalError, ServiceError
 from service.events import Event
+from service.logs import leave_request
 from service.schemas import (
     CompareAnswer,
     ComparedVariant,
     EntityAnswer,
     EntityDifference,
+    FailedVariant,
     NerRequest,
     NotReady,
     Relabelled,
 )
 
+logger = logging.getLogger("kidogo")
+
 
 class Comparison:
     """A comparison under way. Cancel ``answer`` and no variant takes another step."""
 
-    def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest):
+    def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest, request_id: str):
         self._engine = engine
         self._reference = engine.pool.reference
         self._request = request
+        self._request_id = request_id
         self._answers: dict[str, ComparedVariant | None] = dict.fromkeys(names)
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.answer = asyncio.create_task(self._run())
@@ -32,13 +39,21 @@ class Comparison:
     async def _run(self) -> CompareAnswer:
         asked = [asyncio.create_task(self._ask(name)) for name in self._answers]
         try:
-            await asyncio.gather(*asked)
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
         finally:
             for task in asked:
                 task.cancel()
+        failures = {
+            name: outcome
+            for name, outcome in zip(self._answers, outcomes, strict=True)
+            if isinstance(outcome, BaseException)
+        }
+        if len(failures) == len(self._answers):
+            raise next(iter(failures.values()))
         return CompareAnswer(
             reference=self._reference,
             variants=[answer for answer in self._answers.values() if answer is not None],
+            failed=[self._failed(name, failure) for name, failure in failures.items()],
             not_ready=[
                 NotReady(variant=slot.variant.name, status=slot.status, reason=slot.reason)
                 for slot in self._engine.pool
@@ -46,7 +61,15 @@ class Comparison:
             ],
         )
 
+    def _failed(self, name: str, failure: BaseException) -> FailedVariant:
+        if not isinstance(failure, ServiceError):
+            logger.error("request %s failed for %s", self._request_id, name, exc_info=failure)
+            failure = InternalError(self._request_id)
+        return FailedVariant(variant=name, code=failure.code, message=failure.message)
+
     async def _ask(self, name: str) -> None:
+        # The times of one variant are not those of the request.
+        leave_request()
         answer = await self._engine.recognize(self._request, name, time.perf_counter())
         self._answers[name] = ComparedVariant(
             variant=name, entities=answer.results[0].entities, timing=answer.timing, difference=None

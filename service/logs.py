@@ -34,6 +34,11 @@ def begin_request(request_id: str) -> dict[str, Any]:
     return facts
 
 
+def leave_request() -> None:
+    """What the calling task notes from here on belongs to no request's line."""
+    _facts.set({})
+
+
 def note(**facts: Any) -> None:
     """Add facts to the line that ends the current request; outside of requests, nothing."""
     _facts.get({}).update(facts)

@@ -327,11 +327,20 @@ class NotReady(BaseModel):
     reason: str | None
 
 
+class FailedVariant(BaseModel):
+    """A ready variant that gave no answer; ``code`` and ``message`` are those of its refusal when asked alone."""
+
+    variant: str
+    code: str
+    message: str
+
+
 class CompareAnswer(BaseModel):
     """The answers of every ready variant, and those that could not answer."""
 
     reference: str
     variants: list[ComparedVariant]
+    failed: list[FailedVariant]
     not_ready: list[NotReady]
 
 

@@ -207,7 +207,8 @@ function summarize(result) {
   const said = differing.length === 0 ? "all find the same"
     : `${differing.length} ${differing.length === 1 ? "differs" : "differ"} from ${page.reference}`;
   const asleep = result.not_ready.length ? `, ${result.not_ready.length} not ready` : "";
-  return `${plural(result.variants.length, "variant")} answered${asleep}; ${said}.`;
+  const failed = result.failed.map(({ variant, message }) => ` ${variant} failed: ${message}`).join("");
+  return `${plural(result.variants.length, "variant")} answered${asleep}; ${said}.${failed}`;
 }
 
 async function compare() {

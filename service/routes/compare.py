@@ -22,7 +22,7 @@ router = APIRouter()
     openapi_extra=body_of(CompareRequest),
 )
 async def compare(request: Request) -> Response:
-    """Ask every ready variant the same, and see how each differs from the reference.
+    """Ask every ready variant the same, and see how each differs from the reference. A variant that fails is named.
 
     To callers that accept `text/event-stream`, every variant's answer is an event `answer` as soon as it is there;
     it is sent again when the reference answers later and its differences are known. The last event is `result`.
@@ -38,7 +38,7 @@ async def compare(request: Request) -> Response:
     with ExitStack() as place:
         place.enter_context(engine.admitted())
         place.enter_context(engine.queued(document, *names))
-        comparison = Comparison(engine, names, document)
+        comparison = Comparison(engine, names, document, request.state.request_id)
         # The place in flight is kept until the last variant has answered, however the answers are sent.
         leave = place.pop_all().close
     comparison.answer.add_done_callback(lambda _: leave())

@@ -102,6 +102,31 @@ async def test_a_fault_frees_the_place(services: Services, service: Service) -> 
     await compare(small, {"text": "Nairobi"})
 
 
+async def test_one_variant_that_fails_leaves_the_others_answers(
+    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(input_ids: Any) -> Any:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(service.engine.pool.get("int8").runtime, "logits", broken)
+    answer = await compare(service, {"text": TEXT})
+    assert [entry["variant"] for entry in answer["variants"]] == [name for name in VARIANTS if name != "int8"]
+    assert all(entry["difference"] for entry in answer["variants"])
+    (failed,) = answer["failed"]
+    assert (failed["variant"], failed["code"]) == ("int8", "internal")
+    assert "secret" not in str(answer)
+    assert [record.message.endswith("failed for int8") for record in caplog.records if record.exc_info] == [True]
+
+
+async def test_the_log_does_not_give_one_variant_s_times_for_all(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    await compare(service, {"text": TEXT})
+    facts = vars(caplog.records[-1])
+    assert facts["characters"] == len(TEXT)
+    assert not {"digest", "pieces", "queue_ms", "inference_ms"} & set(facts)
+
+
 def test_each_answer_is_sent_as_it_comes(services: Services, service: Service) -> None:
     """While one variant is held up, the others' answers are there."""
     gate = Gate()
