@@ -86,7 +86,10 @@ class VariantPool:
             while True:
                 asked = self._asked.wait(reload_seconds or None)
                 self._asked.clear()
-                self.refresh(everything=asked)
+                try:
+                    self.refresh(everything=asked)
+                except Exception:
+                    logger.exception("looking for new artefacts failed; what serves goes on, and the next look comes")
 
         threading.Thread(target=work, name="load-variants", daemon=True).start()
 
@@ -141,6 +144,8 @@ class VariantPool:
             self._fail(slot, f"{slot.variant.name} is not in this image: the package {error.name} is not installed")
             logger.warning("%s", slot.reason)
         except Exception:
+            # It may be memory or a disk that are short for a moment: the next look at the folder tries again.
+            slot.seen = None
             self._fail(slot, f"{folder.name} could not be loaded; the log says why")
             logger.exception("%s cannot be served", slot.variant.name)
         else:
@@ -222,9 +227,10 @@ def _freeze() -> None:
 def _signature(folder: Path) -> Signature:
     """How the folder's files look from outside: name, inode, size and time of change in nanoseconds."""
     found: Signature = []
-    for path in sorted(folder.rglob("*")):
-        # A file may vanish between being listed and being looked at.
-        with contextlib.suppress(OSError):
-            stat = path.stat()
-            found.append((path.relative_to(folder).as_posix(), stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    # A file may vanish between being listed and being looked at, and a folder while it is listed.
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.rglob("*")):
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                found.append((path.relative_to(folder).as_posix(), stat.st_ino, stat.st_size, stat.st_mtime_ns))
     return found

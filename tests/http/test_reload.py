@@ -4,9 +4,10 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,6 +15,7 @@ from service.manifest import read_manifest
 from service.pool import VariantPool
 from tests.fakes import FakeRuntimes, Gate, write_artifacts
 from tests.http.conftest import Service, Services
+from tests.http.servers import eventually
 from tests.http.shapes import assert_refused
 
 pytestmark = pytest.mark.anyio
@@ -125,6 +127,48 @@ async def test_a_variant_that_fails_to_load_leaves_the_old_one_serving(
     reloading.engine.pool.refresh()
     assert await digest_that_answers(reloading) == old
     assert "the log says why" in (await variant(reloading))["reason"]
+
+
+async def test_what_failed_for_a_moment_is_tried_again(reloading: Service, folder: Path, tokenizer: Path) -> None:
+    new = rebuild(folder, tokenizer, b"new weights")
+    reloading.runtimes.load_errors["dense"] = MemoryError()
+    reloading.engine.pool.refresh()
+    assert await digest_that_answers(reloading) != new
+    reloading.runtimes.load_errors.clear()
+    reloading.engine.pool.refresh()
+    assert await digest_that_answers(reloading) == new
+    assert (await variant(reloading))["reason"] is None
+
+
+async def test_a_folder_that_vanishes_while_it_is_listed_leaves_the_old_one_serving(
+    reloading: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await digest_that_answers(reloading)
+
+    def vanish(path: Path, pattern: str) -> Iterator[Path]:
+        raise FileNotFoundError(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rglob", vanish)
+        reloading.engine.pool.refresh()
+    assert await digest_that_answers(reloading) == old
+    reloading.engine.pool.refresh()
+    assert (await variant(reloading))["reason"] is None
+
+
+async def test_a_look_that_fails_is_logged_and_not_the_last(
+    folder: Path, tokenizer: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = VariantPool(folder, 1, FakeRuntimes())
+    pool.start()
+    assert eventually(lambda: pool.settled)
+    with monkeypatch.context() as patch:
+        patch.setattr("service.pool._freeze", Mock(side_effect=OSError("odd")))
+        pool.ask_refresh()
+        assert eventually(lambda: "looking for new artefacts failed" in caplog.text)
+    new = rebuild(folder, tokenizer, b"newer weights")
+    pool.ask_refresh()
+    assert eventually(lambda: pool.get("dense").digest == new)
 
 
 async def test_a_variant_that_was_not_there_is_taken_when_it_comes(
