@@ -71,9 +71,14 @@ class Metrics:
         self.tokens.labels(variant).inc(timer.pieces)
 
     def describe(self, slots: Iterable[Slot]) -> None:
-        """Note how the variants stand, before the metrics are read."""
+        """Note how the variants stand, before the metrics are read; of those that are left out there is nothing."""
         for slot in slots:
             name = slot.variant.name
+            if not slot.expected:
+                # It was described while it was not yet known to be left out.
+                for gauge in (self.ready, self.stale, self.resident_bytes):
+                    gauge.remove(name)
+                continue
             self.ready.labels(name).set(slot.status == "ready")
             self.stale.labels(name).set(slot.status == "ready" and slot.reason is not None)
             self.resident_bytes.labels(name).set(slot.resident_bytes or 0)

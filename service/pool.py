@@ -34,11 +34,13 @@ class Slot:
     """One variant's place in the pool. ``seen`` is how its folder looked when it was last read.
 
     ``reason`` says why the variant is not ready, or why it still serves an older artefact than its folder holds.
+    ``expected`` is whether it should be ready: not where the settings or the image leave it out.
     """
 
     variant: Variant
     status: Literal["loading", "ready", "failed"] = "loading"
     reason: str | None = None
+    expected: bool = True
     manifest: Manifest | None = None
     pipeline: Pipeline | None = None
     resident_bytes: int | None = None
@@ -67,7 +69,7 @@ class VariantPool:
         self._load_runtime = load_runtime
         self._slots = {name: Slot(KNOWN_VARIANTS[name]) for name in dict.fromkeys((*VARIANTS, *variants))}
         for name in set(VARIANTS).difference(variants):
-            self._slots[name].status = "failed"
+            self._slots[name].status, self._slots[name].expected = "failed", False
             self._slots[name].reason = f"{name} is not served here, but {', '.join(variants)}"
         self._served = [self._slots[name] for name in variants]
         self._loaded = threading.Event()
@@ -141,6 +143,7 @@ class VariantPool:
             self._fail(slot, str(error).replace(f"{self._artifacts}/", ""))
             logger.error("%s cannot be served: %s", slot.variant.name, error)
         except ModuleNotFoundError as error:
+            slot.expected = slot.pipeline is not None
             self._fail(slot, f"{slot.variant.name} is not in this image: the package {error.name} is not installed")
             logger.warning("%s", slot.reason)
         except Exception:
@@ -151,7 +154,7 @@ class VariantPool:
         else:
             if slot.pipeline is not before:
                 slot.resident_bytes = max(0, psutil.Process().memory_info().rss - memory)
-            slot.status, slot.reason = "ready", None
+            slot.status, slot.reason, slot.expected = "ready", None, True
             logger.info("%s is ready", slot.variant.name, extra={"digest": slot.manifest and slot.manifest.digest})
 
     @staticmethod

@@ -1,10 +1,14 @@
 """GET /metrics and GET /."""
 
+from pathlib import Path
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.pool import VariantPool
 from service.variants import VARIANTS
-from tests.http.conftest import Service
+from tests.fakes import FakeRuntimes
+from tests.http.conftest import Service, Services
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +71,23 @@ async def test_50_unknown_paths_add_one_series(service: Service) -> None:
     for number in range(50):
         await service.get(f"/unknown/{number}")
     assert (await samples(service))["kidogo_requests_total"] == {("unknown", "404", ""): 50}
+
+
+async def test_variants_that_are_left_out_raise_no_alert(services: Services, artifacts: Path) -> None:
+    runtimes = FakeRuntimes(
+        load_errors={
+            "int8": ModuleNotFoundError("No module named 'torch'", name="torch"),
+            "pruned": RuntimeError("no such operator"),
+        }
+    )
+    pool = VariantPool(artifacts, 1, runtimes, ["dense", "int8", "pruned"])
+    service = services.make(pool, runtimes)
+    assert (await samples(service))["kidogo_variant_ready"] == {("dense",): 0, ("int8",): 0, ("pruned",): 0}
+    pool.load()
+    found = await samples(service)
+    assert found["kidogo_variant_ready"] == {("dense",): 1, ("pruned",): 0}
+    for name in ("stale", "resident_bytes"):
+        assert set(found[f"kidogo_variant_{name}"]) == {("dense",), ("pruned",)}
 
 
 async def test_the_documentation_is_a_page(service: Service) -> None:
