@@ -56,9 +56,15 @@ def test_the_quota_of_the_cgroup_caps(monkeypatch: pytest.MonkeyPatch, quota: st
     assert available_cpus() == cpus
 
 
-def test_a_second_variant_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_variant_that_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NER_AGREEMENT_VARIANT", "int8")
     assert Settings().agreement_variant == "int8"
     monkeypatch.setenv("NER_AGREEMENT_VARIANT", "int9")
-    with pytest.raises(ValidationError, match="there is no 'int9'; choose from dense, pruned"):
+    with pytest.raises(ValidationError, match="'int9' is not served here; choose from dense, pruned"):
         Settings()
+    monkeypatch.setenv("NER_AGREEMENT_VARIANT", "int8")
+    monkeypatch.setenv("NER_VARIANTS", "dense,dynamic")
+    with pytest.raises(ValidationError, match="'int8' is not served here; choose from dense, dynamic"):
+        Settings()
+    monkeypatch.setenv("NER_VARIANTS", "dense,int8")
+    assert Settings().agreement_variant == "int8"
