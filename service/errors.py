@@ -4,11 +4,12 @@ ServiceError
 ├── MalformedBody 400          ├── InvalidRequest 422
 ├── Unauthorized 401           ├── ImpossibleWish 422
 ├── NotFound 404               ├── Overloaded 429
-├── UnknownVariant 404         ├── VariantNotReady 503
-├── NoTestData 404             ├── Draining 503
-├── MethodNotAllowed 405       ├── TookTooLong 504
-├── UnsupportedMediaType 415   ├── InternalError 500
-└── TooLarge 413               └── ClientGone 499 (counted, not read)
+├── UnknownVariant 404         ├── UnreadableTestData 500
+├── NoTestData 404             ├── VariantNotReady 503
+├── MethodNotAllowed 405       ├── Draining 503
+├── UnsupportedMediaType 415   ├── TookTooLong 504
+└── TooLarge 413               ├── InternalError 500
+                               └── ClientGone 499 (counted, not read)
 """
 
 from typing import Any, ClassVar
@@ -88,6 +89,10 @@ class InternalError(ServiceError):
 
     def __init__(self, request_id: str):
         super().__init__("The service failed. Its log says why, under this id.", {"request_id": request_id})
+
+
+class UnreadableTestData(ServiceError):
+    status, code = 500, "unreadable_test_data"
 
 
 class VariantNotReady(ServiceError):

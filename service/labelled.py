@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from service.conll import ConllError, Sentence, begins_inside, digest_of_sentences, not_iob2, parse_conll
-from service.errors import InvalidRequest, NoTestData, TooLarge
+from service.errors import InvalidRequest, NoTestData, TooLarge, UnreadableTestData
 from service.schemas import AccuracyRequest
 
 FOLDER = "data"
@@ -48,13 +48,21 @@ class LabelledData:
 
 
 def read_test_split(artifacts: Path, name: str) -> LabelledData:
-    """The test split that the build left beside its artefacts; ``name`` is that of its data. Raises ``NoTestData``."""
+    """The test split that the build left beside its artefacts; ``name`` is that of its data.
+
+    Raises ``NoTestData``, and ``UnreadableTestData`` where there is some.
+    """
     sentences: list[Sentence] = []
     for path in sorted((artifacts / FOLDER).glob("*.conll")):
         try:
             sentences += parse_conll(path.read_text(encoding="utf-8"), path.stem)
         except (OSError, UnicodeDecodeError, ConllError) as error:
-            raise NoTestData(f"{FOLDER}/{path.name}, beside the variants, cannot be read: {error}.") from None
+            # The whole text of an OSError names the path on this machine.
+            problem = error.strerror if isinstance(error, OSError) else error
+            raise UnreadableTestData(
+                f"{FOLDER}/{path.name}, beside the variants, cannot be read: {problem}. Build them again with"
+                " python -m build_models, or send labelled data."
+            ) from error
     if not sentences:
         raise NoTestData(
             f"There is no test split: {FOLDER}/*.conll is missing beside the variants. Build them with"

@@ -169,6 +169,26 @@ async def test_no_test_split(services: Services, service: Service, tmp_path: Pat
     assert (await accuracy(empty, {"conll": SWAHILI})).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"), [(None, "Is a directory"), (b"\xff", "utf-8"), (b"Nairobi\n", "line 1")]
+)
+async def test_a_test_split_that_cannot_be_read(
+    services: Services, service: Service, tmp_path: Path, content: bytes | None, problem: str
+) -> None:
+    path = tmp_path / "data" / "swa.conll"
+    if content is None:
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir()
+        path.write_bytes(content)
+    damaged = services.make(service.engine.pool, service.runtimes, artifacts=tmp_path)
+    response = await accuracy(damaged)
+    message = assert_refused(response, 500, "unreadable_test_data")["message"]
+    assert f"data/swa.conll, beside the variants, cannot be read: " in message
+    assert problem in message
+    assert str(tmp_path) not in response.text
+
+
 async def test_limits(services: Services, service: Service) -> None:
     limits = {"max_accuracy_body_bytes": 2000, "max_document_characters": 100}
     small = services.make(service.engine.pool, service.runtimes, **limits)
