@@ -21,6 +21,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.errors import LoadTestError
+from loadtests.generator import DRAIN_SECONDS
 from loadtests.samples import Sample, write_samples
 from loadtests.service import Service
 from loadtests.texts import draw
@@ -75,6 +76,8 @@ def make_plan(environment: Environment) -> Plan:
 @events.init.add_listener
 def on_init(environment: Environment, **_: Any) -> None:
     options: Any = environment.parsed_options
+    # Otherwise locust ends all requests under way with the test, and those would have no answer for no fault.
+    environment.stop_timeout = environment.stop_timeout or DRAIN_SECONDS
     if isinstance(environment.runner, WorkerRunner):
         environment.runner.register_message("plan", receive)
     elif options.headless:
@@ -114,6 +117,18 @@ def on_test_start(environment: Environment, **_: Any) -> None:
             runner.send_message("plan", asdict(plan.share(len(clients), number)), client)
     else:
         NerUser.session = Session(plan)
+
+
+@events.test_stopping.add_listener
+def on_test_stopping(environment: Environment, **_: Any) -> None:
+    if (session := getattr(NerUser, "session", None)) is not None:
+        session.close()
+
+
+@events.test_stop.add_listener
+def on_test_stop(environment: Environment, **_: Any) -> None:
+    if (session := getattr(NerUser, "session", None)) is not None:
+        session.stop()
 
 
 @events.report_to_master.add_listener

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 import gevent
+from gevent.event import Event
 from locust import FastHttpUser, task
 from locust.exception import StopUser
 
@@ -51,6 +52,16 @@ class Plan:
         return replace(self, rate=rate, seed=f"{self.seed} {process}")
 
 
+@dataclass(eq=False)
+class Request:
+    """A request that a user has taken and that has no sample yet; ``started`` is NaN until it is sent."""
+
+    intended: float
+    variant: str = ""
+    document: int = -1
+    started: float = math.nan
+
+
 class Session:
     """A plan under way in this process. Times are seconds from the end of the warm-up."""
 
@@ -64,7 +75,8 @@ class Session:
         self._zero = time.perf_counter() + plan.warm_up
         self._due = -plan.warm_up
         self._end = math.inf if plan.seconds is None else plan.seconds
-        self._stopped = False
+        self._closed = Event()
+        self._under_way: set[Request] = set()
 
     def now(self) -> float:
         return time.perf_counter() - self._zero
@@ -72,20 +84,63 @@ class Session:
     @property
     def over(self) -> bool:
         """Whether no further request is due."""
-        return self._stopped or self.now() >= self._end
+        return self._closed.is_set() or self.now() >= self._end
+
+    def close(self) -> None:
+        """Let nothing more become due; what is may still be sent and answered."""
+        if not self._closed.is_set():
+            self._end = min(self._end, self.now())
+            self._closed.set()
 
     def stop(self) -> None:
-        """Send nothing more. What was due by now and never sent counts as a sample too."""
-        if self._stopped:
-            return
-        self._stopped = True
-        self._end = min(self._end, self.now())
+        """Close, and give up what is under way: all that was due by then has a sample, whatever became of it."""
+        self.close()
+        now = self.now()
+        for request in sorted(self._under_way, key=lambda request: request.intended):
+            if not math.isnan(request.started):
+                self.finish(request, now, NO_ANSWER)
+            elif request.intended < self._end:
+                self.finish(request, math.nan, UNSENT)
+        self._under_way.clear()
         while self.plan.rate is not None and (due := self._next()) < self._end:
             self.samples.append(Sample("", -1, due, math.nan, math.nan, UNSENT, math.nan, math.nan))
 
+    def take(self, intended: float) -> Request:
+        """A request that is due at ``intended``. From now on it gets a sample, answered or not."""
+        request = Request(intended)
+        self._under_way.add(request)
+        return request
+
+    def send(self, request: Request) -> None:
+        """Wait until it is due and draw what it asks. Raises ``StopUser`` if nothing more is sent then."""
+        self._closed.wait(max(0.0, request.intended - self.now()))
+        if request.intended >= self._end or request not in self._under_way:
+            raise StopUser
+        request.variant, request.document = self.draw()
+        request.started = self.now()
+
+    def finish(
+        self, request: Request, ended: float, outcome: str, queue: float = math.nan, inference: float = math.nan
+    ) -> None:
+        """Keep what became of it, unless it was given up before."""
+        if request in self._under_way:
+            self._under_way.remove(request)
+            self.samples.append(
+                Sample(
+                    variant=request.variant,
+                    document=request.document,
+                    intended=request.intended,
+                    started=request.started,
+                    ended=ended,
+                    outcome=outcome,
+                    queue_ms=queue,
+                    inference_ms=inference,
+                )
+            )
+
     def next_due(self) -> float:
         """When the next request of the open loop is due. Raises ``StopUser`` after the last."""
-        if self._stopped or (due := self._next()) >= self._end:
+        if self._closed.is_set() or (due := self._next()) >= self._end:
             raise StopUser
         return due
 
@@ -119,15 +174,13 @@ class NerUser(FastHttpUser):
     def ask(self) -> None:
         session = self.session
         if session.plan.rate is None:
-            intended = self._free_since
             if session.over:
                 raise StopUser
+            request = session.take(self._free_since)
         else:
-            intended = session.next_due()
-            if (wait := intended - session.now()) > 0:
-                gevent.sleep(wait)
-        variant, document = session.draw()
-        started = session.now()
+            request = session.take(session.next_due())
+        session.send(request)
+        variant, document = request.variant, request.document
         with self.client.post(
             f"/ner?variant={quote(variant)}",
             data=session.bodies[document],  # type: ignore[arg-type] # bytes are what is sent
@@ -143,7 +196,7 @@ class NerUser(FastHttpUser):
                 response.success()
             else:
                 response.failure(outcome)
-        session.samples.append(Sample(variant, document, intended, started, ended, outcome, queue, inference))
+        session.finish(request, ended, outcome, queue, inference)
         if outcome == NO_ANSWER:
             gevent.sleep(PAUSE_SECONDS)
 

@@ -3,7 +3,8 @@
     python -m tests.loadtests.fake_service PORT TOKENIZER [MISBEHAVIOUR]
 
 Misbehaviours begin once the given number of inferences were made: ``lie:200`` finds nothing any more, ``stall:200``
-holds one inference up for a second, ``loading`` never becomes ready, ``failed`` has a variant that cannot be loaded.
+holds one inference up for a second, ``hang:200`` answers nothing any more, ``loading`` never becomes ready, ``failed``
+has a variant that cannot be loaded.
 """
 
 import sys
@@ -43,6 +44,8 @@ class Misbehaving:
             def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
                 if outer.kind == "stall" and outer.fakes.calls == outer.after:
                     threading.Event().wait(1.0)
+                if outer.kind == "hang" and outer.fakes.calls >= outer.after:
+                    threading.Event().wait()
                 logits = inner.logits(input_ids)
                 return logits * 0 if outer.kind == "lie" and outer.fakes.calls > outer.after else logits
 

@@ -5,6 +5,7 @@ import socket
 import statistics
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,23 @@ def test_a_stall_counts_for_every_request_that_was_due_in_it(tokenizer: Path, te
     assert statistics.mean(gaps) == pytest.approx(1 / 40, rel=0.3)
     # Gaps of a Poisson process vary as much as they are long.
     assert statistics.stdev(gaps) / statistics.mean(gaps) == pytest.approx(1, abs=0.3)
+
+
+def test_a_server_that_hangs_leaves_no_request_out(tokenizer: Path, texts: Path, tmp_path: Path) -> None:
+    with serving(tokenizer, "hang:60") as fake:
+        options = ["--variants", "dense", "--rate", "30", "-u", "8", "-r", "8", "-t", "2s", "--stop-timeout", "1"]
+        process = start_locust(
+            *("--headless", "--host", fake.url, "--texts", str(texts), "--samples", str(tmp_path / "samples.csv.gz")),
+            *options,
+        )
+        process.communicate(timeout=60)
+    samples = samples_of(tmp_path / "samples.csv.gz")
+    outcomes = Counter(sample["outcome"] for sample in samples)
+    # All eight users are left waiting, and what was due meanwhile was never sent.
+    assert outcomes["no answer"] == 8
+    assert outcomes["not sent"] > 0
+    due = sorted(float(sample["intended"]) for sample in samples)
+    assert len(due) / due[-1] == pytest.approx(30, rel=0.4)
 
 
 def test_two_workers_share_the_load_and_the_master_keeps_their_samples(fake: Fake, texts: Path, tmp_path: Path) -> None:
