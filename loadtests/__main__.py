@@ -14,7 +14,8 @@ from rich.table import Table
 
 from loadtests.compare import compare
 from loadtests.errors import LoadTestError
-from loadtests.matrix import CLOSED_LOOP, QUICK_RATES, RATES, Matrix, Options, console
+from loadtests.matrix import CLOSED_LOOP, Matrix, Options, console
+from loadtests.rates import QUICK_RATES, RATES
 from loadtests.record import SoakResult, read_record
 from loadtests.samples import WRONG, write_samples
 from loadtests.service import Service, started

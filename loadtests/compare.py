@@ -1,8 +1,9 @@
 """Says what changed between two runs, and whether it is more than noise.
 
 A figure measured in several repetitions has changed by more than noise if every value of one run lies beyond every
-value of the other. Without any change that happens to n and m repetitions once in (n + m choose n) either way: once
-in twenty with three each. Where the chance is greater, the repetitions are too few to tell.
+value of the other. Without any change that happens to n and m repetitions twice in (n + m choose n), once upwards and
+once downwards: one time in ten with three each, one in thirty-five with four. Where the chance is greater than one in
+ten, the repetitions are too few to tell.
 """
 
 import math
@@ -11,10 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadtests.record import MIXED, Record, Spread
-from loadtests.samples import OK
 from loadtests.summary import Row, summarise
 
-CHANCE = 0.05
+CHANCE = 0.1
 """More than noise is what happens by chance this often or less."""
 
 Verdict = Literal["regression", "worse", "better", "noise", "cannot tell", "same"]
@@ -75,7 +75,7 @@ def judge(
     verdict: Verdict
     if not exact and not (after.low > before.high or after.high < before.low):
         verdict = "noise"
-    elif not exact and 1 / math.comb(len(before.values) + len(after.values), len(after.values)) > CHANCE:
+    elif not exact and 2 / math.comb(len(before.values) + len(after.values), len(after.values)) > CHANCE:
         verdict = "cannot tell"
     elif grew == higher_is_better:
         verdict = "better"
@@ -94,7 +94,7 @@ def _figures(
         ("p50 ms, single stream", first.service.p50, second.service.p50, False, False),
         ("p99 ms, single stream", first.service.p99, second.service.p99, False, False),
         ("inference p50 ms", first.inference.p50, second.inference.p50, False, False),
-        ("failed requests", _one(_failures(first)), _one(_failures(second)), False, True),
+        ("failed requests", first.failures, second.failures, False, False),
     ]
     if first.subject != MIXED:
         facts = (before.variants[first.subject], after.variants[first.subject])
@@ -105,11 +105,6 @@ def _figures(
     for name, one, other, higher_is_better, exact in pairs:
         if one is not None and other is not None:
             yield name, one, other, higher_is_better, exact
-
-
-def _failures(row: Row) -> int:
-    """Requests that were neither answered rightly nor refused for too much load, which the search for the bound is."""
-    return sum(count for outcome, count in row.outcomes.items() if outcome not in (OK, "status 429"))
 
 
 def _one(value: float | None) -> Spread | None:

@@ -16,6 +16,7 @@ import psutil
 from rich.console import Console
 
 from loadtests.generator import Generator, Stretch
+from loadtests.rates import RATES, Grid
 from loadtests.record import MIXED, Cell, Pattern, Record, Settings, Times, facts_of, measured, times_by_variant
 from loadtests.samples import Sample
 from loadtests.service import Service
@@ -24,13 +25,9 @@ from loadtests.traffic import POOL_USERS, Plan
 
 console = Console(stderr=True)
 
+
 CLOSED_LOOP = (1, 2, 4, 8, 16)
 """Users of the closed loops; one is the single stream."""
-
-RATES = (0.25, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.3, 1.5)
-"""Rates of the open loop, as shares of the best throughput of the first repetition's closed loops."""
-
-QUICK_RATES = (0.4, 0.6, 0.8, 1.0, 1.2)
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Options:
     bound_ms: float = 250.0
     repetitions: int = 3
     users: tuple[int, ...] = CLOSED_LOOP
-    rates: tuple[float, ...] = RATES
+    rates: Grid = RATES
     seconds: float = 10.0
     warm_up: float = 2.0
     long_share: float = 0.0
@@ -96,7 +93,6 @@ class Matrix:
         if len(subjects) > 1:
             subjects[MIXED] = options.variants
         order = random.Random(options.seed)
-        capacities: dict[str, float] = {}
         for repetition in range(1, options.repetitions + 1):
             for subject in order.sample(list(subjects), len(subjects)):
 
@@ -118,15 +114,14 @@ class Matrix:
                 for users in options.users:
                     closed.append(put("closed", users))
                     yield closed[-1]
-                capacity = capacities.setdefault(subject, max(cell.throughput for cell in closed))
-                yield from self._open_loop(put, capacity)
+                yield from self._open_loop(put, max(cell.throughput for cell in closed))
 
     def _open_loop(self, put: Callable[[Pattern, float], Cell], capacity: float) -> Iterator[Cell]:
         """Rising rates until the bound is broken, or no answer came in the closed loops to set a rate by."""
         if not capacity:
             return
-        for share in self.options.rates:
-            cell = put("open", float(f"{share * capacity:.3g}"))
+        for rate in self.options.rates.around(capacity):
+            cell = put("open", rate)
             yield cell
             if not cell.within(self.options.bound_ms):
                 return

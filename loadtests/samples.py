@@ -10,6 +10,7 @@ OK = "ok"
 WRONG = "wrong answer"
 NO_ANSWER = "no answer"
 UNSENT = "not sent"
+REFUSED = "status 429"
 
 
 class Sample(NamedTuple):

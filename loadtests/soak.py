@@ -15,13 +15,12 @@ import gevent
 
 from loadtests.generator import Generator
 from loadtests.record import SoakResult, Times, measured, slope_per_minute
-from loadtests.samples import OK, Sample
+from loadtests.samples import OK, REFUSED, Sample
 from loadtests.service import Service
 from loadtests.texts import draw
 from loadtests.traffic import POOL_USERS, Plan
 
 MEMORY = "process_resident_memory_bytes"
-REFUSED = "status 429"
 
 LEAST_SECONDS_FOR_MEMORY = 120
 """The slope of a shorter soak is told and not judged."""

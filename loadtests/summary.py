@@ -5,7 +5,7 @@ from collections import Counter
 from pydantic import BaseModel, ConfigDict
 
 from loadtests.record import Cell, Percentiles, Record, Spread, spread
-from loadtests.samples import OK
+from loadtests.samples import OK, REFUSED
 
 STEADY_SHARE = 0.7
 """The part of the best rate at which steadiness (p99 over p50) is read."""
@@ -38,7 +38,8 @@ class Row(BaseModel):
     """One variant, or all at once. ``best_rate`` is the headline: requests a second inside the bound, open loop.
 
     ``response`` and ``service`` are of the single stream; where none was measured, as for the mixed load, of the
-    closed loop with the fewest users.
+    closed loop with the fewest users. ``failures`` counts requests that were neither answered rightly nor refused for
+    too much load, which the search for the bound is.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -53,6 +54,7 @@ class Row(BaseModel):
     inference: PercentileSpreads
     steady: Steady | None
     outcomes: dict[str, int]
+    failures: Spread | None
     generator_cpu_share: float
     cost_per_million: float | None
 
@@ -92,9 +94,19 @@ def _row(record: Record, subject: str) -> Row:
         inference=spreads(closed[fewest], "inference"),
         steady=_steady(record, subject, best_rate),
         outcomes={OK: outcomes.pop(OK, 0), **dict(sorted(outcomes.items()))},
+        failures=_failures(cells),
         generator_cpu_share=max(cell.generator_cpu_share for cell in cells),
         cost_per_million=price / 3600 / best_rate.median * 1e6 if price and best_rate and best_rate.median else None,
     )
+
+
+def _failures(cells: list[Cell]) -> Spread | None:
+    failures = dict.fromkeys((cell.repetition for cell in cells), 0)
+    for cell in cells:
+        failures[cell.repetition] += sum(
+            count for outcome, count in cell.outcomes.items() if outcome not in (OK, REFUSED)
+        )
+    return Spread.of(list(failures.values()))
 
 
 def _best_throughput(closed: dict[float, list[Cell]]) -> Spread | None:

@@ -27,7 +27,11 @@ def spread(*values: float) -> Spread:
         ([10, 11, 12], [7, 8, 9], True, "regression"),
         ([10, 10.1, 10.2], [10.3, 10.4, 10.5], False, "worse"),
         ([10, 11], [20, 21], False, "cannot tell"),
+        ([10, 11, 12, 13], [14, 15, 16, 17], False, "regression"),
         ([0, 0, 0], [5, 6, 7], False, "regression"),
+        # One request that failed once.
+        ([0, 0, 0], [0, 0, 1], False, "same"),
+        ([0, 0, 0], [0, 1, 1], False, "noise"),
     ],
 )
 def test_a_change_is_judged(before: list[float], after: list[float], higher_is_better: bool, verdict: str) -> None:
@@ -66,6 +70,21 @@ def test_the_command_fails_on_a_regression_over_the_limit(quick: Outcome, tmp_pa
     assert "regression" in worse.stdout
     assert command(before, after, "--limit", "1000").returncode == 0
     assert command(after, before).returncode == 0
+
+
+def test_failed_requests_are_counted_by_repetition(quick: Outcome) -> None:
+    record = slower(read_record(quick.folder / "report.json"), 1)
+    content = record.model_dump()
+    content["cells"][0]["outcomes"]["no answer"] = 1
+    comparison = compare(record, Record.model_validate(content), 0.0)
+    (change,) = (
+        change
+        for change in comparison.changes
+        if (change.subject, change.figure) == (content["cells"][0]["subject"], "failed requests")
+    )
+    assert sum(change.after.values) == 1
+    assert len(change.after.values) == 3
+    assert not comparison.regressed
 
 
 def test_it_says_what_makes_runs_hard_to_compare(quick: Outcome) -> None:

@@ -1,12 +1,14 @@
 """Texts, percentiles, spreads and fronts: what needs no server."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from loadtests.errors import LoadTestError
+from loadtests.rates import RATES
 from loadtests.record import Cell, Percentiles, Spread, Times, best_rate, measured, slope_per_minute
 from loadtests.samples import OK, Sample
 from loadtests.summary import pareto
@@ -100,6 +102,14 @@ def test_the_best_rate_is_the_last_before_the_bound_breaks() -> None:
     assert best_rate([cell(10, 50), cell(20, 90), cell(30, 300), cell(40, 80)], 100) == 20
     assert best_rate([cell(10, 50), cell(20, 90, {OK: 9, "status 429": 1})], 100) == 10
     assert best_rate([cell(10, 101)], 100) == 0
+
+
+def test_the_rates_of_all_runs_lie_on_one_grid() -> None:
+    slow, fast = RATES.around(40), RATES.around(47)
+    assert slow[0] >= 10 > slow[0] / 1.1
+    assert slow[-1] >= 60 > slow[-1] / 1.1
+    assert [rate for rate in slow if rate >= fast[0]] == [rate for rate in fast if rate <= slow[-1]]
+    assert [after / before for before, after in pairwise(slow)] == pytest.approx([1.1] * (len(slow) - 1), rel=1e-3)
 
 
 def test_a_spread_needs_every_repetition() -> None:
