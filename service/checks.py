@@ -1,7 +1,8 @@
 """Checks of accuracy under way: one at a time, beside the requests and behind them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from service.accuracy import Contender, check
 from service.engine import Engine
@@ -48,13 +49,31 @@ class Check:
 
 
 class Checks:
-    """Keeps a second check out while one is running."""
+    """Keeps a second check out while one is running, or its data is being read."""
 
     def __init__(self) -> None:
         self._running: Check | None = None
+        self._prepared: str | None = None
 
-    def refuse_if_running(self) -> None:
-        """Raises ``Overloaded``."""
+    @contextmanager
+    def place(self, variant: str) -> Iterator[None]:
+        """Hold the one place while a check is prepared: labelled data takes memory before its check starts. Raises
+        ``Overloaded`` if the place is taken.
+        """
+        self._refuse_if_taken()
+        self._prepared = variant
+        try:
+            yield
+        finally:
+            self._prepared = None
+
+    def _refuse_if_taken(self) -> None:
+        if self._prepared is not None:
+            raise Overloaded(
+                f"The data for a check of {self._prepared} is being read, and one runs at a time. Try again later.",
+                {"variant": self._prepared},
+                {"Retry-After": "5"},
+            )
         if self._running is not None and not self._running.answer.done():
             progress = self._running.progress
             raise Overloaded(
@@ -65,7 +84,6 @@ class Checks:
             )
 
     def start(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData) -> Check:
-        """Begin a check. Raises ``Overloaded`` if one is running."""
-        self.refuse_if_running()
+        """Begin a check, in the place that is held for it."""
         self._running = Check(engine, variant, reference, data)
         return self._running

@@ -41,14 +41,11 @@ async def accuracy(
     checks: Checks = request.app.state.checks
     if "variant" not in request.query_params:
         variant = engine.pool.default
-    async with engine.reading():
-        contender = Contender(variant, engine.pool.get(variant))
-        reference = Contender(engine.pool.reference, engine.pool.get(engine.pool.reference))
-        request.state.variant = variant
-        checks.refuse_if_running()
-        body = await read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
+    contender = Contender(variant, engine.pool.get(variant))
+    reference = Contender(engine.pool.reference, engine.pool.get(engine.pool.reference))
+    request.state.variant = variant
 
-    def read() -> LabelledData:
+    def read(body: AccuracyRequest) -> LabelledData:
         if body.conll is None and body.examples is None:
             names = {slot.variant.name: slot.manifest.data.name for slot in engine.pool if slot.manifest}
             data = read_test_split(engine.settings.artifacts, names[variant])
@@ -57,9 +54,12 @@ async def accuracy(
             data = read_request(body, language, contender.pipeline.scheme.labels, most)
         return data.select(language, limit)
 
-    # Labelled data may be megabytes: other requests go on meanwhile.
-    data = await asyncio.to_thread(read)
-    check = checks.start(engine, contender, reference, data)
+    with checks.place(variant):
+        async with engine.reading():
+            body = await read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
+        # Labelled data may be megabytes: other requests go on meanwhile.
+        data = await asyncio.to_thread(read, body)
+        check = checks.start(engine, contender, reference, data)
     if wants_events(request):
         return stream(request, check.events())
     answer = await unless_gone(request, check.answer)

@@ -12,7 +12,7 @@ import pytest
 
 from service.conll import parse_conll, to_conll
 from tests.http.conftest import Service, Services
-from tests.http.servers import served
+from tests.http.servers import connection, eventually, head, served
 from tests.http.shapes import assert_refused
 from tests.http.streams import events
 
@@ -208,6 +208,26 @@ async def test_one_check_runs_at_a_time(checked: Service) -> None:
         assert response.headers["retry-after"]
         gate.open()
         assert (await first).status_code == 200
+    assert (await accuracy(checked)).status_code == 200
+
+
+def test_only_one_body_is_read_at_a_time(checked: Service) -> None:
+    with served(checked.front) as port:
+
+        def status() -> int:
+            return httpx.post(f"http://127.0.0.1:{port}/accuracy", json={"conll": SWAHILI}).status_code
+
+        with connection(port) as client:
+            client.sendall(head("Content-Length: 1000").replace(b"/ner", b"/accuracy") + b'{"conll": "')
+            assert eventually(lambda: status() == 429)
+            assert_refused(httpx.post(f"http://127.0.0.1:{port}/accuracy", json={}), 429, "overloaded")
+            assert httpx.post(f"http://127.0.0.1:{port}/ner", json={"text": "leo"}).status_code == 200
+        assert eventually(lambda: status() == 200), "who has left holds no place"
+
+
+async def test_refused_data_leaves_the_place(checked: Service) -> None:
+    assert_refused(await accuracy(checked, {"conll": "Rais\n"}), 422, "invalid_request")
+    assert_refused(await accuracy(checked, {"conl": "Rais\n"}), 422, "invalid_request")
     assert (await accuracy(checked)).status_code == 200
 
 
