@@ -7,7 +7,9 @@ build's test split is the one in the manifest.
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,8 @@ from service.schemas import (
     ScoresAnswer,
 )
 from service.scoring import Counts
+
+T = TypeVar("T")
 
 MODE = "strict IOB2, as seqeval counts with mode='strict' and scheme=IOB2"
 MOST_SHOWN = 10
@@ -67,6 +71,9 @@ def check(
         advance()
         yield
     tally = yield from _Tally.of(data.sentences, ours, theirs)
+    scores = yield from tally.scores(VARIANT)
+    reference_scores = yield from tally.scores(REFERENCE)
+    difference = yield from tally.differences()
     differing = [place for place, pair in enumerate(zip(ours, theirs, strict=True)) if pair[0] != pair[1]]
     words = list(zip(chain.from_iterable(ours), chain.from_iterable(theirs), strict=True))
     return AccuracyAnswer(
@@ -74,9 +81,9 @@ def check(
         mode=MODE,
         data=CheckedData(name=data.name, digest=data.digest),
         examples=len(data.sentences),
-        **tally.scores(VARIANT).model_dump(),
-        reference=ReferenceAnswer(variant=reference.name, **tally.scores(REFERENCE).model_dump()),
-        difference=tally.differences(),
+        **scores.model_dump(),
+        reference=ReferenceAnswer(variant=reference.name, **reference_scores.model_dump()),
+        difference=difference,
         agreement=AgreementAnswer(
             f1=tally.counts(AGREEMENT, 0).f1,
             words=sum(mine == other for mine, other in words) / len(words),
@@ -159,12 +166,9 @@ class _Tally:
             ),
         )
 
-    def scores(self, comparison: int) -> ScoresAnswer:
-        return ScoresAnswer(
-            **self.score(comparison, 0).model_dump(),
-            labels={name: self.score(comparison, place) for place, name in enumerate(self.labels, 1)},
-            languages={name: self.score(comparison, place) for place, name in self._of_languages()},
-        )
+    def scores(self, comparison: int) -> Generator[None, None, ScoresAnswer]:
+        overall, labels, languages = yield from self._of_groups(partial(self.score, comparison))
+        return ScoresAnswer(**overall.model_dump(), labels=labels, languages=languages)
 
     def difference(self, group: int) -> DifferenceAnswer:
         """F1 of the variant less that of the reference; the interval is of differences on the same resamples."""
@@ -175,12 +179,18 @@ class _Tally:
             interval=interval(f1[:, VARIANT] - f1[:, REFERENCE]),
         )
 
-    def differences(self) -> DifferencesAnswer:
-        return DifferencesAnswer(
-            **self.difference(0).model_dump(),
-            labels={name: self.difference(place) for place, name in enumerate(self.labels, 1)},
-            languages={name: self.difference(place) for place, name in self._of_languages()},
-        )
+    def differences(self) -> Generator[None, None, DifferencesAnswer]:
+        overall, labels, languages = yield from self._of_groups(self.difference)
+        return DifferencesAnswer(**overall.model_dump(), labels=labels, languages=languages)
 
-    def _of_languages(self) -> enumerate[str]:
-        return enumerate(self.languages, 1 + len(self.labels))
+    def _of_groups(self, answer: Callable[[int], T]) -> Generator[None, None, tuple[T, dict[str, T], dict[str, T]]]:
+        """An answer overall, for each label and for each language, yielding between them: intervals take a while."""
+        overall = answer(0)
+        named: list[dict[str, T]] = [{}, {}]
+        place = 1
+        for names, answers in zip((self.labels, self.languages), named, strict=True):
+            for name in names:
+                yield
+                answers[name] = answer(place)
+                place += 1
+        return overall, named[0], named[1]

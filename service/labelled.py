@@ -12,6 +12,12 @@ from service.schemas import AccuracyRequest
 FOLDER = "data"
 """Beside the variants in the folder of artefacts: ``<language>.conll``, the test split of the build."""
 
+MOST_LANGUAGES = 50
+"""Of a caller's data: each has scores and intervals of its own, which take time and memory."""
+
+MOST_NAMED = 20
+"""Languages that a refusal lists."""
+
 
 @dataclass(frozen=True)
 class LabelledData:
@@ -32,7 +38,7 @@ class LabelledData:
             chosen = [sentence._replace(language=sentence.language or language) for sentence in chosen]
             chosen = [sentence for sentence in chosen if sentence.language == language]
             if not chosen:
-                there = sorted({sentence.language for sentence in self.sentences})
+                there = sorted({sentence.language for sentence in self.sentences})[:MOST_NAMED]
                 raise InvalidRequest(
                     f"language: the data has no sentence in {language[:20]!r}; it has {', '.join(there)}.",
                     {"languages": there},
@@ -92,6 +98,12 @@ def read_request(
     sentences = [sentence for sentence in sentences if sentence.words]
     if not sentences:
         raise InvalidRequest("The data holds no sentence. Send at least one with its labels.")
+    languages = len({sentence.language for sentence in sentences})
+    if languages > MOST_LANGUAGES:
+        raise InvalidRequest(
+            f"The examples are in {languages:,} languages, more than the {MOST_LANGUAGES} of one check.",
+            {"languages": languages, "max_languages": MOST_LANGUAGES},
+        )
     _check_labels(sentences, labels)
     for number, sentence in enumerate(sentences):
         characters = sum(map(len, sentence.words)) + len(sentence.words) - 1

@@ -211,6 +211,21 @@ async def test_one_check_runs_at_a_time(checked: Service) -> None:
     assert (await accuracy(checked)).status_code == 200
 
 
+def of_languages(count: int) -> dict[str, Any]:
+    return {"examples": [{"tokens": ["Kano"], "labels": ["B-LOC"], "language": f"l{n}"} for n in range(count)]}
+
+
+async def test_languages_are_bounded(checked: Service) -> None:
+    """Each has its own counts for every sentence: 10,000 of them took gigabytes."""
+    error = assert_refused(await accuracy(checked, of_languages(10_000)), 422, "invalid_request")
+    assert error["details"] == {"languages": 10_000, "max_languages": 50}
+    answer = (await accuracy(checked, of_languages(50), variant="pruned")).json()
+    assert set(answer["languages"]) == set(answer["difference"]["languages"]) == {f"l{n}" for n in range(50)}
+    assert {scores["f1"] for scores in answer["languages"].values()} == {1}
+    refused = await accuracy(checked, of_languages(50), language="fon")
+    assert len(assert_refused(refused, 422, "invalid_request")["details"]["languages"]) == 20
+
+
 def test_only_one_body_is_read_at_a_time(checked: Service) -> None:
     with served(checked.front) as port:
 
