@@ -184,7 +184,7 @@ async def test_a_test_split_that_cannot_be_read(
     damaged = services.make(service.engine.pool, service.runtimes, artifacts=tmp_path)
     response = await accuracy(damaged)
     message = assert_refused(response, 500, "unreadable_test_data")["message"]
-    assert f"data/swa.conll, beside the variants, cannot be read: " in message
+    assert "data/swa.conll, beside the variants, cannot be read: " in message
     assert problem in message
     assert str(tmp_path) not in response.text
 
