@@ -1,5 +1,8 @@
-"""Two replicas behind a real nginx with the configuration of ``deploy/``: one goes away and nobody notices."""
+"""Two replicas behind a real nginx with the configuration of ``deploy/``: one goes away and nobody notices, both are
+full and everybody is told so.
+"""
 
+import re
 import shutil
 import signal
 import socket
@@ -13,9 +16,12 @@ import httpx
 import psutil
 import pytest
 
+from service.settings import Settings
 from tests.e2e.load import load
 from tests.e2e.servers import ROOT, Server, serving
+from tests.http.shapes import assert_refused
 
+NGINX_SITE = ROOT / "deploy" / "nginx" / "kidogo.conf"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
@@ -26,7 +32,7 @@ def balanced(replicas: list[Server], folder: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     folder.mkdir()
-    site = (ROOT / "deploy" / "nginx" / "kidogo.conf").read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
+    site = NGINX_SITE.read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
     for number, replica in enumerate(replicas, 1):
         site = site.replace(f"replica-{number}:3000", replica.url.removeprefix("http://"))
     assert "replica-" not in site
@@ -66,7 +72,10 @@ def terminate(server: Server) -> None:
     server.process.send_signal(signal.SIGTERM)
 
 
-@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+
+
+@needs_nginx
 @pytest.mark.parametrize("end", [kill, terminate])
 def test_a_replica_that_goes_away_under_load_costs_no_request(artifacts: Path, tmp_path: Path, end: object) -> None:
     assert callable(end)
@@ -88,4 +97,40 @@ def test_a_replica_that_goes_away_under_load_costs_no_request(artifacts: Path, t
         assert len(answers.answered) > before + 20
         assert not answers.lost
         assert answers.statuses() == {200}
-        assert httpx.get(f"{url}/metrics").status_code == 404
+        assert_refused(httpx.get(f"{url}/metrics"), 404, "not_found")
+
+
+@needs_nginx
+def test_refusals_of_full_replicas_and_of_nginx_have_the_service_s_shape(artifacts: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts / "dense", tmp_path / "artifacts" / "dense")
+    with ExitStack() as stack:
+        replicas = [
+            stack.enter_context(serving(tmp_path / "artifacts", tmp_path / f"log{number}", NER_MAX_IN_FLIGHT="1"))
+            for number in range(2)
+        ]
+        url = stack.enter_context(balanced(replicas, tmp_path / "nginx"))
+        with load(url, ["dense"] * 8) as answers:
+            time.sleep(2)
+            for _ in range(20):
+                assert httpx.get(f"{url}/variants").status_code == 200
+                missing = httpx.post(f"{url}/ner", params={"variant": "int8"}, json={"text": "Nairobi"})
+                assert missing.json()["error"]["code"] in ("variant_not_ready", "overloaded")
+        assert not answers.lost
+        assert answers.statuses() == {200, 429}
+        for response in answers.answered:
+            if response.status_code == 429:
+                assert_refused(response, 429, "overloaded")
+                assert int(response.headers["retry-after"]) > 0
+        assert_refused(httpx.post(f"{url}/ner", content=b" " * (8 * 2**20 + 1)), 413, "too_large")
+        for replica in replicas:
+            kill(replica)
+        lost = httpx.post(f"{url}/ner", json={"text": "Nairobi"})
+        assert_refused(lost, 502, "no_replica")
+        assert lost.headers["retry-after"] == "5"
+
+
+def test_nginx_waits_longer_than_the_service() -> None:
+    waits = re.findall(r"proxy_read_timeout (\d+)s", NGINX_SITE.read_text())
+    everything, accuracy = map(int, waits)
+    assert Settings().timeout_seconds < everything < Settings().timeout_seconds + 30
+    assert accuracy > Settings().accuracy_timeout_seconds
