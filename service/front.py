@@ -16,7 +16,7 @@ from service.logs import begin_request, logger
 from service.security import PROBES, authorize, protect
 from service.tracing import request_span
 
-SYSTEM_PATHS = (*PROBES, "/metrics", "/schema.json")
+SYSTEM_PATHS = (*PROBES, "/healthz", "/metrics", "/schema.json")
 """BentoML has routes of its own for these, which answer in other shapes."""
 
 REQUEST_ID = "X-Request-Id"

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from service.errors import Unauthorized
 from service.settings import Settings
 
-PROBES = frozenset({"/livez", "/healthz", "/readyz"})
+PROBES = frozenset({"/livez", "/readyz"})
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -15,9 +15,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-# The pages have their scripts and styles inside them, or from here.
+# Swagger UI styles its elements one by one.
 _PAGE_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"

@@ -114,7 +114,7 @@ async def test_every_answer_carries_the_security_headers(service: Service) -> No
 
 async def test_only_pages_may_run_scripts_and_only_from_here(service: Service) -> None:
     page = (await service.get("/docs")).headers["content-security-policy"]
-    assert "default-src 'self'" in page
+    assert "default-src 'self'; script-src 'self';" in page
     assert "http" not in page
     for path in ("/variants", "/docs/swagger-ui.css"):
         assert (await service.get(path)).headers["content-security-policy"].startswith("default-src 'none'")
