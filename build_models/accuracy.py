@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from build_models.errors import BuildError, DataError
-from build_models.evaluate import open_pipeline
+from build_models.evaluate import open_artifact
 from build_models.progress import console, progress
 from service.accuracy import Contender, check
 from service.errors import ServiceError
 from service.labelled import LabelledData, read_request, read_test_split
-from service.manifest import ArtifactError, Manifest, read_manifest
+from service.manifest import ArtifactError, Manifest
 from service.pipeline import run_to_end
 from service.schemas import AccuracyAnswer, AccuracyRequest
 from service.settings import Settings, available_cpus
@@ -43,10 +43,7 @@ def check_variants(
 
 
 def _open(artifacts: Path, name: str) -> tuple[Contender, Manifest]:
-    manifest = read_manifest(artifacts / name)
-    pipeline = open_pipeline(
-        artifacts / name, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, available_cpus()
-    )
+    manifest, pipeline = open_artifact(artifacts / name, available_cpus())
     return Contender(name, pipeline), manifest
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from build_models.progress import progress
 from service.conll import Sentence
-from service.manifest import Scores
+from service.manifest import Manifest, Scores, read_manifest
 from service.pipeline import Encoder, Pipeline, label_sentences
 from service.runtimes import load_runtime
 from service.scoring import score
@@ -20,6 +20,14 @@ def open_pipeline(
     folder: Path, runtime: Runtime, labels: Sequence[str], max_length: int, overlap: int, threads: int
 ) -> Pipeline:
     return Pipeline(load_runtime(runtime, folder, threads), Encoder.from_folder(folder, max_length, overlap), labels)
+
+
+def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:
+    """A finished artefact, as its manifest says. Raises ``ArtifactError``."""
+    manifest = read_manifest(folder)
+    return manifest, open_pipeline(
+        folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads
+    )
 
 
 def evaluate(

@@ -12,42 +12,35 @@ last line is one JSON record.
 
 import argparse
 import concurrent.futures
-import contextlib
-import http.client
 import json
-import os
 import random
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import time
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from servers import ROOT, free_port, server
 from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
 
 from build_models.base import SHAPES, train_tokenizer
 from build_models.build import build
 from build_models.data import load_data
-from build_models.evaluate import open_pipeline
+from build_models.evaluate import open_artifact
 from build_models.settings import BuildSettings, FinetuneSettings
 from loadtests.record import read_record
 from loadtests.summary import summarise
 from loadtests.texts import draw
-from service.manifest import read_manifest
 from service.pipeline import Pipeline, Timer, run_to_end
 from service.settings import available_cpus
 from service.variants import KNOWN_VARIANTS
 
-ROOT = Path(__file__).parent.parent
 PIECES = 70_006
 VARIANTS = ("dense-torch", "dense", "distilled", "int8", "dynamic", "distilled-dynamic")
-START_SECONDS = 180
 SEED = 1
 
 
@@ -122,9 +115,7 @@ def measure_in_process(artifacts: Path, variant: str, texts: Sequence[str], seco
 
 
 def load(artifacts: Path, variant: str, threads: int) -> Pipeline:
-    folder = artifacts / variant
-    manifest = read_manifest(folder)
-    return open_pipeline(folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads)
+    return open_artifact(artifacts / variant, threads)[1]
 
 
 def read(pipeline: Pipeline, texts: Sequence[str], most_seconds: float = 60.0) -> list[float]:
@@ -138,51 +129,6 @@ def read(pipeline: Pipeline, texts: Sequence[str], most_seconds: float = 60.0) -
         if time.perf_counter() - began > most_seconds:
             break
     return times
-
-
-@contextlib.contextmanager
-def server(command: Sequence[str], port: int, log: Path, **environment: str) -> Iterator[None]:
-    """A server in a process group of its own until the block ends. Raises ``SystemExit`` if it does not answer."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **environment},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"{' '.join(command)} did not start: see {log}")
-            time.sleep(0.5)
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def measure_served(contender: str, variant: str, port: int, out: Path, options: Sequence[str]) -> Figures:

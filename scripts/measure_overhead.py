@@ -11,44 +11,21 @@ import http.client
 import json
 import os
 import random
-import socket
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+from servers import free_port, server
+
 from build_models.data import read_conll
-from build_models.evaluate import open_pipeline
-from service.manifest import read_manifest
+from build_models.evaluate import open_artifact
 from service.pipeline import Pipeline, Timer, run_to_end
 from service.settings import available_cpus
-
-ROOT = Path(__file__).parent.parent
 
 
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_ready(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.2)
-    raise SystemExit("the server did not become ready")
 
 
 def measure(port: int, pipeline: Pipeline, variant: str, texts: list[str]) -> dict[str, list[float]]:
@@ -72,10 +49,8 @@ def main() -> None:
     parser.add_argument("--variant", default="dynamic")
     parser.add_argument("--texts", type=int, default=300)
     arguments = parser.parse_args()
-    folder = arguments.artifacts / arguments.variant
-    manifest = read_manifest(folder)
     threads = available_cpus()
-    pipeline = open_pipeline(folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads)
+    manifest, pipeline = open_artifact(arguments.artifacts / arguments.variant, threads)
     sentences = [
         " ".join(sentence.words)
         for path in sorted((arguments.artifacts / "data").glob("*.conll"))
@@ -83,16 +58,10 @@ def main() -> None:
     ]
     texts = random.Random(0).choices(sentences, k=arguments.texts + 50)
     port = free_port()
-    environment = {**os.environ, "NER_ARTIFACTS": str(arguments.artifacts.resolve())}
     command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_until_ready(port, server)
+    with server(command, port, Path(os.devnull), NER_ARTIFACTS=str(arguments.artifacts.resolve())):
         measure(port, pipeline, arguments.variant, texts[:50])
         rounds = [measure(port, pipeline, arguments.variant, texts[50:]) for _ in range(3)]
-    finally:
-        server.terminate()
-        server.wait(60)
     differences = []
     for number, times in enumerate(rounds, 1):
         median = {name: statistics.median(values) for name, values in times.items()}

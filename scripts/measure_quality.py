@@ -12,9 +12,8 @@ import re
 from pathlib import Path
 
 from build_models.data import read_conll
-from build_models.evaluate import evaluate, open_pipeline
+from build_models.evaluate import evaluate, open_artifact
 from service.conll import Sentence
-from service.manifest import read_manifest
 from service.pipeline import Pipeline, Timer, run_to_end
 from service.settings import available_cpus
 from service.variants import VARIANTS
@@ -63,11 +62,7 @@ def main() -> None:
             dev += read_conll(arguments.masakhaner / language / "dev.txt", language)
     record = {}
     for name in VARIANTS:
-        folder = arguments.artifacts / name
-        manifest = read_manifest(folder)
-        pipeline = open_pipeline(
-            folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, available_cpus()
-        )
+        manifest, pipeline = open_artifact(arguments.artifacts / name, available_cpus())
         correct, predicted, gold = well_known(pipeline)
         scores = evaluate(pipeline, dev, name) if dev else None
         record[name] = {
