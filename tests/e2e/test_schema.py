@@ -14,7 +14,7 @@ COMMAND = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT /
 
 @pytest.mark.parametrize(
     ("examples", "at_least"),
-    [(5, 200), pytest.param(2500, 10_000, marks=pytest.mark.slow)],
+    [(5, 200), pytest.param(3400, 10_000, marks=pytest.mark.slow)],
     ids=["few", "ten thousand"],
 )
 def test_made_up_requests(server: Server, tmp_path: Path, examples: int, at_least: int) -> None:
