@@ -17,7 +17,7 @@ from rich.console import Console
 
 from loadtests.generator import Generator, Stretch
 from loadtests.rates import RATES, Grid
-from loadtests.record import MIXED, Cell, Pattern, Record, Settings, Times, facts_of, measured, times_by_variant
+from loadtests.record import MIXED, Cell, Pattern, Record, Settings, Times, drift, facts_of, measured, times_by_variant
 from loadtests.samples import Sample
 from loadtests.service import Service
 from loadtests.texts import Documents, draw
@@ -186,6 +186,7 @@ def summarise(
         generator_cpu_share=round(stretch.cpu_share, 4),
         server_cpus=server_cpus,
         server_gone=stretch.server_gone,
+        drift_ms=drift(right),
     )
 
 

@@ -51,8 +51,8 @@ def latency_against_rate(record: Record) -> str:
         points = []
         for rate, cells in record.select(subject, "open").items():
             responses = [cell.times.response for cell in cells if cell.times.response]
-            if responses:
-                tails = [response.p99 for response in responses]
+            tails = [tail for response in responses if (tail := response.shown("p99")) is not None]
+            if tails:
                 medians = [response.p50 for response in responses]
                 points.append((rate, np.median(tails), min(tails), max(tails), np.median(medians)))
         if not points:

@@ -22,6 +22,7 @@ class PercentileSpreads(BaseModel):
     p95: Spread | None
     p99: Spread | None
     p999: Spread | None
+    count: Spread | None
 
 
 class Steady(BaseModel):
@@ -35,7 +36,8 @@ class Steady(BaseModel):
 
 
 class Row(BaseModel):
-    """One variant, or all at once. ``best_rate`` is the headline: requests a second inside the bound, open loop.
+    """One variant, or all at once. ``best_rate`` is the headline: requests a second inside the bound, open loop;
+    ``best_rate_at_least`` says that the rates tried were over before the bound was broken.
 
     ``response`` and ``service`` are of the single stream; where none was measured, as for the mixed load, of the
     closed loop with the fewest users. ``failures`` counts requests that were neither answered rightly nor refused for
@@ -46,6 +48,7 @@ class Row(BaseModel):
 
     subject: str
     best_rate: Spread | None
+    best_rate_at_least: bool
     best_throughput: Spread | None
     fewest_users: int
     response: PercentileSpreads
@@ -63,7 +66,7 @@ def spreads(cells: list[Cell], kind: str) -> PercentileSpreads:
     def of(percentile: str) -> Spread | None:
         def figure(cell: Cell) -> float | None:
             percentiles: Percentiles | None = getattr(cell.times, kind)
-            return getattr(percentiles, percentile) if percentiles is not None else None
+            return percentiles.shown(percentile) if percentiles is not None else None
 
         return spread(cells, figure)
 
@@ -86,6 +89,7 @@ def _row(record: Record, subject: str) -> Row:
     return Row(
         subject=subject,
         best_rate=best_rate,
+        best_rate_at_least=record.ran_out(subject),
         best_throughput=_best_throughput(closed),
         fewest_users=int(fewest),
         response=spreads(closed[fewest], "response"),
@@ -126,7 +130,8 @@ def _steady(record: Record, subject: str, best_rate: Spread | None) -> Steady | 
 
     def ratio(cell: Cell) -> float | None:
         response = cell.times.response
-        return response.p99 / response.p50 if response else None
+        tail = response.shown("p99") if response else None
+        return tail / response.p50 if response and tail is not None else None
 
     return Steady(rate=level, ratio=spread(cells, ratio), response=spreads(cells, "response"))
 

@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.errors import LoadTestError
 from loadtests.rates import RATES
-from loadtests.record import Cell, Percentiles, Spread, Times, best_rate, measured, slope_per_minute
+from loadtests.record import Cell, Percentiles, Spread, Times, best_rate, drift, measured, slope_per_minute
 from loadtests.samples import OK, Sample
 from loadtests.summary import pareto
 from loadtests.texts import LONG_CHARACTERS, draw, read_texts
@@ -102,6 +102,25 @@ def test_the_best_rate_is_the_last_before_the_bound_breaks() -> None:
     assert best_rate([cell(10, 50), cell(20, 90), cell(30, 300), cell(40, 80)], 100) == 20
     assert best_rate([cell(10, 50), cell(20, 90, {OK: 9, "status 429": 1})], 100) == 10
     assert best_rate([cell(10, 101)], 100) == 0
+
+
+def test_a_queue_that_grows_breaks_the_bound_before_the_answers_do() -> None:
+    """One second of requests, 10% more than the server takes: none waits for the bound yet, all would in a minute."""
+    steady = [sample(at / 100, at / 100, at / 100 + 0.01) for at in range(100)]
+    growing = [sample(at / 100, at / 100, 1.1 * at / 100 + 0.01) for at in range(100)]
+    assert drift(steady) == pytest.approx(0)
+    assert drift(growing) == pytest.approx(90)
+    assert drift(steady[:9]) is None
+    assert cell(100, 50).model_copy(update={"drift_ms": drift(steady)}).within(250)
+    assert not cell(100, 50).model_copy(update={"drift_ms": drift(growing)}).within(250)
+
+
+def test_percentiles_of_too_few_values_are_not_shown() -> None:
+    for count, shown in ((99, (False, False)), (100, (True, False)), (1000, (True, True))):
+        found = Percentiles.of([1.0] * count)
+        assert found is not None
+        assert (found.shown("p99") is not None, found.shown("p999") is not None) == shown
+        assert found.shown("p50") == 1.0
 
 
 def test_the_rates_of_all_runs_lie_on_one_grid() -> None:

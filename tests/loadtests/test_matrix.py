@@ -32,7 +32,8 @@ def test_a_quick_run_writes_its_report_in_every_form(quick: Outcome) -> None:
     table = (quick.folder / "report.md").read_text(encoding="utf-8")
     for row in summarise(record):
         assert row.best_rate is not None
-        assert f"| {row.subject} | {row.best_rate.median:.1f}" in table
+        least = "at least " if row.best_rate_at_least else ""
+        assert f"| {row.subject} | {least}{row.best_rate.median:.1f}" in table
         assert f"{row.best_rate.median:.1f}" in page
         if row.best_rate.median:
             assert row.cost_per_million == pytest.approx(0.5 / 3600 / row.best_rate.median * 1e6)
