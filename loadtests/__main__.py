@@ -153,12 +153,18 @@ def soak_command(
     overload_seconds: Annotated[float, typer.Option(help="Of the overload.", callback=positive)] = 120.0,
     overload: Annotated[float, typer.Option(help="How many times the capacity.", callback=positive)] = 3.0,
     capacity_seconds: Annotated[float, typer.Option(help="Of finding the capacity.", callback=positive)] = 10.0,
-    bound: Annotated[float, typer.Option(help="Milliseconds for accepted requests.", callback=positive)] = 250.0,
+    bound: Annotated[
+        float,
+        typer.Option(
+            help="Milliseconds for accepted requests: NER_MAX_WAIT_SECONDS of the server, which one started here gets.",
+            callback=positive,
+        ),
+    ] = 250.0,
     seed: Annotated[int, typer.Option(help="Of texts and arrivals.")] = 1,
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for a server that is not ready.")] = 60.0,
 ) -> None:
     """Mixed load for minutes, then an overload; status 1 if the service does not keep what it promises."""
-    with failing_well(), serving(host, artifacts, out, wait) as service:
+    with failing_well(), serving(host, artifacts, out, wait, longest_wait=bound / 1000) as service:
         chosen = service.choose(variants.split(",") if variants is not None else None)
         soak = Soak(service, chosen, texts or artifacts / "data", seed, say=console.print)
         capacity = soak.capacity(capacity_seconds)
@@ -189,11 +195,13 @@ def describe(result: SoakResult) -> str:
 
 
 @contextlib.contextmanager
-def serving(host: str | None, artifacts: Path, out: Path, wait: float) -> Iterator[Service]:
+def serving(
+    host: str | None, artifacts: Path, out: Path, wait: float, longest_wait: float | None = None
+) -> Iterator[Service]:
     """The ready service at ``host``, or one started here that logs into ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        service = Service(host) if host else stack.enter_context(started(artifacts, out / "server.log"))
+        service = Service(host) if host else stack.enter_context(started(artifacts, out / "server.log", longest_wait))
         service.wait_until_ready(wait)
         yield service
 

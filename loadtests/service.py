@@ -107,6 +107,14 @@ class Service:
             )
         return json.loads(answer)["results"]
 
+    def answers_rightly(self, variant: str, text: str, expected: Any, timeout: float) -> bool:
+        """Whether one more answer is the expected one; no answer and a refusal are not."""
+        try:
+            status, answer = self.request("POST", f"/ner?variant={quote(variant)}", {"text": text}, timeout)
+        except OSError:
+            return False
+        return status == 200 and json.loads(answer)["results"] == expected
+
     def metrics(self) -> dict[str, float]:
         """Prometheus series by name with labels; empty if there are none to be had."""
         try:
@@ -124,19 +132,21 @@ class Service:
 
 
 @contextmanager
-def started(artifacts: Path, log: Path) -> Iterator[Service]:
+def started(artifacts: Path, log: Path, longest_wait: float | None = None) -> Iterator[Service]:
     """Serve ``artifacts`` by ``bentoml serve`` on a free port until the block ends.
 
+    ``longest_wait`` is the seconds that the service lets a request wait for others; None leaves it to the environment.
     Raises ``LoadTestError`` with the log's end if the server does not become ready.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
+    waits = {} if longest_wait is None else {"NER_MAX_WAIT_SECONDS": f"{longest_wait:g}"}
     command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--host", "127.0.0.1"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port)],
-            env={**os.environ, "NER_ARTIFACTS": str(artifacts)},
+            env={**os.environ, "NER_ARTIFACTS": str(artifacts), **waits},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -6,6 +6,7 @@ there are only right answers and refusals (429), if what was accepted came insid
 if the service answers as before within a few seconds.
 """
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from loadtests.record import SoakResult, Times, measured, slope_per_minute
 from loadtests.samples import OK, REFUSED, Sample
 from loadtests.service import Service
 from loadtests.texts import draw
-from loadtests.traffic import POOL_USERS, Plan
+from loadtests.traffic import PAUSE_SECONDS, POOL_USERS, Plan
 
 MEMORY = "process_resident_memory_bytes"
 
@@ -28,7 +29,12 @@ LEAST_SECONDS_FOR_MEMORY = 120
 FLAT_BYTES_PER_MINUTE = 1e6
 """Memory that grows more slowly counts as flat."""
 
+WARM_UP_SECONDS = 1.0
+
 RECOVERY_SECONDS = 5.0
+
+RECOVERED_ANSWERS = 10
+"""So many in a row, right and about as fast as before the overload, mean that the service is as before."""
 
 
 @dataclass
@@ -49,7 +55,7 @@ class Soak:
         self._base = Plan(self.variants, list(documents.texts), answers, str(self.seed))
         self._generator = Generator(self.service)
 
-    def _put(self, name: str, seconds: float, rate: float | None, users: int, warm_up: float = 1.0) -> list[Sample]:
+    def _put(self, name: str, seconds: float, rate: float | None, users: int) -> list[Sample]:
         base = self._base
         plan = Plan(
             base.variants,
@@ -57,7 +63,7 @@ class Soak:
             base.answers,
             seed=f"{self.seed} {name}",
             rate=rate,
-            warm_up=warm_up,
+            warm_up=WARM_UP_SECONDS,
             seconds=seconds,
         )
         return self._generator.run(plan, users).samples
@@ -96,8 +102,9 @@ class Soak:
         """Load of ``times`` the capacity for ``seconds``, and how soon the service is as before."""
         before = min(seconds, 3.0)
         alone = Times.of(measured(self._put("before", before, None, 1), before)[3]).service
+        watcher = gevent.spawn(self._recovery, seconds + WARM_UP_SECONDS, alone.p99 if alone else bound_ms)
         samples = self._put("overload", seconds, times * capacity, POOL_USERS)
-        recovery = self._recovery(alone.p99 if alone else bound_ms)
+        recovery = watcher.get()
         result = self._result("overload", seconds, capacity, times * capacity, samples)
         result.recovery_seconds = recovery
         wrong = {outcome: count for outcome, count in result.outcomes.items() if outcome not in (OK, REFUSED)}
@@ -112,15 +119,28 @@ class Soak:
             result.failures.append(f"not as before within {RECOVERY_SECONDS:g} s")
         return result
 
-    def _recovery(self, usual_ms: float) -> float | None:
-        """Seconds until ten answers in a row are right and about as fast as before the load; None if too many."""
-        began = time.monotonic()
-        while (waited := time.monotonic() - began) < RECOVERY_SECONDS:
-            last = self._put(f"recovery {waited}", 0.5, None, 1, warm_up=0.0)
-            _, outcomes, _, right = measured(last, 0.5)
-            service = Times.of(right).service
-            if set(outcomes) == {OK} and service is not None and service.p50 <= 2 * usual_ms:
-                return waited
+    def _recovery(self, after: float, usual_ms: float) -> float | None:
+        """Seconds from the overload's scheduled end, which is ``after`` so many from now; None if too many.
+
+        Asked beside what the overload has left in the queues, for those who come then wait behind it too. The seconds
+        are those until the first of the answers in a row was asked for.
+        """
+        end = time.monotonic() + after
+        gevent.sleep(after)
+        variants, chance = self._base.variants, random.Random(self.seed)
+        since, in_a_row = end, 0
+        while (asked := time.monotonic()) - end < RECOVERY_SECONDS or in_a_row:
+            variant, document = chance.choice(variants), chance.randrange(len(self._base.documents))
+            right = self.service.answers_rightly(
+                variant, self._base.documents[document], self._base.answers[variant][document], RECOVERY_SECONDS
+            )
+            if not right or 1000 * (time.monotonic() - asked) > 2 * usual_ms:
+                in_a_row = 0
+                gevent.sleep(PAUSE_SECONDS)
+                continue
+            since, in_a_row = asked if not in_a_row else since, in_a_row + 1
+            if in_a_row == RECOVERED_ANSWERS:
+                return since - end
         return None
 
     def _result(self, kind: str, seconds: float, capacity: float, rate: float, samples: list[Sample]) -> SoakResult:
