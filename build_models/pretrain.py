@@ -60,8 +60,13 @@ class PretrainSettings:
 def pretrain(settings: PretrainSettings) -> Path:
     """Make the base and return its folder, ``settings.out``; one that is there and was made alike is kept.
 
-    Raises ``BuildError`` for a corpus that cannot be used.
+    Raises ``BuildError`` for a corpus that cannot be used, and for an ``out`` that is there and no base made here.
     """
+    if settings.out.exists() and not (settings.out / RECORD).exists():
+        raise BuildError(
+            f"{settings.out} is there and holds no {RECORD}, so it is no base made here and is not replaced:"
+            " give another --out, such as a new folder in it"
+        )
     torch.set_num_threads(settings.threads)
     files = {language: file_sha256(path) for language, path in find_texts(settings.corpus, settings.languages).items()}
     inputs = {name: value for name, value in asdict(settings).items() if name not in ("corpus", "out", "threads")}

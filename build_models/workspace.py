@@ -130,7 +130,8 @@ class Workspace:
             return folder
         say(f"{name}: started")
         result, progress = self.folder / f".{name}.new", self.folder / f".{name}.{key[:16]}"
-        for stale in (result, *self.folder.glob(f".{name}.*")):
+        # Nothing else: of two names one may be the beginning of the other, as of mini and mini.v2.
+        for stale in (result, *self.folder.glob(f".{name}." + 16 * "[0-9a-f]")):
             if stale != progress:
                 shutil.rmtree(stale, ignore_errors=True)
         result.mkdir(parents=True)

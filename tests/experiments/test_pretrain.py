@@ -19,7 +19,7 @@ from build_models.masked import model_config
 from build_models.pretrain import RECORD, pretrain
 from build_models.shapes import SHAPES
 from build_models.streams import Streams, encode_lines, sampling_probabilities
-from build_models.workspace import lock
+from build_models.workspace import Workspace, lock
 from tests.experiments.conftest import tiny
 
 
@@ -130,3 +130,20 @@ def test_rows_are_the_same_for_the_same_step_and_cut_from_one_text(base: Path) -
     for row in rows.tolist():
         assert row[0] == tokenizer.bos_token_id
         assert " ".join(map(str, row[1:])) in text
+
+
+def test_a_folder_that_is_no_base_is_not_replaced(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "bases" / "mini").mkdir(parents=True)
+    (tmp_path / "bases" / "mini" / RECORD).write_text("{}")
+    with pytest.raises(BuildError, match="bases is there and holds no pretraining.json"):
+        pretrain(tiny(corpus, tmp_path / "bases"))
+    assert (tmp_path / "bases" / "mini" / RECORD).exists()
+
+
+def test_a_name_that_begins_another_leaves_its_progress_alone(tmp_path: Path) -> None:
+    other, stale = tmp_path / ".mini.v2.0123456789abcdef", tmp_path / ".mini.0123456789abcdef"
+    other.mkdir()
+    stale.mkdir()
+    Workspace(tmp_path).stage("mini", {}, lambda result, progress: None)
+    assert other.exists()
+    assert not stale.exists()
