@@ -93,8 +93,10 @@ def make_base(
         random_state.sample(range(len(sequences)), min(per_batch, len(sequences))) for _ in range(settings.steps)
     ]
 
+    mask = int(tokenizer.mask_token_id)
+
     def loss_of(rows: list[int]) -> Tensor:
-        return masked_loss(model, sequences[torch.tensor(rows)], MASKED_SHARE)
+        return masked_loss(model, sequences[torch.tensor(rows)], MASKED_SHARE, mask)
 
     Trainer[list[int]]("base: masked-language modelling", model, Optimization(settings.learning_rate), state).run(
         batches, loss_of

@@ -44,14 +44,14 @@ def new_model(
     return model
 
 
-def hide(pieces: Tensor, share: float, vocabulary: int) -> tuple[Tensor, Tensor]:
-    """Choose ``share`` of the pieces anew each time: 80% of them become <mask>, 10% a random piece, 10% stay.
+def hide(pieces: Tensor, share: float, vocabulary: int, mask: int) -> tuple[Tensor, Tensor]:
+    """Choose ``share`` of the pieces anew each time: 80% of them become ``mask``, 10% a random piece, 10% stay.
 
     Returns the pieces as they are shown and, of the same shape, True where one was chosen.
     """
     chosen = (torch.rand(pieces.shape) < share) & (pieces >= SPECIAL_PIECES)
     fate = torch.rand(pieces.shape)
-    shown = torch.where(chosen & (fate < 0.8), vocabulary - 1, pieces)
+    shown = torch.where(chosen & (fate < 0.8), mask, pieces)
     shown = torch.where(chosen & (fate > 0.9), torch.randint_like(pieces, SPECIAL_PIECES, vocabulary - 1), shown)
     return shown, chosen
 
@@ -65,9 +65,9 @@ def hidden_logits(model: XLMRobertaForMaskedLM, shown: Tensor, chosen: Tensor) -
     return logits
 
 
-def masked_loss(model: XLMRobertaForMaskedLM, pieces: Tensor, share: float) -> Tensor:
+def masked_loss(model: XLMRobertaForMaskedLM, pieces: Tensor, share: float, mask: int) -> Tensor:
     """Hide a share of the pieces, of shape (rows, pieces), and score how well the model finds them."""
-    shown, chosen = hide(pieces, share, model.config.vocab_size)
+    shown, chosen = hide(pieces, share, model.config.vocab_size, mask)
     device = model.device
     logits = hidden_logits(model, shown.to(device), chosen.to(device))
     return torch.nn.functional.cross_entropy(logits, pieces[chosen].to(device))

@@ -133,8 +133,10 @@ def train(
     rows = max(1, settings.batch_pieces // settings.length)
     say(streams.describe(settings.steps * rows))
 
+    mask = int(tokenizer.mask_token_id)
+
     def loss_of(step: int) -> Tensor:
-        return masked_loss(model, streams.draw(rows, settings.seed, step), settings.masked_share)
+        return masked_loss(model, streams.draw(rows, settings.seed, step), settings.masked_share, mask)
 
     optimization = Optimization(settings.learning_rate, settings.matrix_learning_rate)
     Trainer[int]("pretraining", model, optimization, state).run(range(settings.steps), loss_of)

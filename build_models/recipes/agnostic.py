@@ -49,7 +49,8 @@ def student_base(context: Context) -> Path:
 
         def loss_of(step: int) -> Tensor:
             rows = streams.draw(max(1, BATCH_PIECES // length), context.settings.seed, step)
-            shown, chosen = (tensor.to(device) for tensor in hide(rows, MASKED_SHARE, teacher.config.vocab_size))
+            hidden = hide(rows, MASKED_SHARE, teacher.config.vocab_size, int(tokenizer.mask_token_id))
+            shown, chosen = (tensor.to(device) for tensor in hidden)
             with torch.inference_mode():
                 targets = hidden_logits(teacher, shown, chosen)
             logits = hidden_logits(student, shown, chosen)

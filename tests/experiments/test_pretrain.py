@@ -15,7 +15,7 @@ from build_models import pretrain as module
 from build_models import training
 from build_models.base import import_base
 from build_models.errors import BuildError
-from build_models.masked import model_config
+from build_models.masked import hide, model_config
 from build_models.pretrain import RECORD, pretrain
 from build_models.shapes import SHAPES
 from build_models.streams import Streams, encode_lines, sampling_probabilities
@@ -135,7 +135,7 @@ def test_rows_are_the_same_for_the_same_step_and_cut_from_one_text(base: Path) -
 def test_a_folder_that_is_no_base_is_not_replaced(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "bases" / "mini").mkdir(parents=True)
     (tmp_path / "bases" / "mini" / RECORD).write_text("{}")
-    with pytest.raises(BuildError, match="bases is there and holds no pretraining.json"):
+    with pytest.raises(BuildError, match=r"bases is there and holds no pretraining\.json"):
         pretrain(tiny(corpus, tmp_path / "bases"))
     assert (tmp_path / "bases" / "mini" / RECORD).exists()
 
@@ -147,3 +147,10 @@ def test_a_name_that_begins_another_leaves_its_progress_alone(tmp_path: Path) ->
     Workspace(tmp_path).stage("mini", {}, lambda result, progress: None)
     assert other.exists()
     assert not stale.exists()
+
+
+def test_hidden_pieces_become_the_mask_of_their_tokenizer() -> None:
+    shown, chosen = hide(torch.full((20, 100), 7), 1.0, vocabulary=50, mask=40)
+    assert chosen.all()
+    assert (shown == 40).float().mean() == pytest.approx(0.8, abs=0.05)
+    assert not (shown == 49).any()
