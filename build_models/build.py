@@ -19,12 +19,11 @@ from build_models.context import Context
 from build_models.data import Dataset, load_data
 from build_models.errors import BuildError
 from build_models.progress import console, say
+from build_models.replaced import replacements_recorded
 from build_models.settings import BuildSettings
-from build_models.workspace import Workspace, result_digest
+from build_models.workspace import WORKSPACE, Workspace, result_digest
 from service.manifest import Manifest, file_sha256
 from service.variants import KNOWN_VARIANTS
-
-WORKSPACE = ".work"
 
 
 def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
@@ -49,7 +48,7 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
         f" {len(dataset.dev):,} dev, {len(dataset.test):,} test"
     )
     workspace = Workspace(settings.out / WORKSPACE)
-    with workspace.locked():
+    with workspace.locked(), replacements_recorded(settings.out):
         context = open_context(settings, dataset, workspace)
         manifests = [build_variant(name, context) for name in KNOWN_VARIANTS if name in names]
         context.keep_test_split()

@@ -17,18 +17,22 @@ from build_models.data import Dataset
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
 from build_models.finetune import Example, encode_examples
 from build_models.progress import say
+from build_models.replaced import DATA
 from build_models.settings import BuildSettings
 from build_models.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.conll import to_conll
 from service.manifest import (
+    PREVIOUS,
     ArtifactError,
     DataRecord,
     Manifest,
     RecipeRecord,
     digest_of,
+    flush,
     publish,
     read_manifest,
     record_files,
+    replace_folder,
     verify,
 )
 from service.pipeline import Encoder
@@ -184,16 +188,22 @@ class Context:
 
     def keep_test_split(self) -> None:
         """Leave the test split beside the artefacts: accuracy is checked on it."""
-        folder = self.settings.out / "data"
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in folder.glob("*.conll"):
-            if path.stem not in self.dataset.languages:
-                path.unlink()
-        for language in self.dataset.languages:
-            text = to_conll(sentence for sentence in self.dataset.test if sentence.language == language)
-            draft = folder / f".{language}.new"
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(folder / f"{language}.conll")
+        folder = self.settings.out / DATA
+        texts = {
+            f"{language}.conll": to_conll(sentence for sentence in self.dataset.test if sentence.language == language)
+            for language in self.dataset.languages
+        }
+        if folder.is_dir() and texts == {
+            path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.conll")
+        }:
+            return
+        draft = folder.with_name(f".{DATA}.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        for name, text in texts.items():
+            (draft / name).write_text(text, encoding="utf-8")
+        flush(draft)
+        replace_folder(draft, folder, self.settings.out / PREVIOUS / DATA)
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

@@ -20,6 +20,9 @@ from build_models.errors import BuildError
 from build_models.progress import say
 from service.manifest import digest_of, flush, record_files, replace_folder
 
+WORKSPACE = ".work"
+"""The folder, among the artefacts, of a build's stages."""
+
 KEY = "stage.json"
 LOCK = "lock"
 FULL_BYTES = 64 * 1024

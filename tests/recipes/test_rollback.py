@@ -6,7 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
-from service.manifest import PREVIOUS, read_manifest
+from build_models.replaced import replacements_recorded
+from build_models.workspace import WORKSPACE, Workspace
+from service.manifest import PREVIOUS, read_manifest, replace_folder
 from service.variants import VARIANTS
 from tests.fakes import write_artifacts
 
@@ -20,7 +22,10 @@ def tokenizer(tmp_path: Path) -> Path:
 
 
 def build(folder: Path, tokenizer: Path, content: bytes, *variants: str) -> None:
-    write_artifacts(folder, tokenizer, variants, lambda staging: bool((staging / "model.onnx").write_bytes(content)))
+    with replacements_recorded(folder):
+        write_artifacts(
+            folder, tokenizer, variants, lambda staging: bool((staging / "model.onnx").write_bytes(content))
+        )
 
 
 def call(*arguments: str) -> tuple[int, str]:
@@ -95,3 +100,42 @@ def test_what_cannot_be_done_is_said_in_a_line(
     assert code == 1
     assert said in output
     assert "Traceback" not in output
+
+
+def test_what_an_earlier_build_replaced_stays(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense", "int8")
+    build(folder, tokenizer, b"new", "dense", "int8")
+    new = digests(folder)
+    build(folder, tokenizer, b"newest", "int8")
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == new
+    code, said = call("--out", str(folder), "--variants", "dense")
+    assert code == 1
+    assert "The last build replaced int8" in said
+
+
+def test_a_build_at_work_keeps_it_out(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense")
+    build(folder, tokenizer, b"new", "dense")
+    new = digests(folder)
+    with Workspace(folder / WORKSPACE).locked():
+        code, said = call("--out", str(folder))
+    assert code == 1
+    assert "Another build is at work" in said
+    assert digests(folder) == new
+
+
+def test_the_test_split_goes_back_with_its_build(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense")
+    (folder / "data").mkdir()
+    (folder / "data" / "swa.conll").write_text("old")
+    with replacements_recorded(folder):
+        build(folder, tokenizer, b"new", "dense")
+        (folder / "draft").mkdir()
+        (folder / "draft" / "swa.conll").write_text("new")
+        replace_folder(folder / "draft", folder / "data", folder / PREVIOUS / "data")
+    assert call("--out", str(folder))[0] == 0
+    assert (folder / "data" / "swa.conll").read_text() == "old"
