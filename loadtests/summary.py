@@ -50,6 +50,7 @@ class Row(BaseModel):
     best_rate: Spread | None
     best_rate_at_least: bool
     best_throughput: Spread | None
+    best_throughput_generator_share: float
     fewest_users: int
     response: PercentileSpreads
     service: PercentileSpreads
@@ -91,6 +92,9 @@ def _row(record: Record, subject: str) -> Row:
         best_rate=best_rate,
         best_rate_at_least=record.ran_out(subject),
         best_throughput=_best_throughput(closed),
+        best_throughput_generator_share=max(
+            (cell for cells in closed.values() for cell in cells), key=lambda cell: cell.throughput
+        ).generator_cpu_share,
         fewest_users=int(fewest),
         response=spreads(closed[fewest], "response"),
         service=spreads(closed[fewest], "service"),
