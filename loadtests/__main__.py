@@ -28,7 +28,7 @@ Examples:
 
 `python -m loadtests --host http://127.0.0.1:3000 --variants dynamic --quick --out /tmp/load` takes under a minute.
 
-`python -m loadtests --out report` starts a server for `artifacts/` and measures every variant, about an hour.
+`python -m loadtests --out report` starts a server for `artifacts/` and measures all of it, up to an hour and a half.
 
 `python -m loadtests --texts ./masakhaner/test --bound 100 --price-per-hour 0.04` with other texts, bound and price.
 

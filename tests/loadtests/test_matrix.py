@@ -77,6 +77,7 @@ def test_wrong_answers_under_load_are_found(tokenizer: Path, load: Load) -> None
     assert re.search(r"\| dense \| [\d,]+ \| [1-9]", (outcome.folder / "report.md").read_text())
 
 
+@pytest.mark.slow
 def test_a_server_killed_in_the_middle_leaves_a_report(tokenizer: Path, texts: Path, tmp_path: Path) -> None:
     with serving(tokenizer) as fake:
         options = ["--host", fake.url, "--variants", "dense", "--quick", "--seconds", "1", "--texts", str(texts)]
