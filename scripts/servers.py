@@ -34,11 +34,15 @@ def server(command: Sequence[str], port: int, log: Path, **environment: str) -> 
             time.sleep(0.5)
         yield
     finally:
-        process.send_signal(signal.SIGTERM)
         try:
+            process.send_signal(signal.SIGTERM)
             process.wait(30)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            pass
+        finally:
+            # Whatever is left of its group too: LitServe's workers outlive it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

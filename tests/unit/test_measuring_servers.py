@@ -1,4 +1,4 @@
-"""The servers that the benchmark of peers starts."""
+"""The servers that the measuring scripts start."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 MAIN = """
 import sys, time
 from pathlib import Path
-from scripts.benchmark_peers import free_port, server
+from scripts.servers import free_port, server
 port, folder = free_port(), Path(sys.argv[1])
 with server([sys.executable, "-c", sys.argv[2], str(port), str(folder / "child")], port, folder / "log"):
     (folder / "ready").touch()
@@ -31,7 +31,7 @@ with server([sys.executable, "-c", sys.argv[2], str(port), str(folder / "child")
 """
 
 
-def test_an_interrupted_benchmark_leaves_no_process_behind(tmp_path: Path) -> None:
+def test_an_interrupted_measurement_leaves_no_process_behind(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, "-c", MAIN, str(tmp_path), PEER], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
