@@ -1,8 +1,13 @@
-"""Numbers of the page: what the cells of one technique come to over languages and seeds, beside the dense model's."""
+"""Numbers of the page: what the cells of one technique come to over languages and seeds, beside the dense model's.
+
+One rule makes every interval: seeds are averaged within each language, and Student's t is taken over the languages.
+Seeds of one language share its data and test set, so they are no independent observations; and the two or three seeds
+that a grid has would give an interval too wide to say anything. Such an interval is about languages like these.
+"""
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -15,7 +20,7 @@ _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95% interval, of ``number`` values; with one value there is no interval."""
+    """A mean with its 95% interval, of ``number`` values; with one value the interval is all numbers."""
 
     mean: float
     low: float
@@ -37,6 +42,17 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 Pair = tuple[str, int]
 """A language and a seed: what is compared is always the same pair with another technique."""
+
+
+def over_languages(values: Mapping[Pair, float]) -> Estimate:
+    """The mean of the languages' means over seeds, with the interval over languages: its ``number`` counts them.
+
+    Raises ``statistics.StatisticsError`` for no value at all.
+    """
+    by_language: dict[str, list[float]] = defaultdict(list)
+    for (language, _), value in values.items():
+        by_language[language].append(value)
+    return estimate([fmean(some) for some in by_language.values()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +83,7 @@ class Row:
         }
 
     def f1(self, name: str = "test") -> Estimate:
-        """Over languages and seeds."""
-        return estimate(list(self.scores(name).values()))
+        return over_languages(self.scores(name))
 
     def language_f1(self, language: str, name: str = "test") -> float:
         return fmean(f1 for (other, _), f1 in self.scores(name).items() if other == language)
@@ -82,10 +97,16 @@ class Row:
         return stdev(averages) if len(averages) > 1 else math.nan
 
     def difference(self, reference: "Row", name: str = "test") -> Estimate | None:
-        """F1 less the reference's, pair by pair; None if they share none."""
-        mine, theirs = self.scores(name), reference.scores(name)
-        pairs = sorted(mine.keys() & theirs.keys())
-        return estimate([mine[pair] - theirs[pair] for pair in pairs]) if pairs else None
+        """F1 less the reference's in points, pair by pair; None if they share no pair."""
+        return compare(self.scores(name), reference.scores(name), lambda mine, theirs: mine - theirs)
+
+    def change(self, reference: "Row", value: Callable[[CellResult], float]) -> Estimate | None:
+        """By how many percent a value is above the reference's, pair by pair; None if they share no pair."""
+        mine, theirs = (
+            {(result.cell.language, result.cell.seed): value(result) for result in row.results}
+            for row in (self, reference)
+        )
+        return compare(mine, theirs, percent_above)
 
     @property
     def megabytes(self) -> float:
@@ -104,6 +125,19 @@ class Row:
         """Median over cells of the median over sentences."""
         times = sorted(result.seconds_per_text for result in self.results)
         return 1000 * times[len(times) // 2]
+
+
+def compare(
+    mine: Mapping[Pair, float], theirs: Mapping[Pair, float], relation: Callable[[float, float], float]
+) -> Estimate | None:
+    """A relation of two rows' values over the pairs that both have; None if there are none."""
+    related = {pair: relation(mine[pair], theirs[pair]) for pair in sorted(mine.keys() & theirs.keys())}
+    return over_languages(related) if related else None
+
+
+def percent_above(mine: float, theirs: float) -> float:
+    """Not a number where there is nothing to compare with."""
+    return 100 * (mine / theirs - 1) if theirs else math.nan
 
 
 def rows_of(results: Iterable[CellResult]) -> list[Row]:

@@ -43,7 +43,9 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
         " micro F1 in points, decoded and counted by the service's own pipeline, on the test split of each language;"
         " a model is fine-tuned on one language. Test sentences that also stand in the training split count; the"
         " column *unseen* leaves them out. ± is the standard deviation over seeds of the average over languages."
-        " Differences are to dense, pair by pair over languages and seeds, with their 95% interval (Student's t)."
+        " Differences are to dense, pair by pair, with their 95% interval: the seeds of a language are averaged, and"
+        " Student's t is taken over the languages, so an interval speaks of languages like these, and with one"
+        " language there is none. A verdict is open unless its interval lies on one side of the line."
         " Times are medians, one text at a time, taken while other work ran on the machine: read them as sizes."
     )
     yield ""
@@ -83,6 +85,8 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield f"- machine: {'; '.join(machines)}; {min(result.cell.threads for result in results)} thread a cell"
     yield f"- libraries: {'; '.join(', '.join(f'{k} {v}' for k, v in json.loads(some).items()) for some in versions)}"
     yield f"- code of the build: {', '.join(sorted({result.code[:12] for result in results}))} (SHA-256)"
+    seeds = sorted({result.cell.seed for result in results})
+    yield f"- seeds: {len(seeds)} ({', '.join(map(str, seeds))}), where a command below does not name fewer"
     for language, digest in sorted({(result.cell.language, result.cell.data_digest) for result in results}):
         yield f"- data: {results[0].cell.data}, {language}: {digest[:12]} (SHA-256)"
     for cell in {(row.cell.base, row.cell.base_digest): row.cell for group in groups for row in group.rows}.values():
