@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from build_models.experiments.cells import Cell
-from build_models.experiments.results import CellResult
+from build_models.experiments.results import CellResult, refuse_mixed_data
 
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """97.5% quantiles of Student's t for 1 to 10 degrees of freedom."""
@@ -141,9 +141,15 @@ def percent_above(mine: float, theirs: float) -> float:
 
 
 def rows_of(results: Iterable[CellResult]) -> list[Row]:
-    """Results that differ in language and seed only, together; in an order that tells a story."""
+    """Results that differ in language and seed only, together; in an order that tells a story.
+
+    Raises ``ResultError`` for results of different data under one name: their average would mean nothing.
+    """
+    results = list(results)
+    refuse_mixed_data(results)
     groups: dict[str, list[CellResult]] = defaultdict(list)
     for result in results:
+        # Each language has data of its own, so the digest is not what tells rows apart.
         groups[result.cell.model_dump_json(exclude={"language", "seed", "data_digest"})].append(result)
     rows = [
         Row(sorted(group, key=lambda result: (result.cell.language, result.cell.seed))) for group in groups.values()

@@ -1,6 +1,6 @@
 """Result files: one for each cell, written whole or not at all, and checked field by field when read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -72,3 +72,16 @@ def read_results(folder: Path) -> Iterator[CellResult]:
     """Every result there is. Raises ``ResultError`` for a damaged one."""
     for path in sorted(folder.glob("*.json")):
         yield read_result(path)
+
+
+def refuse_mixed_data(results: Iterable[CellResult]) -> None:
+    """Raises ``ResultError``, naming two files, where a language's data under one name is not the same in both."""
+    first: dict[tuple[str, str], Cell] = {}
+    for cell in (result.cell for result in results):
+        known = first.setdefault((cell.data, cell.language), cell)
+        if known.data_digest != cell.data_digest:
+            raise ResultError(
+                f"cells/{known.digest}.json and cells/{cell.digest}.json: {cell.data}, {cell.language} is"
+                f" {known.data_digest[:12]} in one and {cell.data_digest[:12]} in the other: move the results of the"
+                " data that is superseded to another folder"
+            )

@@ -264,6 +264,16 @@ def test_no_results_and_damaged_results_are_said(tmp_path: Path) -> None:
         write_page(tmp_path)
 
 
+def test_results_of_different_data_are_not_merged(tmp_path: Path) -> None:
+    old, new = result(0.5, "hau", 1), result(0.6, "hau", 2, data_digest="changed")
+    with pytest.raises(ResultError, match="data that is superseded") as refused:
+        write(tmp_path, [*technique(0.6, variant="int8"), old, new])
+    assert new.cell.digest in str(refused.value)
+    named = [path for path in (tmp_path / "cells").iterdir() if f"cells/{path.name}" in str(refused.value)]
+    assert len(named) == 2
+    rows_of([old, result(0.6, "hau", 2, data="another", data_digest="changed")])
+
+
 def test_rows_know_their_techniques() -> None:
     (row,) = rows_of(
         [*technique(0.5, variant="distilled", temperature=3.0, student_layers=2, student_heads=2, agnostic_steps=5)]
