@@ -123,6 +123,7 @@ def results(
     folder: Annotated[Path, typer.Argument(help="Has cells/ with the result files, and gets the page.")] = Path(
         "results"
     ),
+    base: Annotated[str | None, typer.Option(help="Whose results are judged. Default: the one with most rows.")] = None,
 ) -> None:
     """Make the page of tables, plots and verdicts from the result files.
 
@@ -131,4 +132,4 @@ def results(
     from build_models.experiments.page import write_page
 
     with errors_in_a_line():
-        typer.echo(write_page(folder))
+        typer.echo(write_page(folder, base))

@@ -4,8 +4,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from build_models.experiments.cells import Tests
+from build_models.errors import BuildError
+from build_models.experiments.cells import Cell, Tests
 from build_models.experiments.figures import Row
+
+ALIKE = ("data", "threads", "max_length", "overlap", "finetune")
+"""What must be equal for a base to be compared with another one."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,18 @@ class Group:
     unfinished: Sequence[Row]
 
     @property
+    def cell(self) -> Cell:
+        """One of the cells, for what all of them have in common."""
+        return (self.rows or self.unfinished)[0].cell
+
+    @property
     def base(self) -> str:
-        return self.rows[0].cell.base
+        return self.cell.base
+
+    def differences(self, other: "Group") -> list[str]:
+        """The settings that keep two bases from being compared, with the values of both; none where they may be."""
+        mine, theirs = (flat(group.cell) for group in (self, other))
+        return [f"{name} {mine[name]} and {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 
     def tested(self, tests: Tests) -> list[Row]:
         return [row for row in self.rows if row.cell.tests == tests]
@@ -43,12 +57,24 @@ class Group:
         ]
 
 
-def groups_of(rows: Sequence[Row]) -> list[Group]:
-    """Groups with the most rows first."""
+def flat(cell: Cell) -> dict[str, object]:
+    """The settings of ``ALIKE`` by name, those of fine-tuning among them."""
+    settings = cell.model_dump(include=set(ALIKE))
+    return {**settings.pop("finetune"), **settings}
+
+
+def groups_of(rows: Sequence[Row], base: str | None = None) -> list[Group]:
+    """Groups with the most rows first, but before all those of ``base``.
+
+    Raises ``BuildError`` if there is no result of that base.
+    """
     by_base: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        by_base[row.cell.model_dump_json(include={"base", "base_digest", "data", "finetune", "threads"})].append(row)
-    return sorted(map(split, by_base.values()), key=lambda group: -len(group.rows))
+        by_base[row.cell.model_dump_json(include={"base", "base_digest", *ALIKE})].append(row)
+    groups = sorted(map(split, by_base.values()), key=lambda group: (group.base != base, -len(group.rows)))
+    if base is not None and groups[0].base != base:
+        raise BuildError(f"--base {base}: there are results of {', '.join(sorted({group.base for group in groups}))}")
+    return groups
 
 
 def split(rows: Sequence[Row]) -> Group:

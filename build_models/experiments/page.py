@@ -19,15 +19,16 @@ BASES = "bases"
 PAPER_PARAMETERS = 111e6
 
 
-def write_page(folder: Path) -> Path:
+def write_page(folder: Path, base: str | None = None) -> Path:
     """Write the page and its plots beside ``cells/``, where the result files are, and ``bases/``.
 
-    Raises ``BuildError`` if there is no result, and ``ResultError`` for a damaged one.
+    The verdicts are on ``base``, or on the base with the most rows. Raises ``BuildError`` if there is no result
+    (of it), and ``ResultError`` for a damaged one.
     """
     results = list(read_results(folder / "cells"))
     if not results:
         raise BuildError(f"{folder / 'cells'} has no results: run python -m build_models experiments first")
-    groups = groups_of(rows_of(results))
+    groups = groups_of(rows_of(results), base)
     page = folder / PAGE
     page.write_text("\n".join(lines(groups, folder)) + "\n", encoding="utf-8")
     return page
@@ -36,6 +37,7 @@ def write_page(folder: Path) -> Path:
 def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     """The page in Markdown."""
     main = groups[0]
+    alike = [group for group in groups if not group.differences(main)]
     yield "# What compression costs: the paper's experiments, run here"
     yield ""
     yield (
@@ -56,19 +58,23 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
             names = (f"{row.cell.technique}, {row.cell.tests} ({len(row.results)} cells)" for row in group.unfinished)
             yield f"Not finished on base `{group.base}` and left out below: {'; '.join(names)}."
             yield ""
-    yield "## Verdicts"
+    for group in groups:
+        if different := group.differences(main):
+            yield f"Base `{group.base}` is not compared with `{main.base}`: {', '.join(different)}."
+            yield ""
+    yield f"## Verdicts (base `{main.base}`)"
     yield ""
     yield "| claim of the paper (arXiv 2404.04759) | its figure | here | verdict |"
     yield "|---|---|---|---|"
-    for verdict in verdicts(groups):
+    for verdict in verdicts(alike):
         yield f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** |"
     yield ""
     yield "| target | difference [95%] | |"
     yield "|---|--:|---|"
-    for target in targets(groups):
+    for target in targets(alike):
         yield f"| {target.target} | {target.here} | {'met' if target.met else '**not met**'} |"
     yield ""
-    yield from pretraining(groups)
+    yield from pretraining(alike)
     for number, group in enumerate(groups):
         suffix = f"-{number + 1}" if number else ""
         if len(group.rows) > 1:

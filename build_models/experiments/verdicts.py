@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
 
 
 def verdicts(groups: Sequence[Group]) -> list[Verdict]:
-    """One for each figure of a claim, on the first group."""
+    """One for each figure of a claim, on the first of groups that may be compared."""
     main = groups[0]
     return [
         pruning_before(main),
@@ -49,7 +49,10 @@ class Target(NamedTuple):
 
 
 def targets(groups: Sequence[Group]) -> list[Target]:
-    """Those that were run. Met goes by the mean; the interval says how sure that is."""
+    """Those that were run, on the first of groups that may be compared.
+
+    Met goes by the mean; the interval says how sure that is.
+    """
     main = groups[0]
     reference = main.dense()
     limits = (

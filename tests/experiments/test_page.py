@@ -223,11 +223,11 @@ def test_sparsities_of_unseen_languages_are_judged_apart() -> None:
     assert word(nothing, "Languages never fine-tuned on: pruned 50%") == "open"
 
 
-def write(folder: Path, results: list[CellResult]) -> Path:
+def write(folder: Path, results: list[CellResult], base: str | None = None) -> Path:
     (folder / "cells").mkdir()
     for entry in results:
         write_result(folder / "cells", entry)
-    return write_page(folder)
+    return write_page(folder, base)
 
 
 def test_the_page(tmp_path: Path) -> None:
@@ -245,6 +245,25 @@ def test_what_is_not_finished_is_left_out_and_named(tmp_path: Path) -> None:
     page = write(tmp_path, [*study(), *some]).read_text(encoding="utf-8")
     assert "left out below: pruned 90% before, own (3 cells)" in page
     assert "| pruned 90% before |" not in page
+
+
+def test_bases_are_compared_only_if_fine_tuned_alike(tmp_path: Path) -> None:
+    longer = FinetuneSettings(epochs=20, learning_rate=1e-3, hidden_share=0.0)
+    alike = technique(0.5, base="start", base_digest="s")
+    page = write(tmp_path, [*study(), *alike, *technique(0.7, base="long", base_digest="l", finetune=longer)])
+    text = page.read_text(encoding="utf-8")
+    assert "Base `long` is not compared with `mini`: epochs 20 and 2." in text
+    assert "the base `mini` is worth more than `start`" in text
+    assert "worth more than `long`" not in text
+    assert "| long, 20 epochs" not in text
+
+
+def test_the_base_that_is_judged_may_be_chosen(tmp_path: Path) -> None:
+    results = [*study(), *technique(0.5, base="start", base_digest="s")]
+    assert "Verdicts (base `mini`)" in write(tmp_path, results).read_text(encoding="utf-8")
+    assert "Verdicts (base `start`)" in write_page(tmp_path, "start").read_text(encoding="utf-8")
+    with pytest.raises(BuildError, match="there are results of mini, start"):
+        write_page(tmp_path, "none")
 
 
 def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
