@@ -14,7 +14,7 @@ ALIKE = ("data", "threads", "max_length", "overlap", "finetune")
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of one base. Those that have not every language and seed of the dense row stand apart."""
+    """The rows of one base. Cells of a seed that has not every language of the dense row stand apart."""
 
     rows: Sequence[Row]
     unfinished: Sequence[Row]
@@ -78,7 +78,29 @@ def groups_of(rows: Sequence[Row], base: str | None = None) -> list[Group]:
 
 
 def split(rows: Sequence[Row]) -> Group:
-    """Set the unfinished rows apart: an average over some languages only cannot be compared."""
-    pairs = {row.cell.tests: row.scores().keys() for row in rows if row.cell.variant == "dense"}
-    finished = [row for row in rows if row.scores().keys() >= pairs.get(row.cell.tests, row.scores().keys())]
-    return Group(finished, [row for row in rows if row not in finished])
+    """Each row with the seeds that it has in every language of the dense row, and that the dense row has so too.
+
+    The rest is set apart as unfinished: an average over some languages only cannot be compared. Rows need not have the
+    same seeds, since differences are taken over those that two rows share.
+    """
+    dense = {row.cell.tests: row for row in rows if row.cell.variant == "dense"}
+    finished: list[Row] = []
+    unfinished: list[Row] = []
+    for row in rows:
+        reference = dense.get(row.cell.tests, row)
+        seeds = whole_seeds(row, reference.languages) & whole_seeds(reference, reference.languages)
+        kept = [
+            result
+            for result in row.results
+            if result.cell.seed in seeds and result.cell.language in reference.languages
+        ]
+        rest = [result for result in row.results if result not in kept]
+        finished += [Row(kept)] if kept else []
+        unfinished += [Row(rest)] if rest else []
+    return Group(finished, unfinished)
+
+
+def whole_seeds(row: Row, languages: Sequence[str]) -> set[int]:
+    """The seeds that a row has in every one of these languages."""
+    pairs = row.scores().keys()
+    return {seed for seed in row.seeds if all((language, seed) in pairs for language in languages)}

@@ -35,8 +35,10 @@ def write_page(folder: Path, base: str | None = None) -> Path:
 
 
 def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
-    """The page in Markdown."""
+    """The page in Markdown. Raises ``BuildError`` if nothing is finished."""
     main = groups[0]
+    if not main.rows:
+        raise BuildError(f"No seed of base {main.base} has a result in every language: let the experiment go on")
     alike = [group for group in groups if not group.differences(main)]
     yield "# What compression costs: the paper's experiments, run here"
     yield ""
@@ -47,7 +49,8 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
         " column *unseen* leaves them out. ± is the standard deviation over seeds of the average over languages."
         " Differences are to dense, pair by pair, with their 95% interval: the seeds of a language are averaged, and"
         " Student's t is taken over the languages, so an interval speaks of languages like these, and with one"
-        " language there is none. A verdict is open unless its interval lies on one side of the line."
+        " language there is none. A verdict is open unless its interval lies on one side of the line. Rows may have other"
+        " seeds than dense, as the column *cells* shows; a difference is over those that both have."
         " Times are medians, one text at a time, taken while other work ran on the machine: read them as sizes."
     )
     yield ""

@@ -241,10 +241,29 @@ def test_the_page(tmp_path: Path) -> None:
 
 
 def test_what_is_not_finished_is_left_out_and_named(tmp_path: Path) -> None:
-    some = list(technique(0.99, 1.0, variant="pruned", sparsity=0.9))[:3]
-    page = write(tmp_path, [*study(), *some]).read_text(encoding="utf-8")
-    assert "left out below: pruned 90% before, own (3 cells)" in page
-    assert "| pruned 90% before |" not in page
+    hausa_twice_and_swahili_once = list(technique(0.99, 1.0, variant="pruned", sparsity=0.9))[:3]
+    hausa_once = list(technique(0.99, 1.0, variant="pruned", sparsity=0.95))[:1]
+    page = write(tmp_path, [*study(), *hausa_twice_and_swahili_once, *hausa_once]).read_text(encoding="utf-8")
+    assert "left out below: pruned 90% before, own (1 cells); pruned 95% before, own (1 cells)" in page
+    (row,) = [line for line in page.splitlines() if line.startswith("| pruned 90% before |")]
+    assert row.endswith("| 2 |")
+    assert "| pruned 95% before |" not in page
+
+
+def test_more_seeds_of_one_grid_leave_the_rows_of_others_in_place(tmp_path: Path) -> None:
+    more = [result(0.9, language, 3) for language in ("hau", "swa")]
+    page = write(tmp_path, [*study(), *more, result(0.9, "hau", 4)]).read_text(encoding="utf-8")
+    (dense, *_) = [line for line in page.splitlines() if line.startswith("| dense |")]
+    assert dense.endswith("| 6 |")
+    assert "left out below: dense, own (1 cells)." in page
+    (pruned,) = [line for line in page.splitlines() if line.startswith("| pruned 60% before |")]
+    assert "| -1.0 [-1.0, -1.0] |" in pruned, "over the seeds that both have"
+    assert pruned.endswith("| 4 |")
+
+
+def test_nothing_finished_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="No seed of base mini"):
+        write(tmp_path, [result(0.5, "hau", 1), result(0.5, "swa", 2)])
 
 
 def test_bases_are_compared_only_if_fine_tuned_alike(tmp_path: Path) -> None:
