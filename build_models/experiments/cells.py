@@ -17,7 +17,8 @@ VariantName = Literal["dense", "pruned", "distilled", "int8", "dynamic"]
 class Cell(BaseModel):
     """A variant made by the build's own recipe, for one base, language and seed, and what it is tested on.
 
-    Bases and data stand here by digest, so that a result stays good wherever they are moved to.
+    Bases, data and the corpus of task-agnostic distillation stand here by digest, so that a result stays good wherever
+    they are moved to. The sentences of unseen languages do not: results on others need another folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +29,7 @@ class Cell(BaseModel):
     base_digest: str
     data: str
     data_digest: str
+    sample_sentences: int = Field(6000, ge=10)
     language: str
     seed: int
     threads: int = Field(1, ge=1)
@@ -42,6 +44,9 @@ class Cell(BaseModel):
     student_layers: int | None = Field(None, ge=1)
     student_heads: int | None = Field(None, ge=1)
     agnostic_steps: int = Field(0, ge=0)
+    corpus: str | None = None
+    corpus_digest: str | None = None
+    corpus_lines: int | None = Field(None, ge=1)
 
     @property
     def digest(self) -> str:

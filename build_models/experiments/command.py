@@ -56,7 +56,7 @@ def experiments(
     from build_models.experiments import executors
     from build_models.experiments.grid import Executor, run_grid
     from build_models.experiments.grids import GRIDS, Study
-    from build_models.experiments.prepare import name_bases, name_data
+    from build_models.experiments.prepare import name_bases, name_corpus, name_data
     from build_models.experiments.run import Places
     from build_models.settings import FinetuneSettings
 
@@ -102,6 +102,9 @@ def experiments(
             student_heads=whole(student_heads, "--student-heads"),
             agnostic_steps=agnostic_steps,
             prune_embeddings=prune_embeddings,
+            corpus=name_corpus(corpus) if corpus else None,
+            corpus_lines=corpus_lines,
+            sample_sentences=Study.sample_sentences if data else sample_sentences,
         )
         places = Places(
             bases={named.name: where for named, where in bases.items()},

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from build_models.experiments.cells import Cell
-from build_models.experiments.run import Outcome, Places
+from build_models.experiments.run import OTHER_CODE, Outcome, Places
 from build_models.progress import progress, say
 
 Executor = Callable[[Sequence[Cell], Places], Iterator[Outcome]]
@@ -25,6 +25,8 @@ def run_grid(name: str, cells: Sequence[Cell], places: Places, execute: Executor
                 say(describe(outcome, outcomes, len(unique), time.monotonic() - started))
     counts = Counter(outcome.state for outcome in outcomes)
     say(f"{name}: " + ", ".join(f"{counts[state]} {state}" for state in ("made", "kept", "busy", "failed")))
+    if others := sum(outcome.state == "kept" and bool(outcome.message) for outcome in outcomes):
+        say(f"{name}: {others} of the kept were {OTHER_CODE}; move their files away to make them again")
     return outcomes
 
 

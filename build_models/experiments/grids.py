@@ -36,6 +36,19 @@ class Study:
     student_heads: Sequence[int] = ()
     agnostic_steps: int = 0
     prune_embeddings: bool = False
+    corpus: Named | None = None
+    corpus_lines: int | None = None
+    sample_sentences: int = 6000
+
+    def text(self) -> dict[str, Any]:
+        """What task-agnostic distillation reads, as settings of a cell; none for the training sentences."""
+        if self.corpus is None:
+            return {}
+        return {
+            "corpus": self.corpus.name,
+            "corpus_digest": self.corpus.digest,
+            "corpus_lines": self.corpus_lines,
+        }
 
     def cells(self, variant: VariantName, **settings: Any) -> Iterator[Cell]:
         """One cell for each base, language and seed. Raises ``BuildError`` for a value out of range."""
@@ -51,6 +64,7 @@ class Study:
                     seed=seed,
                     threads=self.threads,
                     finetune=self.finetune,
+                    sample_sentences=self.sample_sentences,
                     **settings,
                 )
             except ValidationError as error:
@@ -76,9 +90,11 @@ def pruning(study: Study) -> Iterator[Cell]:
 def distillation(study: Study) -> Iterator[Cell]:
     """Temperatures and layers for each order of teaching; heads at the first temperature."""
     yield from study.cells("dense")
-    orders = [0, study.agnostic_steps] if study.agnostic_steps else [0]
-    for steps, layers, temperature in product(orders, study.student_layers, study.temperatures):
-        yield from study.cells("distilled", student_layers=layers, temperature=temperature, agnostic_steps=steps)
+    orders: list[dict[str, Any]] = [{}]
+    if study.agnostic_steps:
+        orders.append({"agnostic_steps": study.agnostic_steps, **study.text()})
+    for order, layers, temperature in product(orders, study.student_layers, study.temperatures):
+        yield from study.cells("distilled", student_layers=layers, temperature=temperature, **order)
     for layers, heads in product(study.student_layers, study.student_heads):
         yield from study.cells(
             "distilled", student_layers=layers, student_heads=heads, temperature=study.temperatures[0]

@@ -49,8 +49,8 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
         " column *unseen* leaves them out. ± is the standard deviation over seeds of the average over languages."
         " Differences are to dense, pair by pair, with their 95% interval: the seeds of a language are averaged, and"
         " Student's t is taken over the languages, so an interval speaks of languages like these, and with one"
-        " language there is none. A verdict is open unless its interval lies on one side of the line. Rows may have other"
-        " seeds than dense, as the column *cells* shows; a difference is over those that both have."
+        " language there is none. A verdict is open unless its interval lies on one side of the line. Rows may have"
+        " other seeds than dense, as the column *cells* shows; a difference is over those that both have."
         " Times are medians, one text at a time, taken while other work ran on the machine: read them as sizes."
     )
     yield ""

@@ -1,5 +1,7 @@
 """Names and digests of what a grid is about to run over."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +9,7 @@ from build_models.data import load_data
 from build_models.errors import BuildError
 from build_models.experiments.cells import DATA_SEED
 from build_models.experiments.grids import Named
+from build_models.recipes.agnostic import corpus_digests
 from build_models.workspace import result_digest
 
 
@@ -32,3 +35,9 @@ def name_data(data: str | None, languages: Sequence[str], sample_sentences: int)
         language: load_data(data, [language], None, DATA_SEED, sample_sentences).digest for language in languages
     }
     return [(language, Named(name, digest)) for language, digest in digests.items()]
+
+
+def name_corpus(corpus: Path) -> Named:
+    """The name of a folder of raw text, and a digest over its files."""
+    digests = json.dumps(corpus_digests(corpus), sort_keys=True)
+    return Named(corpus.resolve().name, hashlib.sha256(digests.encode()).hexdigest()[:20])

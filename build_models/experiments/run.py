@@ -20,6 +20,7 @@ from build_models.errors import BuildError
 from build_models.evaluate import evaluate, open_pipeline
 from build_models.experiments.cells import DATA_SEED, Cell
 from build_models.experiments.noise import NOISES
+from build_models.experiments.prepare import name_corpus
 from build_models.experiments.results import CellResult, Machine, ResultError, read_result, result_path, write_result
 from build_models.experiments.store import SharedWorkspace
 from build_models.progress import say, silence
@@ -29,6 +30,7 @@ from service.conll import Sentence
 from service.manifest import Manifest, Scores
 from service.variants import VARIANTS
 
+OTHER_CODE = "made by other code of the build"
 UNSEEN = ("fon", "bam", "zho")
 
 
@@ -66,8 +68,8 @@ def run_cell(cell: Cell, places: Places) -> Outcome:
         with lock(places.work / "cells" / f"{cell.digest}.lock"):
             if path.exists():
                 try:
-                    read_result(path)
-                    return Outcome(cell, "kept")
+                    other = read_result(path).code != code_digest()[:20]
+                    return Outcome(cell, "kept", message=OTHER_CODE if other else "")
                 except ResultError as error:
                     say(f"{error}: the cell runs again")
             with silence():
@@ -94,6 +96,8 @@ def measure(cell: Cell, places: Places) -> CellResult:
         dataset = load_data(places.data, [cell.language], None, DATA_SEED, places.sample_sentences)
         if dataset.digest != cell.data_digest:
             raise BuildError(f"{places.data}, {cell.language}: the data changed while the grid ran; start it again")
+        if cell.corpus_digest and (not places.corpus or name_corpus(places.corpus).digest != cell.corpus_digest):
+            raise BuildError(f"{places.corpus}: the corpus changed while the grid ran; start it again")
         context = open_context(settings, dataset, SharedWorkspace(places.work / "stages"))
         manifest = build_variant(cell.variant, context)
         scores = dict(score(cell, context, manifest, places))

@@ -16,7 +16,8 @@ from build_models.experiments.cells import Cell
 from build_models.experiments.executors import run_here, run_in_pool, run_on_cluster
 from build_models.experiments.grid import run_grid
 from build_models.experiments.grids import GRIDS, Study
-from build_models.experiments.results import ResultError, read_result, read_results, result_path
+from build_models.experiments.prepare import name_corpus
+from build_models.experiments.results import ResultError, read_result, read_results, result_path, write_result
 from build_models.experiments.run import Places, run_cell
 from build_models.workspace import lock
 from tests.experiments.conftest import SENTENCES
@@ -174,6 +175,48 @@ def test_a_cell_s_digest_depends_on_every_setting(dense: Cell) -> None:
         for update in ({"seed": 2}, {"sparsity": 0.5}, {"base_digest": "x"}, {"language": "swa"}, {"threads": 2})
     ]
     assert len({cell.digest for cell in [dense, *changed]}) == 6
+
+
+def test_the_corpus_is_part_of_task_agnostic_cells_alone(study: Study, corpus: Path, tmp_path: Path) -> None:
+    agnostic = replace(study, agnostic_steps=5, temperatures=[2.0], student_layers=[1])
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "hau.txt").write_text("Ina kwana\n", encoding="utf-8")
+    some = {cell.technique: [cell.digest] for cell in GRIDS["distillation"](agnostic)}
+    for corpus_lines, folder in ((None, corpus), (10, corpus), (None, tmp_path / "corpus")):
+        read = replace(agnostic, corpus=name_corpus(folder), corpus_lines=corpus_lines)
+        for cell in GRIDS["distillation"](read):
+            some[cell.technique].append(cell.digest)
+    assert {name.split(",")[1] if "," in name else name: len(set(digests)) for name, digests in some.items()} == {
+        "dense": 1,
+        " task-specific": 1,
+        " task-agnostic": 4,
+    }
+
+
+def test_a_corpus_that_changed_is_refused(study: Study, places: Places, corpus: Path) -> None:
+    (cell,) = study.cells(
+        "distilled", student_layers=1, temperature=2.0, agnostic_steps=1, corpus="corpus", corpus_digest="old"
+    )
+    failed = run_cell(cell, replace(places, corpus=corpus))
+    assert failed.state == "failed"
+    assert "the corpus changed" in failed.message
+
+
+def test_results_of_other_code_are_kept_and_said(
+    dense: Cell, places: Places, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_cell(dense, places)
+    made = read_result(result_path(places.results, dense))
+    write_result(tmp_path, made.model_copy(update={"code": "old"}))
+    run_grid("pretraining", [dense], places, run_here)
+    assert "other code" not in capsys.readouterr().err
+    run_grid("pretraining", [dense], replace(places, results=tmp_path), run_here)
+    assert "1 of the kept were made by other code of the build" in capsys.readouterr().err
+
+
+def test_the_results_of_the_project_keep_their_names() -> None:
+    """A new setting of a cell must not change the digests of before: reading checks each against its file's name."""
+    assert list(read_results(ROOT / "docs" / "results" / "cells"))
 
 
 def test_all_grids_have_the_dense_model_to_compare_with(study: Study) -> None:
