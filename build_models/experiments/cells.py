@@ -10,6 +10,9 @@ from build_models.settings import FinetuneSettings
 DATA_SEED = 42
 """Of the bundled sample, where that is the data: the cells' own seeds are for training alone."""
 
+SAMPLE = "sample"
+"""The name of the bundled sample among data."""
+
 Tests = Literal["own", "crosslingual", "robustness"]
 VariantName = Literal["dense", "pruned", "distilled", "int8", "dynamic"]
 

@@ -56,7 +56,7 @@ def experiments(
     from build_models.experiments import executors
     from build_models.experiments.grid import Executor, run_grid
     from build_models.experiments.grids import GRIDS, Study
-    from build_models.experiments.prepare import name_bases, name_corpus, name_data
+    from build_models.experiments.prepare import keep_records, name_bases, name_corpus, name_data
     from build_models.experiments.run import Places
     from build_models.settings import FinetuneSettings
 
@@ -116,6 +116,7 @@ def experiments(
             corpus_lines=corpus_lines,
             sample_sentences=sample_sentences,
         )
+        keep_records(bases, results / "bases")
         outcomes = run_grid(name, list(GRIDS[name](study)), places, execute[executor])
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:
@@ -130,7 +131,7 @@ def results(
 ) -> None:
     """Make the page of tables, plots and verdicts from the result files.
 
-    Put the `pretraining.json` of a base beside them as `bases/NAME.json`, so that the page can say how it was made.
+    The experiments leave beside them, in bases/, how each base was pretrained.
     """
     from build_models.experiments.page import write_page
 

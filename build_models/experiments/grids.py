@@ -52,6 +52,8 @@ class Study:
 
     def cells(self, variant: VariantName, **settings: Any) -> Iterator[Cell]:
         """One cell for each base, language and seed. Raises ``BuildError`` for a value out of range."""
+        if variant == "pruned":
+            settings["prune_embeddings"] = self.prune_embeddings
         for base, (language, data), seed in product(self.bases, self.data, self.seeds):
             try:
                 yield Cell(

@@ -2,16 +2,17 @@
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from build_models.errors import BuildError
-from build_models.experiments.cells import Cell, Tests
+from build_models.experiments.cells import SAMPLE, Cell, Tests
 from build_models.experiments.figures import Row, pareto_front, rows_of
 from build_models.experiments.groups import Group, groups_of
 from build_models.experiments.plots import plot_pruning, plot_sizes, plot_unseen
-from build_models.experiments.results import read_results
+from build_models.experiments.results import read_results, record_path
 from build_models.experiments.verdicts import targets, text, verdicts
 
 PAGE = "README.md"
@@ -105,7 +106,7 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
 
 def described_base(cell: Cell, folder: Path) -> str:
     """How a base was pretrained, from the record that ``pretrain`` leaves."""
-    path = folder / BASES / f"{cell.base}.json"
+    path = record_path(folder / BASES, cell.base, cell.base_digest)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         settings, corpus = record["settings"], record["corpus"]
@@ -114,19 +115,19 @@ def described_base(cell: Cell, folder: Path) -> str:
             f"{settings['layers']} layers, {settings['width']} wide, {settings['heads']} heads,"
             f" feed-forward {settings['feed_forward']}, {settings['vocabulary']:,} pieces;"
             f" {settings['steps']:,} steps in {record['seconds']:,.0f} s; corpus in pieces: {text};"
-            f" `{pretrain_command(cell.base, settings, corpus)}`"
+            f" `{pretrain_command(cell.base, settings)}`"
         )
     except FileNotFoundError:
-        return "a checkpoint that was not pretrained here"
+        return f"nothing is known of its pretraining ({BASES}/{path.name} is missing)"
     except (ValueError, KeyError, TypeError) as error:
         raise BuildError(f"{path}: {error}: copy the base's pretraining.json there again") from error
 
 
-def pretrain_command(base: str, settings: dict[str, Any], corpus: dict[str, Any]) -> str:
+def pretrain_command(base: str, settings: dict[str, Any]) -> str:
     options = {
         "corpus": "corpus",
         "out": base,
-        "languages": ",".join(corpus),
+        "languages": ",".join(settings["languages"]) if settings["languages"] else None,
         "lines": settings["limit"],
         "shape": settings["shape"],
         "vocabulary": settings["vocabulary"],
@@ -138,6 +139,7 @@ def pretrain_command(base: str, settings: dict[str, Any], corpus: dict[str, Any]
         "masked-share": settings["masked_share"],
         "learning-rate": settings["learning_rate"],
         "matrix-learning-rate": settings["matrix_learning_rate"] or 0,
+        "dropout": settings["dropout"],
         "seed": settings["seed"],
         "threads": settings["threads"],
     }
@@ -157,35 +159,53 @@ def scale(group: Group) -> Iterator[str]:
     yield ""
 
 
+ONCE = ("prune_embeddings", "recovery_epochs", "agnostic_steps", "corpus", "corpus_lines")
+"""Settings that a grid has one value of."""
+
+
+def commands(name: str, rows: Sequence[Row]) -> Iterator[str]:
+    """What makes these rows, with the folders by their names: a command for each combination of the settings ``ONCE``.
+
+    What several commands would make is made by the first of them and kept by the others.
+    """
+    dense = [row for row in rows if row.cell.variant == "dense"]
+    parts: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row not in dense:
+            parts[row.cell.model_dump_json(include=set(ONCE))].append(row)
+    for part in parts.values() or [[]]:
+        yield command(name, [*dense, *part])
+
+
 def command(name: str, rows: Sequence[Row]) -> str:
-    """What makes these rows, with the folders by their names."""
-    cell = rows[0].cell
+    """What makes rows that are alike in the settings ``ONCE``, but for dense ones before them."""
+    cell = rows[-1].cell
     finetune = cell.finetune
-    options = {
-        "base": cell.base,
-        "data": cell.data,
-        "languages": ",".join(sorted({language for row in rows for language in row.languages})),
-        "seeds": ",".join(str(seed) for seed in sorted({seed for row in rows for seed in row.seeds})),
-        "epochs": finetune.epochs,
-        "learning-rate": f"{finetune.learning_rate:g}",
-        "matrix-learning-rate": f"{finetune.matrix_learning_rate or 0:g}",
-        "batch-pieces": finetune.batch_pieces,
-        "threads": cell.threads,
-    }
-    if name == "crosslingual":
-        options["crosslingual"] = "crosslingual"
-    varied: dict[str, list[float]] = {
-        "sparsities": sorted({row.cell.sparsity for row in rows if row.cell.sparsity}),
-        "temperatures": sorted({row.cell.temperature for row in rows if row.cell.temperature}),
+    values: dict[str, Sequence[object]] = {
+        "base": [cell.base],
+        "data": [cell.data] if cell.data != SAMPLE else [],
+        "sample-sentences": [cell.sample_sentences] if cell.data == SAMPLE else [],
+        "languages": sorted({language for row in rows for language in row.languages}),
+        "seeds": sorted({seed for row in rows for seed in row.seeds}),
+        "epochs": [finetune.epochs],
+        "learning-rate": [f"{finetune.learning_rate:g}"],
+        "matrix-learning-rate": [f"{finetune.matrix_learning_rate or 0:g}"],
+        "batch-pieces": [finetune.batch_pieces],
+        "threads": [cell.threads],
+        "crosslingual": ["crosslingual"] if name == "crosslingual" else [],
+        # Robustness has one sparsity, which is no option.
+        "sparsities": sorted({row.cell.sparsity for row in rows if row.cell.sparsity and name != "robustness"}),
+        "recovery-epochs": [cell.recovery_epochs] if cell.recovery_epochs else [],
+        "temperatures": sorted({f"{row.cell.temperature:g}" for row in rows if row.cell.temperature}),
         "student-layers": sorted({row.cell.student_layers for row in rows if row.cell.student_layers}),
         "student-heads": sorted({row.cell.student_heads for row in rows if row.cell.student_heads}),
-        "agnostic-steps": [max(row.cell.agnostic_steps for row in rows)],
-        "recovery-epochs": [max(row.cell.recovery_epochs for row in rows)],
+        "agnostic-steps": [cell.agnostic_steps] if cell.agnostic_steps else [],
+        "corpus": [cell.corpus] if cell.corpus else [],
+        "corpus-lines": [cell.corpus_lines] if cell.corpus_lines else [],
     }
-    if name != "robustness":
-        options |= {key: ",".join(f"{value:g}" for value in values) for key, values in varied.items() if any(values)}
-    given = " ".join(f"--{key} {value}" for key, value in options.items())
-    return f"python -m build_models experiments {name} {given}"
+    given = [f"--{key} {','.join(map(str, some))}" for key, some in values.items() if some]
+    flags = ["--prune-embeddings"] if cell.prune_embeddings else []
+    return " ".join(["python -m build_models experiments", name, *given, *flags])
 
 
 def pretraining(groups: Sequence[Group]) -> Iterator[str]:
@@ -227,8 +247,9 @@ def sections(group: Group, folder: Path, suffix: str) -> Iterator[str]:
         if len(rows) > 1:
             yield f"## {title} (base `{group.base}`)"
             yield ""
-            yield f"`{command(name, rows)}`"
-            yield ""
+            for made_by in commands(name, rows):
+                yield f"`{made_by}`"
+                yield ""
             yield from table(rows, reference)
             if plot and plot(group, folder / f"{name}{suffix}.svg"):
                 yield f"![{title}]({name}{suffix}.svg)"
@@ -289,8 +310,9 @@ def other_tests(group: Group, tests: Tests, title: str, folder: Path, suffix: st
     names = [name for name in rows[0].results[0].scores if name != "dev"]
     yield f"## {title} (base `{group.base}`)"
     yield ""
-    yield f"`{command(tests, rows)}`"
-    yield ""
+    for made_by in commands(tests, rows):
+        yield f"`{made_by}`"
+        yield ""
     yield f"| | {' | '.join(names)} | cells |"
     yield "|---|" + "--:|" * (len(names) + 1)
     for row in rows:

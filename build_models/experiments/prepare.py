@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from build_models.data import load_data
 from build_models.errors import BuildError
-from build_models.experiments.cells import DATA_SEED
+from build_models.experiments.cells import DATA_SEED, SAMPLE
 from build_models.experiments.grids import Named
+from build_models.experiments.results import record_path
+from build_models.pretrain import RECORD
 from build_models.recipes.agnostic import corpus_digests
 from build_models.workspace import result_digest
 
@@ -28,9 +31,18 @@ def name_bases(bases: Sequence[str]) -> dict[Named, str]:
     return named
 
 
+def keep_records(bases: Mapping[Named, str], folder: Path) -> None:
+    """Copy what ``pretrain`` says of each base to ``folder``, under the base's digest, for the page of results."""
+    for named, base in bases.items():
+        record = Path(base) / RECORD
+        if record.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(record, record_path(folder, named.name, named.digest))
+
+
 def name_data(data: str | None, languages: Sequence[str], sample_sentences: int) -> list[tuple[str, Named]]:
     """The name and digest of each language's data."""
-    name = Path(data).name if data else "sample"
+    name = Path(data).name if data else SAMPLE
     digests = {
         language: load_data(data, [language], None, DATA_SEED, sample_sentences).digest for language in languages
     }

@@ -47,6 +47,11 @@ def result_path(folder: Path, cell: Cell) -> Path:
     return folder / f"{cell.digest}.json"
 
 
+def record_path(folder: Path, base: str, digest: str) -> Path:
+    """Where the record of a base's pretraining lies: by its digest too, for bases of one name may differ."""
+    return folder / f"{base}-{digest[:12]}.json"
+
+
 def read_result(path: Path) -> CellResult:
     """Raises ``ResultError`` for a file that is cut, or whose cell has another digest than its name says."""
     try:

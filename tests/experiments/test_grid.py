@@ -16,8 +16,15 @@ from build_models.experiments.cells import Cell
 from build_models.experiments.executors import run_here, run_in_pool, run_on_cluster
 from build_models.experiments.grid import run_grid
 from build_models.experiments.grids import GRIDS, Study
-from build_models.experiments.prepare import name_corpus
-from build_models.experiments.results import ResultError, read_result, read_results, result_path, write_result
+from build_models.experiments.prepare import keep_records, name_bases, name_corpus
+from build_models.experiments.results import (
+    ResultError,
+    read_result,
+    read_results,
+    record_path,
+    result_path,
+    write_result,
+)
 from build_models.experiments.run import Places, run_cell
 from build_models.workspace import lock
 from tests.experiments.conftest import SENTENCES
@@ -217,6 +224,19 @@ def test_results_of_other_code_are_kept_and_said(
 def test_the_results_of_the_project_keep_their_names() -> None:
     """A new setting of a cell must not change the digests of before: reading checks each against its file's name."""
     assert list(read_results(ROOT / "docs" / "results" / "cells"))
+
+
+def test_embeddings_are_pruned_where_asked(study: Study) -> None:
+    cells = list(GRIDS["pruning"](replace(study, prune_embeddings=True)))
+    assert {cell.prune_embeddings for cell in cells if cell.variant == "pruned"} == {True}
+    assert {cell.prune_embeddings for cell in cells if cell.variant == "dense"} == {False}
+
+
+def test_the_grid_keeps_how_its_base_was_pretrained(study: Study, base: Path, tmp_path: Path) -> None:
+    bases = name_bases([str(base)])
+    keep_records(bases, tmp_path)
+    (named,) = bases
+    assert record_path(tmp_path, named.name, named.digest).read_bytes() == (base / "pretraining.json").read_bytes()
 
 
 def test_all_grids_have_the_dense_model_to_compare_with(study: Study) -> None:

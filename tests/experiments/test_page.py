@@ -302,6 +302,47 @@ def test_no_results_and_damaged_results_are_said(tmp_path: Path) -> None:
         write_page(tmp_path)
 
 
+def made_by(page: str, name: str) -> list[str]:
+    start = f"`python -m build_models experiments {name} "
+    return [line.strip("`") for line in page.splitlines() if line.startswith(start)]
+
+
+def test_the_commands_have_the_options_of_the_results(tmp_path: Path) -> None:
+    sample: dict[str, Any] = {"data": "sample", "sample_sentences": 90}
+    student = {**sample, "variant": "distilled", "temperature": 2.5, "student_layers": 1}
+    agnostic = {**student, "agnostic_steps": 5, "corpus": "raw", "corpus_digest": "d", "corpus_lines": 70}
+    results = [
+        *technique(0.6, **sample),
+        *technique(0.5, variant="pruned", sparsity=0.5, **sample),
+        *technique(0.4, variant="pruned", sparsity=0.6, prune_embeddings=True, **sample),
+        *technique(0.5, **student),
+        *technique(0.5, **agnostic),
+        *technique(0.6, tests="robustness", **sample),
+        *technique(0.6, tests="robustness", **student),
+    ]
+    page = write(tmp_path, results).read_text(encoding="utf-8")
+    assert "--data" not in page
+    encoder, embeddings = made_by(page, "pruning")
+    assert encoder.endswith("--sparsities 0.5")
+    assert embeddings.endswith("--sparsities 0.6 --prune-embeddings")
+    specific, task_agnostic = made_by(page, "distillation")
+    assert specific.endswith("--threads 1 --temperatures 2.5 --student-layers 1")
+    assert task_agnostic.endswith("--student-layers 1 --agnostic-steps 5 --corpus raw --corpus-lines 70")
+    (robustness,) = made_by(page, "robustness")
+    assert "--temperatures 2.5 --student-layers 1" in robustness
+    assert all("--sample-sentences 90" in line for line in (encoder, specific, robustness))
+
+
+def test_how_a_base_was_pretrained_goes_by_its_digest(tmp_path: Path) -> None:
+    record = (Path(__file__).parents[2] / "docs/results/bases/mini-b001f8897cb2.json").read_text(encoding="utf-8")
+    (tmp_path / "bases").mkdir()
+    (tmp_path / "bases/mini-b.json").write_text(record.replace('"dropout": 0.0', '"dropout": 0.15'), encoding="utf-8")
+    page = write(tmp_path, [*study(), *technique(0.5, base_digest="other")]).read_text(encoding="utf-8")
+    assert "--languages hau,pcm,swa --lines 120000" in page
+    assert "--dropout 0.15" in page
+    assert "`mini` (other): nothing is known of its pretraining (bases/mini-other.json is missing)" in page
+
+
 def test_results_of_different_data_are_not_merged(tmp_path: Path) -> None:
     old, new = result(0.5, "hau", 1), result(0.6, "hau", 2, data_digest="changed")
     with pytest.raises(ResultError, match="data that is superseded") as refused:
