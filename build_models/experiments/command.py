@@ -116,8 +116,9 @@ def experiments(
             corpus_lines=corpus_lines,
             sample_sentences=sample_sentences,
         )
+        cells = list(GRIDS[name](study))
         keep_records(bases, results / "bases")
-        outcomes = run_grid(name, list(GRIDS[name](study)), places, execute[executor])
+        outcomes = run_grid(name, cells, places, execute[executor])
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:
         raise fail(f"{len(failed)} of {len(outcomes)} cells failed; the same command tries them again")

@@ -73,7 +73,7 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     for verdict in verdicts(alike):
         yield f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** |"
     yield ""
-    yield "| target | difference [95%] | |"
+    yield "| target | difference [95%] | by the mean for variants, by the interval for bases |"
     yield "|---|--:|---|"
     for target in targets(alike):
         yield f"| {target.target} | {target.here} | {'met' if target.met else '**not met**'} |"

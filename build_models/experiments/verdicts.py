@@ -242,7 +242,7 @@ def llm_int8(group: Group) -> Iterator[Verdict]:
     row = next(iter(group.variants("int8")), None)
     claims: tuple[tuple[str, str, Callable[[CellResult], float], float, float], ...] = (
         ("LLM.int8() is about 64% smaller (54 to 74%)", "504 → 181 MB, -64%", size, -74.0, -54.0),
-        ("LLM.int8() takes about 52% less time a text (42 to 62%)", "-52%", seconds, -62.0, -42.0),
+        ("LLM.int8() takes about 52% less time a text (42 to 62%; here on a CPU)", "-52%", seconds, -62.0, -42.0),
         ("LLM.int8() loses about 4.7% of F1 (2.7 to 6.7%)", "-4.7%", f1, -6.7, -2.7),
     )
     for claim, paper, value, low, high in claims:
@@ -270,7 +270,8 @@ def unseen_languages(group: Group) -> Iterator[Verdict]:
     yield Verdict(
         "Languages never fine-tuned on: dense has F1 40 to 60",
         "F1 40 to 60",
-        ", ".join(f"{name} {text(dense)}" for name, dense in found.items()) or "not run",
+        ", ".join(f"{name} {dense.mean:.1f} [{dense.low:.1f}, {dense.high:.1f}]" for name, dense in found.items())
+        or "not run",
         both(*(within(dense, 40.0, 60.0) for dense in found.values())),
     )
     cases = [name for name in names if found[name].mean >= CLOSE]
