@@ -112,13 +112,13 @@ def opposite(word: Word) -> Word:
     return opposites[word]
 
 
-def text(estimate: Estimate | None, unit: str = "") -> str:
-    """A difference with its interval, in points of F1 unless a unit is given."""
+def text(estimate: Estimate | None, unit: str = "", sign: Literal["+", ""] = "+") -> str:
+    """A difference with its interval, in points of F1 unless a unit is given; without a sign a value."""
     if estimate is None:
         return "not run"
     if estimate.number < 2:
-        return f"{estimate.mean:+.1f}{unit} (one language, no interval)"
-    return f"{estimate.mean:+.1f}{unit} [{estimate.low:+.1f}, {estimate.high:+.1f}]"
+        return f"{estimate.mean:{sign}.1f}{unit} (one language, no interval)"
+    return f"{estimate.mean:{sign}.1f}{unit} [{estimate.low:{sign}.1f}, {estimate.high:{sign}.1f}]"
 
 
 def against(row: Row | None, reference: Row | None, name: str = "test") -> Estimate | None:
@@ -270,8 +270,7 @@ def unseen_languages(group: Group) -> Iterator[Verdict]:
     yield Verdict(
         "Languages never fine-tuned on: dense has F1 40 to 60",
         "F1 40 to 60",
-        ", ".join(f"{name} {dense.mean:.1f} [{dense.low:.1f}, {dense.high:.1f}]" for name, dense in found.items())
-        or "not run",
+        ", ".join(f"{name} {text(dense, sign='')}" for name, dense in found.items()) or "not run",
         both(*(within(dense, 40.0, 60.0) for dense in found.values())),
     )
     cases = [name for name in names if found[name].mean >= CLOSE]
