@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from build_models.errors import BuildError, DataError
+from build_models.errors import BuildError, DataError, refuse_unknown
 from build_models.evaluate import open_artifact
-from build_models.progress import console, progress
+from build_models.progress import print_table, progress
 from service.accuracy import Contender, check
 from service.errors import ServiceError
 from service.labelled import LabelledData, read_request, read_test_split
@@ -26,9 +25,7 @@ def check_variants(
 
     ``data`` is a CoNLL file, by default the test split beside the variants. Raises ``BuildError``.
     """
-    unknown = sorted(set(names) - set(VARIANTS))
-    if unknown:
-        raise BuildError(f"There is no variant {', '.join(unknown)}. Choose from: {', '.join(VARIANTS)}.")
+    refuse_unknown(names, VARIANTS)
     answers = []
     try:
         reference, _ = _open(artifacts, DEFAULT_VARIANT)
@@ -77,4 +74,4 @@ def show(answers: Sequence[AccuracyAnswer]) -> None:
             "{:+.4f} to {:+.4f}".format(*answer.difference.interval),
             f"{answer.agreement.sentences:.1%}",
         )
-    Console(width=None if console.is_terminal else 120).print(table)
+    print_table(table)

@@ -11,14 +11,13 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import torch
 import transformers
-from rich.console import Console
 from rich.table import Table
 
 from build_models.base import describe, import_base, imported_revision, make_base
 from build_models.context import Context
 from build_models.data import Dataset, load_data
-from build_models.errors import BuildError
-from build_models.progress import console, say
+from build_models.errors import BuildError, refuse_unknown
+from build_models.progress import print_table, say
 from build_models.replaced import replacements_recorded
 from build_models.settings import BuildSettings
 from build_models.workspace import WORKSPACE, Workspace, result_digest
@@ -28,9 +27,7 @@ from service.variants import KNOWN_VARIANTS
 
 def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     """Make the named variants in the order of ``KNOWN_VARIANTS`` and return their manifests."""
-    unknown = sorted(set(names) - set(KNOWN_VARIANTS))
-    if unknown:
-        raise BuildError(f"There is no variant {', '.join(unknown)}. Choose from: {', '.join(KNOWN_VARIANTS)}.")
+    refuse_unknown(names, KNOWN_VARIANTS)
     # The two special pieces of a window are no place for an overlap, and every window must advance.
     if settings.overlap > settings.max_length - 3:
         raise BuildError(
@@ -134,4 +131,4 @@ def show(manifests: Sequence[Manifest]) -> None:
             f"{manifest.metrics['test'].f1:.4f}",
             f"{1000 * manifest.seconds_per_text:.2f}",
         )
-    Console(width=None if console.is_terminal else 120).print(table)
+    print_table(table)

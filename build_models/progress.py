@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 console = Console(stderr=True)
 _BEGAN = time.monotonic()
@@ -53,3 +54,8 @@ def say(message: str) -> None:
     """One line to the person who runs the build, with the seconds since it began."""
     elapsed = time.monotonic() - _BEGAN
     console.print(f"{elapsed:7.1f} s  {message}", highlight=False, soft_wrap=True, markup=False)
+
+
+def print_table(table: Table) -> None:
+    """A result, on the standard output; where that is no terminal, wide enough for every column."""
+    Console(width=None if console.is_terminal else 120).print(table)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from build_models.command_line import errors_in_a_line
-from build_models.errors import BuildError
+from build_models.errors import BuildError, refuse_unknown
 from build_models.replaced import DATA, last_replaced
 from build_models.workspace import WORKSPACE, Workspace
 from service.manifest import PREVIOUS, ArtifactError, Manifest, exchange_folders, read_manifest, verify
@@ -20,9 +20,7 @@ def rollback(artifacts: Path, variants: list[str]) -> dict[str, Manifest]:
     test split goes back too, unless some of its variants stay. Every kept artefact is verified before any is moved.
     Raises ``BuildError`` if there is none, if one is damaged, or if a build is at work.
     """
-    unknown = [name for name in variants if name not in KNOWN_VARIANTS]
-    if unknown:
-        raise BuildError(f"There is no variant {', '.join(unknown)}. Choose from: {', '.join(KNOWN_VARIANTS)}.")
+    refuse_unknown(variants, KNOWN_VARIANTS)
     if not last_replaced(artifacts):
         raise BuildError(f"{artifacts / PREVIOUS} holds nothing to bring back: no build has replaced any.")
     with Workspace(artifacts / WORKSPACE).locked():

@@ -15,6 +15,8 @@ from build_models.experiments.groups import Group
 
 matplotlib.rcParams["svg.hashsalt"] = "kidogo"
 
+SPARSITY = "sparsity of the encoder's matrices, %"
+
 
 def plot_pruning(group: Group, path: Path) -> bool:
     """Sparsity against F1, before and after fine-tuning. False if there is nothing to plot."""
@@ -30,8 +32,7 @@ def plot_pruning(group: Group, path: Path) -> bool:
     for name, rows in curves.items():
         if rows:
             _curve(axes, name, [*([reference] if reference else []), *rows])
-    axes.set_xlabel("sparsity of the encoder's matrices, %")
-    _finish(axes, path)
+    _finish(axes, SPARSITY, path)
     return True
 
 
@@ -44,8 +45,7 @@ def plot_unseen(group: Group, path: Path) -> bool:
     for name in rows[0].results[0].scores:
         if name not in ("dev", "test"):
             _curve(axes, name, rows, name)
-    axes.set_xlabel("sparsity of the encoder's matrices, %")
-    _finish(axes, path)
+    _finish(axes, SPARSITY, path)
     return True
 
 
@@ -60,8 +60,7 @@ def plot_sizes(group: Group, path: Path) -> bool:
         axes.scatter([row.megabytes for row in some], [row.f1().mean for row in some], label=variant)
     front = pareto_front(rows)
     axes.step([row.megabytes for row in front], [row.f1().mean for row in front], where="post", color="gray", lw=1)
-    axes.set_xlabel("artefact, MB")
-    _finish(axes, path)
+    _finish(axes, "artefact, MB", path)
     return True
 
 
@@ -79,7 +78,8 @@ def _curve(axes: Axes, name: str, rows: Sequence[Row], test: str = "test") -> No
     )
 
 
-def _finish(axes: Axes, path: Path) -> None:
+def _finish(axes: Axes, across: str, path: Path) -> None:
+    axes.set_xlabel(across)
     axes.set_ylabel("strict F1, mean over languages and seeds")
     axes.grid(alpha=0.3)
     axes.legend()

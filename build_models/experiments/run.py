@@ -17,7 +17,7 @@ from build_models.build import build_variant, open_context, quieten_libraries
 from build_models.context import Context
 from build_models.data import Dataset, load_data, read_conll
 from build_models.errors import BuildError
-from build_models.evaluate import evaluate, open_pipeline
+from build_models.evaluate import evaluate, open_artifact
 from build_models.experiments.cells import DATA_SEED, Cell
 from build_models.experiments.noise import NOISES
 from build_models.experiments.prepare import name_corpus
@@ -28,7 +28,6 @@ from build_models.settings import BuildSettings, DistillationSettings
 from build_models.workspace import code_digest, lock
 from service.conll import Sentence
 from service.manifest import Manifest, Scores
-from service.variants import VARIANTS
 
 OTHER_CODE = "made by other code of the build"
 UNSEEN = ("fon", "bam", "zho")
@@ -145,14 +144,7 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
 
 def score(cell: Cell, context: Context, manifest: Manifest, places: Places) -> Iterator[tuple[str, Scores]]:
     """Every score that the cell's tests ask for."""
-    pipeline = open_pipeline(
-        context.settings.out / cell.variant,
-        VARIANTS[cell.variant].runtime,
-        context.labels,
-        cell.max_length,
-        cell.overlap,
-        cell.threads,
-    )
+    _, pipeline = open_artifact(context.settings.out / cell.variant, cell.threads)
     yield "dev", manifest.metrics["dev"]
     yield "test", manifest.metrics["test"]
     if cell.tests == "own":

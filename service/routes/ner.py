@@ -46,16 +46,16 @@ async def ner(
     agreement: Agreement = request.app.state.agreement
     if "variant" not in request.query_params:
         variant = engine.pool.default
-    wish = Wish(max_latency_ms=max_latency_ms, min_f1=min_f1)
     async with engine.reading():
         if variant != AUTO:
             engine.pool.get(variant)
             request.state.variant = variant
-            if wish != Wish():
+            if max_latency_ms is not None or min_f1 is not None:
                 raise InvalidRequest("max_latency_ms and min_f1 choose a variant: give them with variant=auto.")
         body = await read_json(request, NerRequest, engine.settings.max_body_bytes)
     choice, characters = None, sum(body.lengths)
     if variant == AUTO:
+        wish = Wish(max_latency_ms=max_latency_ms, min_f1=min_f1)
         variant, choice = choose(wish, characters, engine.pool, engine.latencies)
         request.state.variant = variant
     with (

@@ -46,13 +46,18 @@ async def test_every_variant_answers_and_is_compared(service: Service) -> None:
     assert relabelled == [("William Ruto", "LOC", "PER"), ("Nairobi", "LOC", "PER")]
 
 
-async def test_a_variant_that_is_not_ready_is_named(services: Services, artifacts: Path, tmp_path: Path) -> None:
+def without(services: Services, artifacts: Path, tmp_path: Path, missing: str) -> Service:
+    """A service with every artefact but one."""
     shutil.copytree(artifacts, tmp_path / "some")
-    shutil.rmtree(tmp_path / "some" / "int8")
+    shutil.rmtree(tmp_path / "some" / missing)
     runtimes = FakeRuntimes()
     pool = VariantPool(tmp_path / "some", 1, runtimes)
     pool.load()
-    answer = await compare(services.make(pool, runtimes), {"text": TEXT})
+    return services.make(pool, runtimes)
+
+
+async def test_a_variant_that_is_not_ready_is_named(services: Services, artifacts: Path, tmp_path: Path) -> None:
+    answer = await compare(without(services, artifacts, tmp_path, "int8"), {"text": TEXT})
     assert [entry["variant"] for entry in answer["variants"]] == [name for name in VARIANTS if name != "int8"]
     (missing,) = answer["not_ready"]
     assert (missing["variant"], missing["status"]) == ("int8", "failed")
@@ -60,12 +65,7 @@ async def test_a_variant_that_is_not_ready_is_named(services: Services, artifact
 
 
 async def test_without_the_reference_nothing_is_compared(services: Services, artifacts: Path, tmp_path: Path) -> None:
-    shutil.copytree(artifacts, tmp_path / "some")
-    shutil.rmtree(tmp_path / "some" / "dense")
-    runtimes = FakeRuntimes()
-    pool = VariantPool(tmp_path / "some", 1, runtimes)
-    pool.load()
-    answer = await compare(services.make(pool, runtimes), {"text": TEXT})
+    answer = await compare(without(services, artifacts, tmp_path, "dense"), {"text": TEXT})
     assert len(answer["variants"]) == len(VARIANTS) - 1
     assert {str(entry["difference"]) for entry in answer["variants"]} == {"None"}
 
