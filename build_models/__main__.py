@@ -64,6 +64,9 @@ def main(
     batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces of one padded batch.")] = None,
     max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces of one window.")] = 160,
     overlap: Annotated[int, typer.Option(min=0, help="Pieces that neighbouring windows share.")] = 40,
+    transition_weight: Annotated[
+        float, typer.Option(min=0.0, help="Of which label follows which in the data, when labelling. 0: nothing.")
+    ] = 0.5,
     sparsity: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of weights that `pruned` removes.")] = 0.6,
     prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings too.")] = False,
     prune_after: Annotated[bool, typer.Option(help="Prune the fine-tuned model instead of the base.")] = False,
@@ -115,6 +118,7 @@ def main(
         seed=seed,
         max_length=max_length,
         overlap=overlap,
+        transition_weight=transition_weight,
         sparsity=sparsity,
         prune_embeddings=prune_embeddings,
         prune_after=prune_after,

@@ -19,6 +19,7 @@ from build_models.finetune import Example, encode_examples
 from build_models.progress import say
 from build_models.replaced import DATA
 from build_models.settings import BuildSettings
+from build_models.transitions import count_transitions, write_transitions
 from build_models.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.conll import to_conll
 from service.manifest import (
@@ -36,6 +37,7 @@ from service.manifest import (
     verify,
 )
 from service.pipeline import Encoder
+from service.transitions import Transitions
 from service.variants import KNOWN_VARIANTS
 
 LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "tokenizers", "torch", "transformers")
@@ -89,6 +91,13 @@ class Context:
         encoder = Encoder.from_folder(self.base, self.settings.max_length, self.settings.overlap)
         return encode_examples(self.dataset.train, encoder, self.labels)
 
+    @cached_property
+    def transitions(self) -> Transitions:
+        """Counted in the training split."""
+        return count_transitions(
+            (sentence.labels for sentence in self.dataset.train), self.labels, self.settings.transition_weight
+        )
+
     def inputs(self, **parameters: Any) -> dict[str, Any]:
         """What a stage depends on besides its own parameters."""
         return {
@@ -111,6 +120,7 @@ class Context:
         ``fill`` writes the weights into a folder that has the tokenizer already.
         """
         folder = self.settings.out / name
+        parameters = {**parameters, "transition_weight": self.transitions.weight}
         inputs = key_of(self.inputs(variant=name, parent=parent.digest, libraries=self.libraries, **parameters))
         try:
             manifest = read_manifest(folder)
@@ -131,6 +141,8 @@ class Context:
             if not (staging / "config.json").exists():
                 shutil.copy(checkpoint / "config.json", staging / "config.json")
             with full_disk_named(staging):
+                if self.transitions.weight:
+                    write_transitions(staging, self.transitions)
                 made = fill(staging)
             for path in staging.iterdir():
                 # Safetensors are written for their owner alone; the service may run as another user.

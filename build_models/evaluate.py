@@ -11,6 +11,7 @@ from service.manifest import Manifest, Scores, read_manifest
 from service.pipeline import Encoder, Pipeline, label_sentences
 from service.runtimes import load_runtime
 from service.scoring import score
+from service.transitions import read_transitions
 from service.variants import Runtime
 
 TIMED_TEXTS = 60
@@ -19,7 +20,13 @@ TIMED_TEXTS = 60
 def open_pipeline(
     folder: Path, runtime: Runtime, labels: Sequence[str], max_length: int, overlap: int, threads: int
 ) -> Pipeline:
-    return Pipeline(load_runtime(runtime, folder, threads), Encoder.from_folder(folder, max_length, overlap), labels)
+    """What a folder with weights, tokenizer and, if it has any, transitions computes."""
+    return Pipeline(
+        load_runtime(runtime, folder, threads),
+        Encoder.from_folder(folder, max_length, overlap),
+        labels,
+        transitions=read_transitions(folder, labels),
+    )
 
 
 def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:

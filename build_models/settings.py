@@ -62,6 +62,7 @@ class DistillationSettings:
 class BuildSettings:
     """One build.
 
+    ``transition_weight`` is what the counted transitions between labels weigh when a sentence is labelled; 0: nothing.
     Without ``dynamic_timed`` no clock has a say in which dynamic settings are chosen, so that they are always the same.
     """
 
@@ -75,6 +76,7 @@ class BuildSettings:
     seed: int = 42
     max_length: int = 160
     overlap: int = 40
+    transition_weight: float = 0.5
     sparsity: float = 0.6
     prune_embeddings: bool = False
     prune_after: bool = False

@@ -38,7 +38,7 @@ def sources() -> list[Path]:
     apart = {build / "sample" / "check.py", *(build / "experiments").glob("*.py")}
     return [
         *(path for path in sorted(build.rglob("*.py")) if path not in apart),
-        *(serving / f"{name}.py" for name in ("decoding", "pipeline", "scoring", "words")),
+        *(serving / f"{name}.py" for name in ("decoding", "pipeline", "scoring", "transitions", "words")),
         *sorted((serving / "runtimes").glob("*.py")),
     ]
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.transitions import Transitions
 from service.words import WORDS_AT_ONCE
 
 
@@ -20,8 +21,11 @@ class EntitySpan(NamedTuple):
 class LabelScheme:
     """A label list in IOB2, and the best valid sequence under a model's scores."""
 
-    def __init__(self, labels: Sequence[str]):
-        """Raises ``ValueError`` if a label is neither O nor B- or I- with a type, or if there is no O."""
+    def __init__(self, labels: Sequence[str], transitions: Transitions | None = None):
+        """Without ``transitions`` every valid label is as likely after another as any.
+
+        Raises ``ValueError`` if a label is neither O nor B- or I- with a type, or if there is no O.
+        """
         bad = [label for label in labels if label != "O" and (label[:2] not in ("B-", "I-") or len(label) < 3)]
         if bad or "O" not in labels:
             raise ValueError(f"not a list of IOB2 labels: {', '.join(bad) or 'no O'}")
@@ -34,6 +38,13 @@ class LabelScheme:
         types = np.array([label[2:] for label in labels])
         self._same_type = (types[:, None] == types[None, :]).astype(np.float64)
         self._first = np.array([not label.startswith("I-") for label in labels])
+        self._weighted = transitions is not None and transitions.weight > 0
+        first, following = np.zeros(len(labels)), np.zeros((len(labels), len(labels)))
+        if transitions is not None:
+            first = transitions.weight * np.array(transitions.first)
+            following = transitions.weight * np.array(transitions.following)
+        self._first_scores = np.where(self._first, first, -np.inf)
+        self._following_scores = np.where(self._allowed, following, -np.inf)
 
     def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
         """For each word the probability that it is of the type of its label in ``path``, whether B- or I-."""
@@ -41,21 +52,22 @@ class LabelScheme:
         return np.asarray(of_type[np.arange(len(path)), path])
 
     def best_path(self, log_probabilities: NDArray[np.float64]) -> Generator[None, None, NDArray[np.intp]]:
-        """The most probable valid sequence (Viterbi); shape (words, labels) to (words,). Yields between steps.
+        """The best valid sequence (Viterbi) by the model's scores and the transitions; yields between steps.
 
-        Most often the most probable label of every word is already valid, and then nothing is left to do.
+        Shape (words, labels) to (words,). Without transitions most sentences are done at once: the most probable label
+        of every word is already valid.
         """
         greedy = log_probabilities.argmax(axis=-1)
-        if len(greedy) == 0 or (self._first[greedy[0]] and self._allowed[greedy[:-1], greedy[1:]].all()):
+        valid = len(greedy) == 0 or (self._first[greedy[0]] and self._allowed[greedy[:-1], greedy[1:]].all())
+        if len(greedy) == 0 or (valid and not self._weighted):
             return np.asarray(greedy)
-        penalty = np.where(self._allowed, 0.0, -np.inf)
-        best = log_probabilities[0] + np.where(self._first, 0.0, -np.inf)
-        columns = np.arange(len(self.labels))
+        best = log_probabilities[0] + self._first_scores
         came_from = np.empty(log_probabilities.shape, dtype=np.intp)
+        candidates = np.empty_like(self._following_scores)
         for word in range(1, len(log_probabilities)):
-            candidates = best[:, None] + penalty
-            came_from[word] = candidates.argmax(axis=0)
-            best = candidates[came_from[word], columns] + log_probabilities[word]
+            np.add(best[:, None], self._following_scores, out=candidates)
+            candidates.argmax(axis=0, out=came_from[word])
+            best = candidates.max(axis=0) + log_probabilities[word]
             if word % WORDS_AT_ONCE == 0:
                 yield
         path = np.empty(len(greedy), dtype=np.intp)

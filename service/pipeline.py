@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from service.decoding import EntitySpan, LabelScheme, entity_spans
+from service.transitions import Transitions
 from service.words import WORDS_AT_ONCE, Word, iterate_words
 
 T = TypeVar("T")
@@ -219,12 +220,19 @@ class Encoder:
 class Pipeline:
     """A runtime with its encoder and label list: everything between a document and its entities."""
 
-    def __init__(self, runtime: Runtime, encoder: Encoder, labels: Sequence[str], digest: str = ""):
+    def __init__(
+        self,
+        runtime: Runtime,
+        encoder: Encoder,
+        labels: Sequence[str],
+        digest: str = "",
+        transitions: Transitions | None = None,
+    ):
         """``digest`` is the artefact's identity, which answers name."""
         self.digest = digest
         self.runtime = runtime
         self.encoder = encoder
-        self.scheme = LabelScheme(labels)
+        self.scheme = LabelScheme(labels, transitions)
 
     def read_text(self, text: str, timer: Timer) -> Generator[None, None, Result]:
         """Find the entities of a text, yielding between steps so that other work can go in between.

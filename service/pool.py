@@ -16,6 +16,7 @@ from service.errors import UnknownVariant, VariantNotReady
 from service.manifest import ArtifactError, Manifest, read_manifest, verify
 from service.pipeline import Encoder, Pipeline, Runtime, Timer, run_to_end
 from service.runtimes import load_runtime
+from service.transitions import read_transitions
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
 from service.variants import Runtime as RuntimeName
 
@@ -191,6 +192,7 @@ class VariantPool:
             Encoder.from_folder(folder, manifest.max_length, manifest.overlap),
             manifest.labels,
             manifest.digest,
+            read_transitions(folder, manifest.labels),
         )
         for _ in range(2):
             # The first reading warms up, the second one tells how long a reading takes.

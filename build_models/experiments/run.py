@@ -124,6 +124,7 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
         seed=cell.seed,
         max_length=cell.max_length,
         overlap=cell.overlap,
+        transition_weight=0.0,
         sparsity=cell.sparsity,
         prune_embeddings=cell.prune_embeddings,
         prune_after=cell.prune_after,

@@ -27,6 +27,7 @@ from build_models.recipes import dense
 from build_models.workspace import full_disk_named
 from service.manifest import Manifest
 from service.runtimes.onnx import MODEL
+from service.transitions import TRANSITIONS
 
 TOLERANCE = 0.002
 """Settings whose dev F1 is this close to the best count as equally good."""
@@ -142,7 +143,9 @@ def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Ma
             for number, candidate in enumerate(CANDIDATES):
                 place = work / str(number)
                 place.mkdir()
-                shutil.copy(folder / "tokenizer.json", place)
+                for beside in ("tokenizer.json", TRANSITIONS):
+                    if (folder / beside).exists():
+                        shutil.copy(folder / beside, place)
                 quantize(exported[candidate.fused], place / MODEL, candidate)
                 pipeline = open_pipeline(
                     place, "onnx", context.labels, settings.max_length, settings.overlap, settings.threads

@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -7,8 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from seqeval.scheme import IOB2, Entities
 
+from build_models.transitions import count_transitions
 from service.decoding import EntitySpan, LabelScheme, entity_spans
 from service.pipeline import run_to_end
+from service.transitions import Transitions
 from service.words import WORDS_AT_ONCE
 
 LABELS = ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in ("PER", "LOC", "ORG"))]
@@ -59,6 +62,53 @@ def test_the_best_path_is_the_best_of_all_valid_ones(scores: np.ndarray) -> None
         if is_valid([SMALL[choice] for choice in one])
     )
     assert sum(scores[word, choice] for word, choice in enumerate(path)) == pytest.approx(best)
+
+
+def logarithms(*shape: int) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.float64, shape, elements=st.floats(-10, 0))
+
+
+@thorough
+@given(
+    arrays(np.float64, st.tuples(st.integers(0, 4), st.just(len(SMALL))), elements=st.floats(-10, 0)),
+    logarithms(len(SMALL)),
+    logarithms(len(SMALL), len(SMALL)),
+    st.floats(0, 2),
+)
+def test_the_best_path_weighs_scores_and_transitions(
+    scores: np.ndarray, first: np.ndarray, following: np.ndarray, weight: float
+) -> None:
+    transitions = Transitions(labels=SMALL, weight=weight, first=first.tolist(), following=following.tolist())
+    path = run_to_end(LabelScheme(SMALL, transitions).best_path(scores))
+    assert is_valid([SMALL[choice] for choice in path])
+
+    def total(choices: Sequence[int]) -> float:
+        steps = sum(following[before, after] for before, after in itertools.pairwise(choices))
+        begin = first[choices[0]] if choices else 0.0
+        return float(sum(scores[word, choice] for word, choice in enumerate(choices)) + weight * (begin + steps))
+
+    every = itertools.product(range(len(SMALL)), repeat=len(scores))
+    best = max(total(one) for one in every if is_valid([SMALL[choice] for choice in one]))
+    assert total([int(choice) for choice in path]) == pytest.approx(best)
+
+
+def test_a_name_of_two_words_is_not_split_where_names_seldom_touch() -> None:
+    labels = ["O", "B-PER", "I-PER"]
+    scores = np.log([[0.02, 0.97, 0.01], [0.02, 0.55, 0.43], [0.98, 0.01, 0.01]])
+    assert decode(scores, labels) == ["B-PER", "B-PER", "O"]
+    transitions = count_transitions([["B-PER", "I-PER", "O", "O", "B-PER", "O"]] * 10, labels, weight=0.7)
+    path = run_to_end(LabelScheme(labels, transitions).best_path(scores))
+    assert [labels[choice] for choice in path] == ["B-PER", "I-PER", "O"]
+
+
+def test_transitions_are_the_logarithms_of_what_was_counted() -> None:
+    labels = ["O", "B-PER", "I-PER"]
+    counted = count_transitions([["O", "B-PER"], ["B-PER", "I-PER", "O"], []], labels, weight=0.5)
+    # One more than counted, of: O 1, B-PER 1, I-PER 0; after O: B-PER 1; after B-PER: I-PER 1; after I-PER: O 1.
+    assert np.exp(counted.first) == pytest.approx([2 / 5, 2 / 5, 1 / 5], abs=1e-5)
+    assert np.exp(counted.following) == pytest.approx(
+        np.array([[1 / 4, 2 / 4, 1 / 4], [1 / 4, 1 / 4, 2 / 4], [2 / 4, 1 / 4, 1 / 4]]), abs=1e-5
+    )
 
 
 def test_a_long_sequence_is_decoded_in_steps_and_as_well() -> None:

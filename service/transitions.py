@@ -1,0 +1,48 @@
+"""How likely each label is after another: what the best path of labels goes by, beside the model's own scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from service.manifest import ArtifactError
+
+TRANSITIONS = "transitions.json"
+
+LogProbability = Annotated[float, Field(le=0.0, allow_inf_nan=False)]
+
+
+class Transitions(BaseModel):
+    """Natural logarithms of probabilities; ``following[i][j]`` is that of label j right after label i."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    labels: list[str]
+    weight: float = Field(ge=0.0, allow_inf_nan=False, description="How much they count against the model's scores")
+    first: list[LogProbability]
+    following: list[list[LogProbability]]
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        if {len(self.first), len(self.following), *map(len, self.following)} != {len(self.labels)}:
+            raise ValueError("labels, first and following differ in length")
+        return self
+
+
+def read_transitions(folder: Path, labels: Sequence[str]) -> Transitions | None:
+    """Those of an artefact; None if it has none. Raises ``ArtifactError`` naming the file."""
+    path = folder / TRANSITIONS
+    try:
+        transitions = Transitions.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ArtifactError(f"{path} cannot be read: {field or 'contents'}: {first['msg']}") from error
+    if transitions.labels != list(labels):
+        raise ArtifactError(f"{path} is for the labels {', '.join(transitions.labels)}, not {', '.join(labels)}")
+    return transitions
