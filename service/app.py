@@ -9,7 +9,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import bentoml
 
-from service import logs, tracing
+from service import logs, tracing, wire
 from service.api import create_api
 from service.engine import Engine
 from service.front import Front, SystemPaths
@@ -19,6 +19,7 @@ from service.supervisor import pass_on_sighup
 
 front = Front(create_api())
 pass_on_sighup()
+wire.use_for_all_connections()
 
 
 # The service has its own limits, metrics, spans and error shape; BentoML's would answer in other shapes before them,

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Engine
-from service.errors import Unauthorized
+from service.errors import InternalError, ServiceError, Unauthorized
 from service.logs import begin_request, logger
 from service.security import PROBES, authorize, protect
 from service.tracing import request_span
@@ -42,8 +42,10 @@ class Front:
         # The router leaves here the route that it finds; what is here now is BentoML's.
         scope.pop("route", None)
 
+        held: Message | None = None
+
         async def send_and_note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, held
             if message["type"] == "http.response.start":
                 status = message["status"]
                 # That of ClientGone too, which nobody is there to read: BentoML waits an hour for some answer, and does
@@ -51,6 +53,12 @@ class Front:
                 answer_headers = MutableHeaders(scope=message)
                 answer_headers[REQUEST_ID] = request_id
                 protect(answer_headers)
+                # Until there is some of the body: wire sends the two in one piece.
+                held = message
+                return
+            if held is not None:
+                start, held = held, None
+                await send(start)
             await send(message)
 
         with request_span(headers, scope["method"], request_id) as span:
@@ -58,6 +66,9 @@ class Front:
                 await self._answer(scope, headers, receive, send_and_note)
             except Exception as error:
                 logger.error("request %s failed", request_id, exc_info=error)
+                if held is not None:
+                    # Nobody has seen the head yet.
+                    await _refuse(InternalError(request_id), scope, receive, send_and_note)
             finally:
                 # A path without a route is the caller's text.
                 path = getattr(scope.get("route"), "path", "unknown")
@@ -73,8 +84,7 @@ class Front:
         try:
             authorize(scope["path"], headers, self._engine.settings)
         except Unauthorized as error:
-            scope["state"]["error_code"] = error.code
-            await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
+            await _refuse(error, scope, receive, send)
         else:
             await self.api(scope, receive, send)
 
@@ -93,6 +103,11 @@ def _request_id(headers: Headers) -> str:
     """The caller's own id if it is a plain one, otherwise a new one."""
     given = headers.get(REQUEST_ID, "")
     return given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+async def _refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+    scope["state"]["error_code"] = error.code
+    await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
 
 
 def _log(facts: dict[str, Any], started: float) -> None:

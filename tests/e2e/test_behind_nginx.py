@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from service.settings import Settings
-from tests.e2e.load import load
+from tests.e2e.load import TEXT, load
 from tests.e2e.servers import ROOT, Server, serving
 from tests.http.shapes import assert_refused
 
@@ -98,6 +98,26 @@ def test_a_replica_that_goes_away_under_load_costs_no_request(artifacts: Path, t
         assert not answers.lost
         assert answers.statuses() == {200}
         assert_refused(httpx.get(f"{url}/metrics"), 404, "not_found")
+
+
+@needs_nginx
+def test_a_replica_killed_between_head_and_body_of_an_answer_costs_no_request(artifacts: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts / "dense", tmp_path / "artifacts" / "dense")
+    with ExitStack() as stack:
+        dying = stack.enter_context(
+            serving(tmp_path / "artifacts", tmp_path / "log1", target="tests.e2e.dying:NerService")
+        )
+        other = stack.enter_context(serving(tmp_path / "artifacts", tmp_path / "log2"))
+        url = stack.enter_context(balanced([dying, other], tmp_path / "nginx"))
+        with httpx.Client(base_url=url, timeout=60, headers={"X-Die": "yes"}) as client:
+            for body in ({"text": TEXT}, {"texts": [TEXT] * 32}):
+                dying.wait_until_ready()
+                worker = dying.worker()
+                # One of two goes to the one that dies.
+                answers = [client.post("/ner", json=body) for _ in range(2)]
+                assert [answer.status_code for answer in answers] == [200, 200]
+                assert answers[0].json()["results"] == answers[1].json()["results"]
+                worker.wait(10)
 
 
 @needs_nginx

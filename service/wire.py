@@ -1,0 +1,61 @@
+"""How answers reach the socket: in one piece, so that a process that is killed has sent all of one or nothing.
+
+A load balancer asks another replica only while it has seen nothing of the answer. uvicorn writes the head by itself,
+and a SIGKILL between head and body cost the caller the answer.
+"""
+
+import asyncio
+from typing import Any, cast
+
+import uvicorn.config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_ENOUGH = 65536
+"""Bytes that are sent before the turn ends, so that an answer in many parts is not collected whole."""
+
+
+class OneWriteATurn:
+    """A transport that joins what is written in one turn of the event loop."""
+
+    def __init__(self, transport: asyncio.Transport):
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        if not self._kept:
+            self._loop.call_soon(self.flush)
+        self._kept.append(data)
+        self._size += len(data)
+        if self._size >= _ENOUGH:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._kept:
+            kept, self._kept, self._size = self._kept, [], 0
+            self._transport.write(b"".join(kept))
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's, which does not wait for the turn's end once an answer is complete."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._joining = OneWriteATurn(transport)
+        super().connection_made(cast(asyncio.Transport, self._joining))
+
+    def on_response_complete(self) -> None:
+        self._joining.flush()
+        super().on_response_complete()
+
+
+def use_for_all_connections() -> None:
+    """Have the server that BentoML starts in this process write answers in one piece; it offers no option for that."""
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{HttpProtocol.__name__}"
