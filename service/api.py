@@ -25,6 +25,14 @@ def create_api() -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        # It would send spans beside the service's own, and logs with what callers sent.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     api.add_exception_handler(ServiceError, _refuse)
     api.add_exception_handler(HTTPException, _refuse_http)

@@ -50,6 +50,7 @@ class NerService:
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         self.engine.close()
+        tracing.close()
 
 
 NerService.add_asgi_middleware(SystemPaths, front=front)  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ Nothing is recorded unless the standard variables ask for it: ``OTEL_TRACES_EXPO
 """
 
 import os
+import threading
 import time
 from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
@@ -15,6 +16,8 @@ from starlette.datastructures import Headers
 from service.pipeline import Phase, Timer
 
 _tracer = trace.get_tracer("kidogo")
+
+CLOSE_SECONDS = 5
 
 
 def configure() -> None:
@@ -37,6 +40,16 @@ def configure() -> None:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter.load()()))
     trace.set_tracer_provider(provider)
+
+
+def close() -> None:
+    """Send what is not sent yet. The server ends by the signal that it was sent, so nothing runs at exit to do it."""
+    shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)
+    if shutdown is not None:
+        # With a collector that is gone, the SDK would try again for half a minute.
+        sending = threading.Thread(target=shutdown, daemon=True)
+        sending.start()
+        sending.join(CLOSE_SECONDS)
 
 
 def request_span(headers: Headers, method: str, request_id: str) -> AbstractContextManager[trace.Span]:
