@@ -2,8 +2,11 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -30,12 +33,16 @@ def existing() -> dict[str, set[str]]:
     return found
 
 
-def alerts() -> Iterator[str]:
+def rules() -> Iterator[dict[str, Any]]:
     for group in yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]:
-        for rule in group["rules"]:
-            assert rule["annotations"]["summary"]
-            assert rule["labels"]["severity"] in ("warning", "critical")
-            yield rule["expr"]
+        yield from group["rules"]
+
+
+def alerts() -> Iterator[str]:
+    for rule in rules():
+        assert rule["annotations"]["summary"]
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        yield rule["expr"]
 
 
 def panels() -> Iterator[str]:
@@ -100,3 +107,70 @@ def test_nginx_and_prometheus_know_every_replica() -> None:
     assert set(re.findall(r"^\s*server (\S+) ", configuration, re.MULTILINE)) == replicas
     prometheus = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     assert set(prometheus["scrape_configs"][0]["static_configs"][0]["targets"]) == replicas
+
+
+PROMTOOL = shutil.which("promtool")
+needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+
+
+@needs_promtool
+def test_prometheus_takes_configuration_and_rules() -> None:
+    checked = subprocess.run(
+        [str(PROMTOOL), "check", "config", "prometheus.yml"],
+        cwd=DEPLOY / "prometheus",
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"SUCCESS: {len(list(alerts()))} rules found" in checked.stdout
+
+
+# Series with their values by the minute, and the alerts that they raise after twenty minutes.
+RAISED = [
+    ({'up{job="kidogo",instance="a"}': "1x20", 'up{job="kidogo",instance="b"}': "0x20"}, {"KidogoDown"}),
+    ({'kidogo_variant_ready{variant="dense"}': "0x20", 'kidogo_variant_ready{variant="int8"}': "1x20"},
+     {"KidogoVariantNotReady"}),
+    ({'kidogo_variant_stale{variant="dense"}': "1x20", 'kidogo_variant_stale{variant="int8"}': "0x20"},
+     {"KidogoVariantStale"}),
+    ({'kidogo_requests_total{variant="dense",status="200"}': "0+100x20",
+      'kidogo_requests_total{variant="dense",status="500"}': "0+2x20"}, {"KidogoFaults"}),
+    ({'kidogo_requests_total{variant="dense",status="200"}': "0+1000x20",
+      'kidogo_requests_total{variant="dense",status="500"}': "0+2x20"}, set()),
+    ({'kidogo_errors_total{code="overloaded"}': "0+1x20"}, {"KidogoOverloaded"}),
+    ({'kidogo_errors_total{code="invalid_request"}': "0+100x20"}, set()),
+    ({'kidogo_queue_seconds_bucket{le="1.0"}': "0+98x20", 'kidogo_queue_seconds_bucket{le="2.5"}': "0+100x20",
+      'kidogo_queue_seconds_bucket{le="+Inf"}': "0+100x20"}, {"KidogoSlowQueue"}),
+    ({'kidogo_queue_seconds_bucket{le="1.0"}': "0+100x20", 'kidogo_queue_seconds_bucket{le="+Inf"}': "0+100x20"},
+     set()),
+    ({'process_resident_memory_bytes{job="kidogo"}': "1.9e9x20"}, {"KidogoMemory"}),
+]  # fmt: skip
+
+
+@needs_promtool
+@pytest.mark.parametrize(("series", "expected"), RAISED)
+def test_an_alert_is_raised_by_what_it_is_about(series: dict[str, str], expected: set[str], tmp_path: Path) -> None:
+    names = [rule["alert"] for rule in rules()]
+    assert expected <= set(names)
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        # promtool compares labels and annotations too, so what fires is asked for as a count.
+        "promql_expr_test": [
+            {
+                "expr": f'count(ALERTS{{alertname="{name}", alertstate="firing"}})',
+                "eval_time": "20m",
+                "exp_samples": [{"labels": "{}", "value": 1}] if name in expected else [],
+            }
+            for name in names
+        ],
+    }
+    rule_file = str(DEPLOY / "prometheus" / "alerts.yml")
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": [rule_file], "tests": [test]}))
+    tested = subprocess.run(
+        [str(PROMTOOL), "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True
+    )
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_every_alert_is_raised_by_something() -> None:
+    assert set().union(*(expected for _, expected in RAISED)) == {rule["alert"] for rule in rules()}
