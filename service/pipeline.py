@@ -6,6 +6,7 @@ comes from the models. The build scores artefacts through it too: what is evalua
 Each window is read alone, without padding: the answer for a document depends on nothing else in flight.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -118,8 +119,13 @@ class Tokens:
 class Encoder:
     """The tokenizer of an artefact, and how it lays words out in windows of ``max_length`` pieces."""
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int, overlap: int):
-        """``overlap`` pieces are shared by neighbouring windows. Raises ``ValueError`` if no window could advance."""
+    def __init__(self, tokenizer: Tokenizer, max_length: int, overlap: int, digest: str = ""):
+        """``overlap`` pieces are shared by neighbouring windows, ``digest`` is the tokenizer's if it is known. Raises
+        ``ValueError`` if no window could advance.
+
+        Encoders of one ``identity`` encode every word alike.
+        """
+        self.identity = (digest or object(), max_length, overlap)
         self.capacity = max_length - 2
         if not 0 <= overlap < self.capacity:
             raise ValueError(f"an overlap of {overlap} pieces does not fit windows of {max_length}")
@@ -136,7 +142,8 @@ class Encoder:
 
     @classmethod
     def from_folder(cls, folder: Path, max_length: int, overlap: int) -> "Encoder":
-        return cls(Tokenizer.from_file(str(folder / "tokenizer.json")), max_length, overlap)
+        content = (folder / "tokenizer.json").read_bytes()
+        return cls(Tokenizer.from_buffer(content), max_length, overlap, hashlib.sha256(content).hexdigest())
 
     def _special(self, piece: str) -> int:
         identifier = self._tokenizer.token_to_id(piece)
@@ -192,10 +199,15 @@ class Encoder:
         A window begins and ends with whole words. Where two overlap, the border between the words that they decide
         is the middle: each word is decided where it has more context.
         """
-        words = np.flatnonzero(np.asarray(tokens.heads, dtype=np.intp) >= 0)
+        heads = np.asarray(tokens.heads, dtype=np.intp)
+        words = np.flatnonzero(heads >= 0)
         if not words.size:
             return
-        heads = np.asarray(tokens.heads, dtype=np.intp)[words]
+        heads = heads[words]
+        if len(tokens.pieces) <= self.capacity:
+            # Nearly every sentence; the rest of this takes several times as long.
+            yield words, Window(np.array([self._begin, *tokens.pieces, self._end], dtype=np.int64), heads + 1)
+            return
         pieces = np.asarray(tokens.pieces, dtype=np.int64)
         spans = list(self._spans(np.append(heads, len(pieces))))
         middles = [(following[0] + span[1]) / 2 for span, following in pairwise(spans)]
@@ -262,8 +274,7 @@ class Pipeline:
     ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
         """The best valid IOB2 labels, and the probability that the model gives the type of each of them."""
         # A word that no window holds is outside, for certain.
-        log_probabilities = np.full((len(words), len(self.scheme.labels)), -np.inf)
-        log_probabilities[:, self.scheme.outside] = 0.0
+        log_probabilities = self.scheme.certainly_outside(len(words))
         tokens = Tokens()
         encoding = self.encoder.encode(words)
         while len(tokens.heads) < len(words):
@@ -277,9 +288,7 @@ class Pipeline:
             with timer.inference:
                 logits = self.runtime.logits(window.input_ids)
             timer.pieces += len(window.input_ids)
-            if not np.isfinite(logits).all():
-                # Labels chosen from these would look like an answer.
-                raise FloatingPointError("the model gave logits that are not finite")
+            check_finite(logits)
             with timer.decode:
                 log_probabilities[decided] = log_softmax(logits[window.heads])
         path = yield from timer.decode.over(self.scheme.best_path(log_probabilities))
@@ -318,6 +327,12 @@ def _entities(
         if len(entities) % WORDS_AT_ONCE == 0:
             yield
     return entities
+
+
+def check_finite(logits: NDArray[np.float32]) -> None:
+    """Raise ``FloatingPointError`` if a model gave no numbers: labels chosen from these would look like an answer."""
+    if not np.isfinite(logits).all():
+        raise FloatingPointError("the model gave logits that are not finite")
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
