@@ -1,7 +1,7 @@
 """Checks of accuracy under way: one at a time, beside the requests and behind them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 
 from service.accuracy import Contender, check
@@ -10,6 +10,7 @@ from service.errors import Overloaded, TookTooLong
 from service.events import Event
 from service.labelled import LabelledData
 from service.schemas import AccuracyAnswer, Progress
+from service.sentences import KnownWords
 
 PROGRESS_SECONDS = 0.1
 
@@ -17,17 +18,16 @@ PROGRESS_SECONDS = 0.1
 class Check:
     """One check. Cancel ``answer`` and no further sentence is read."""
 
-    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData):
+    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, known: KnownWords):
         self.variant = variant.name
         self.progress = Progress(done=0, total=len(data.sentences))
-        self.answer = asyncio.create_task(self._run(engine, variant, reference, data))
+        steps = check(variant, reference, data, self._advance, known)
+        self.answer = asyncio.create_task(self._run(engine, steps))
 
-    async def _run(
-        self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData
-    ) -> AccuracyAnswer:
+    async def _run(self, engine: Engine, steps: Generator[None, None, AccuracyAnswer]) -> AccuracyAnswer:
         limit = engine.settings.accuracy_timeout_seconds
         try:
-            return await engine.run_in_background(check(variant, reference, data, self._advance), limit)
+            return await engine.run_in_background(steps, limit)
         except TimeoutError:
             raise TookTooLong(
                 f"The check took longer than {limit:g} seconds. Ask for fewer sentences by limit.",
@@ -54,6 +54,7 @@ class Checks:
     def __init__(self) -> None:
         self._running: Check | None = None
         self._prepared: str | None = None
+        self._known: KnownWords | None = None
 
     @contextmanager
     def place(self, variant: str) -> Iterator[None]:
@@ -85,5 +86,12 @@ class Checks:
 
     def start(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData) -> Check:
         """Begin a check, in the place that is held for it."""
-        self._running = Check(engine, variant, reference, data)
+        encoder = variant.pipeline.encoder
+        known = KnownWords(encoder)
+        if data.bundled:
+            # One check of the test split follows the other, by variants that mostly share one tokenizer.
+            if self._known is not None and self._known.encoder.identity == encoder.identity:
+                known = self._known
+            self._known = known
+        self._running = Check(engine, variant, reference, data, known)
         return self._running

@@ -35,6 +35,7 @@ def parse_conll(text: str, language: str, strict: bool = False) -> list[Sentence
     sentences: list[Sentence] = []
     words: list[str] = []
     labels: list[str] = []
+    known: dict[str, str] = {}
     for number, raw in enumerate((text.removeprefix("\ufeff") + "\n\n").split("\n"), 1):
         line = raw.strip(" \t\r")
         columns = _COLUMNS.split(line)
@@ -46,13 +47,14 @@ def parse_conll(text: str, language: str, strict: bool = False) -> list[Sentence
             continue
         elif len(columns) == 1:
             raise ConllError(number, f"{line[:40]!r} has one column; expected a word and its label")
-        elif not _LABEL.fullmatch(columns[-1]):
+        elif columns[-1] not in known and not _LABEL.fullmatch(columns[-1]):
             raise ConllError(number, f"unknown label {columns[-1][:40]!r}; expected O, B-TYPE or I-TYPE (IOB2)")
         else:
             if strict and begins_inside(columns[-1], labels[-1] if labels else "O"):
                 raise ConllError(number, not_iob2(columns[-1], labels[-1] if labels else None))
             words.append(columns[0])
-            labels.append(columns[-1])
+            # One string for each label, not one for each word.
+            labels.append(known.setdefault(columns[-1], columns[-1]))
     return sentences
 
 

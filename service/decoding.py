@@ -65,7 +65,7 @@ class LabelScheme:
         return np.asarray(of_type[np.arange(len(path)), path])
 
     def best_path(self, log_probabilities: NDArray[np.float64]) -> Generator[None, None, NDArray[np.intp]]:
-        """The best valid labels of a sentence by the model's scores and the transitions (Viterbi); yields between steps.
+        """A sentence's best valid labels by the model's scores and the transitions (Viterbi); yields between steps.
 
         Shape (words, labels) to (words,). Without transitions most sentences are done at once: the most probable label
         of every word is already valid.

@@ -7,35 +7,55 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 SEED = 20240407
-DRAWS_AT_ONCE = 20_000
-"""Sentences drawn in one step, a millisecond or two, so that other work can go in between."""
-
-Interval = tuple[float, float]
+AT_ONCE = 20_000
+"""Sentences drawn, or things summed, in one step, a fraction of a millisecond, so that other work can go in between."""
 
 
-def resampled_sums(counts: NDArray[np.float64]) -> Generator[None, None, NDArray[np.float64]]:
-    """Column sums over as many sentences as there are, drawn with replacement; the draws are always the same.
+def resampled_sums(
+    sentences: int, places: NDArray[np.int32], columns: NDArray[np.intp], width: int
+) -> Generator[None, None, NDArray[np.int32]]:
+    """How many things of each column there are in as many sentences, drawn with replacement; the draws are always the
+    same.
 
-    ``counts`` has the shape (sentences, columns), the result (RESAMPLES, columns). All columns see the same draws, so
-    a difference of two of them is a paired one. Yields between steps.
+    Each thing is in the sentence ``places`` and counts in one of ``width`` ``columns``; the result has the shape
+    (RESAMPLES, width). All columns see the same draws, so a difference of two of them is a paired one. Yields between
+    steps.
     """
-    sentences = len(counts)
+    sums = np.zeros((RESAMPLES, width), dtype=np.int32)
+    order = np.argsort(columns, kind="stable")
+    sorted_columns = columns[order]
+    starts = np.flatnonzero(np.diff(sorted_columns, prepend=-1))
+    present = sorted_columns[starts]
+    of_thing = places[order]
     generator = np.random.default_rng(SEED)
-    rows = max(1, DRAWS_AT_ONCE // sentences)
-    sums = np.empty((RESAMPLES, counts.shape[1]))
+    rows = max(1, AT_ONCE // max(sentences, len(places)))
     for first in range(0, RESAMPLES, rows):
         some = min(rows, RESAMPLES - first)
-        drawn = generator.integers(0, sentences, (some, sentences)) + np.arange(some)[:, None] * sentences
+        drawn = generator.integers(0, sentences, (some, sentences))
+        if sentences > AT_ONCE:
+            yield
+        drawn += np.arange(some)[:, None] * sentences
         times = np.bincount(drawn.ravel(), minlength=some * sentences).reshape(some, sentences)
-        sums[first : first + some] = times.astype(np.float64) @ counts
+        if sentences > AT_ONCE:
+            yield
+        if len(present):
+            sums[first : first + some, present] = np.add.reduceat(times[:, of_thing], starts, axis=1)
         yield
     return sums
 
 
-def interval(values: NDArray[np.float64]) -> Interval:
-    """The middle 95% of resampled values."""
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+def intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The middle 95% of resampled values, which are along the first axis; the bounds are along a new last one.
+
+    What ``numpy.percentile`` gives, in a fifth of its time.
+    """
+    ordered = np.sort(values, axis=0)
+    bounds = []
+    for share in (0.025, 0.975):
+        below, part = divmod(share * (len(values) - 1), 1)
+        place = int(below)
+        bounds.append(ordered[place] + (ordered[place + 1] - ordered[place]) * part)
+    return np.stack(bounds, axis=-1)
 
 
 def ratio(numerators: NDArray[np.float64], denominators: NDArray[np.float64]) -> NDArray[np.float64]:

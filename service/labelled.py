@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,11 +22,15 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Sentences with the name of their source and its digest; the digest stays that of the whole after a selection."""
+    """Sentences with the name of their source and its digest; the digest stays that of the whole after a selection.
+
+    ``bundled`` is whether they came with the build: of a caller's data nothing is kept.
+    """
 
     name: str
     digest: str
     sentences: Sequence[Sentence]
+    bundled: bool = False
 
     def select(self, language: str | None, limit: int | None) -> "LabelledData":
         """Only one language, and at most ``limit`` sentences, spread evenly over the data and always the same ones.
@@ -56,10 +61,25 @@ class LabelledData:
 def read_test_split(artifacts: Path, name: str) -> LabelledData:
     """The test split that the build left beside its artefacts; ``name`` is that of its data.
 
-    Raises ``NoTestData``, and ``UnreadableTestData`` where there is some.
+    It is kept until its files change: one check follows the other. Raises ``NoTestData``, and ``UnreadableTestData``
+    where there is some.
     """
+    paths = tuple(sorted((artifacts / FOLDER).glob("*.conll")))
+    try:
+        looks = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in paths))
+    except OSError:
+        # A build is replacing them, or one points nowhere: reading tells.
+        _read_files.cache_clear()
+        looks = ()
+    digest, sentences = _read_files(paths, looks)
+    return LabelledData(f"{name}, test split", digest, sentences, bundled=True)
+
+
+@lru_cache(maxsize=1)
+def _read_files(paths: tuple[Path, ...], looks: tuple[tuple[int, int, int], ...]) -> tuple[str, Sequence[Sentence]]:
+    """Digest and sentences of these files, which look so from outside."""
     sentences: list[Sentence] = []
-    for path in sorted((artifacts / FOLDER).glob("*.conll")):
+    for path in paths:
         try:
             sentences += parse_conll(path.read_text(encoding="utf-8"), path.stem)
         except (OSError, UnicodeDecodeError, ConllError) as error:
@@ -74,7 +94,7 @@ def read_test_split(artifacts: Path, name: str) -> LabelledData:
             f"There is no test split: {FOLDER}/*.conll is missing beside the variants. Build them with"
             " python -m build_models, or send labelled data."
         )
-    return LabelledData(f"{name}, test split", digest_of_sentences(sentences), sentences)
+    return digest_of_sentences(sentences), sentences
 
 
 def read_request(

@@ -33,6 +33,11 @@ LEAST_REST_SECONDS = 0.005
 LIVE_SECONDS = 0.1
 """Requests keep coming if the last one is no longer ago."""
 
+TURN_SECONDS = 0.005
+"""Where nobody else has anything to do, the background takes steps for so long in one turn: between two steps it only
+looks whether somebody has come.
+"""
+
 
 class Job(Generic[T]):
     """Work in steps. ``queue_seconds`` is the time from submission to the first step."""
@@ -98,6 +103,7 @@ class Scheduler:
         self._flows: dict[str, Flow] = {}
         self._share = Share()
         self._order = itertools.count()
+        self._waiting = 0
         self._changed = threading.Condition()
         self._last_request = float("-inf")
         self._rest_until = float("-inf")
@@ -143,6 +149,7 @@ class Scheduler:
 
     def _push(self, flow: Flow, start: float, job: Job[object] | Job[T]) -> None:
         heapq.heappush(flow.ready, (start, next(self._order), job))  # type: ignore[misc]
+        self._waiting += 1
         self._changed.notify()
 
     def _wait_for_flow(self) -> Flow | None:
@@ -164,6 +171,7 @@ class Scheduler:
                 if flow is None:
                     return
                 start, _, job = heapq.heappop(flow.ready)
+                self._waiting -= 1
                 self._share.time = max(self._share.time, flow.start)
                 flow.share.time = max(flow.share.time, start)
             if job.cancelled:
@@ -176,6 +184,8 @@ class Scheduler:
             ended, result, failure = True, None, None
             try:
                 next(job.steps)
+                while self._alone(flow) and not job.cancelled and time.perf_counter() < started + TURN_SECONDS:
+                    next(job.steps)
             except StopIteration as stop:
                 result = stop.value
             except Exception as error:
@@ -185,6 +195,16 @@ class Scheduler:
             self._charge(flow, job, start, time.perf_counter() - started, ended)
             if ended:
                 job.finish(result, failure)
+
+    def _alone(self, flow: Flow) -> bool:
+        """Whether this is the background and nobody else waits or keeps coming. Read without the lock: whoever comes
+        right now waits for one step, as always.
+        """
+        return (
+            flow is self._flows.get(BACKGROUND)
+            and not self._waiting
+            and time.perf_counter() > self._last_request + LIVE_SECONDS
+        )
 
     def _charge(self, flow: Flow, job: Job[object], start: float, elapsed: float, ended: bool) -> None:
         """Note what a step took, and queue the job again unless it has ended."""

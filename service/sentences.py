@@ -1,0 +1,83 @@
+"""Labels many sentences that are already split into words, as ``Pipeline.read_words`` labels each of them.
+
+Every sentence has a run of the model to itself, for its labels must be those that ``/ner`` gives. What stands around
+the runs is done for a group at once: a word is tokenized once, however often it comes, and the labels of the group are
+decoded together.
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.pipeline import Encoder, Pipeline, Timer, Tokens, check_finite, log_softmax
+
+MOST_KNOWN = 50_000
+"""Words whose pieces are remembered; then it begins anew."""
+
+
+class KnownWords:
+    """The pieces of words that were met before. For pipelines whose encoders have one ``identity``."""
+
+    def __init__(self, encoder: Encoder):
+        self.encoder = encoder
+        self._pieces: dict[str, list[int]] = {}
+
+    def learn(self, words: Iterable[str]) -> Generator[None, None, None]:
+        """Tokenize those that are new, yielding between steps."""
+        if len(self._pieces) > MOST_KNOWN:
+            self._pieces.clear()
+        new = list(dict.fromkeys(word for word in words if word not in self._pieces))
+        tokens = Tokens()
+        for tokens in self.encoder.encode(new):  # noqa: B007 (the last one holds all)
+            yield
+        end = len(tokens.pieces)
+        for word, head in zip(reversed(new), reversed(tokens.heads), strict=True):
+            self._pieces[word] = tokens.pieces[head:end] if head >= 0 else []
+            end = head if head >= 0 else end
+
+    def tokens(self, words: Iterable[str]) -> Tokens:
+        """What the encoder gives for these words together; all were learnt."""
+        tokens = Tokens()
+        for word in words:
+            pieces = self._pieces[word]
+            tokens.heads.append(len(tokens.pieces) if pieces else -1)
+            tokens.pieces += pieces
+        return tokens
+
+
+def label_group(
+    pipeline: Pipeline, sentences: Sequence[Sequence[str]], timer: Timer, known: KnownWords
+) -> Generator[None, None, NDArray[np.intp]]:
+    """The labels of all words of the sentences, one sentence after the other, as places in the pipeline's list.
+
+    Yields between steps. Meant for some tens of sentences at most: what the model says of all of them is held at once.
+    """
+    scheme = pipeline.scheme
+    yield from timer.tokenize.over(known.learn(word for words in sentences for word in words))
+    begins = np.cumsum([0, *map(len, sentences)])
+    answers: list[NDArray[np.float32]] = []
+    decided: list[NDArray[np.intp]] = []
+    heads: list[NDArray[np.intp]] = []
+    pieces = 0
+    for begin, words in zip(begins, sentences, strict=False):
+        with timer.tokenize:
+            windows = list(known.encoder.windows(known.tokens(words)))
+        for places, window in windows:
+            with timer.inference:
+                answers.append(pipeline.runtime.logits(window.input_ids))
+            decided.append(places + begin)
+            heads.append(window.heads + pieces)
+            pieces += len(window.input_ids)
+            yield
+    timer.pieces += pieces
+    with timer.decode:
+        log_probabilities = scheme.certainly_outside(int(begins[-1]))
+        if answers:
+            logits = np.concatenate(answers)
+            check_finite(logits)
+            log_probabilities[np.concatenate(decided)] = log_softmax(logits[np.concatenate(heads)])
+    # An empty sentence has no path.
+    starts = begins[:-1][np.diff(begins) > 0]
+    path = yield from timer.decode.over(scheme.best_paths(log_probabilities, starts))
+    return path
