@@ -56,9 +56,18 @@ class Server:
 
 @contextmanager
 def serving(
-    artifacts: Path, log: Path, folder: Path = ROOT, target: str = "service:NerService", **environment: str
+    artifacts: Path,
+    log: Path,
+    folder: Path = ROOT,
+    target: str = "service:NerService",
+    *,
+    wait: bool = True,
+    **environment: str,
 ) -> Iterator[Server]:
-    """``bentoml serve`` of the target until the block ends; its whole process group is gone afterwards."""
+    """``bentoml serve`` of the target until the block ends; its whole process group is gone afterwards.
+
+    Who starts several need not ``wait`` for the first before the second, but for all of them.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -74,7 +83,8 @@ def serving(
         )
     server = Server(process, port, log)
     try:
-        server.wait_until_ready()
+        if wait:
+            server.wait_until_ready()
         yield server
     finally:
         if process.poll() is None:

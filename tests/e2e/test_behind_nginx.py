@@ -61,6 +61,17 @@ def balanced(replicas: list[Server], folder: Path) -> Iterator[str]:
             process.terminate()
 
 
+def two_replicas(stack: ExitStack, folder: Path, **environment: str) -> list[Server]:
+    """Started side by side."""
+    replicas = [
+        stack.enter_context(serving(folder / "artifacts", folder / f"log{number}", wait=False, **environment))
+        for number in range(2)
+    ]
+    for replica in replicas:
+        replica.wait_until_ready()
+    return replicas
+
+
 def kill(server: Server) -> None:
     """The whole replica at once, as when its machine is lost."""
     parent = psutil.Process(server.process.pid)
@@ -82,9 +93,7 @@ def test_a_replica_that_goes_away_under_load_costs_no_request(artifacts: Path, t
     for name in ("dense", "dynamic"):
         shutil.copytree(artifacts / name, tmp_path / "artifacts" / name)
     with ExitStack() as stack:
-        replicas = [
-            stack.enter_context(serving(tmp_path / "artifacts", tmp_path / f"log{number}")) for number in range(2)
-        ]
+        replicas = two_replicas(stack, tmp_path)
         url = stack.enter_context(balanced(replicas, tmp_path / "nginx"))
         with load(url, ["dense", "dynamic"] * 3) as answers:
             time.sleep(2)
@@ -124,10 +133,7 @@ def test_a_replica_killed_between_head_and_body_of_an_answer_costs_no_request(ar
 def test_refusals_of_full_replicas_and_of_nginx_have_the_service_s_shape(artifacts: Path, tmp_path: Path) -> None:
     shutil.copytree(artifacts / "dense", tmp_path / "artifacts" / "dense")
     with ExitStack() as stack:
-        replicas = [
-            stack.enter_context(serving(tmp_path / "artifacts", tmp_path / f"log{number}", NER_MAX_IN_FLIGHT="1"))
-            for number in range(2)
-        ]
+        replicas = two_replicas(stack, tmp_path, NER_MAX_IN_FLIGHT="1")
         url = stack.enter_context(balanced(replicas, tmp_path / "nginx"))
         with load(url, ["dense"] * 8) as answers:
             time.sleep(2)

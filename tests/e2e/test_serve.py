@@ -82,10 +82,14 @@ def test_a_broken_artefact_leaves_the_others_serving(artifacts: Path, tmp_path: 
             assert server.ner(whole, text=TEXT).status_code == 200
 
 
+LONG = {"texts": [TEXT * 300] * 32}
+"""Seconds of work, just under the limit of a body."""
+
+
 def test_a_client_that_left_does_not_hold_up_the_end(artifacts: Path, tmp_path: Path) -> None:
-    with serving(artifacts, tmp_path / "log") as server:
+    with serving(artifacts, tmp_path / "log", NER_VARIANTS="dense") as server:
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{server.url}/ner", params={"variant": "int8"}, json={"texts": [TEXT * 100] * 32}, timeout=0.3)
+            httpx.post(f"{server.url}/ner", params={"variant": "dense"}, json=LONG, timeout=0.3)
         deadline = time.monotonic() + 20
         while 'status="499"' not in httpx.get(f"{server.url}/metrics").text:
             assert time.monotonic() < deadline
@@ -95,9 +99,9 @@ def test_a_client_that_left_does_not_hold_up_the_end(artifacts: Path, tmp_path: 
 
 
 def test_a_terminated_server_answers_what_it_accepted(artifacts: Path, tmp_path: Path) -> None:
-    with serving(artifacts, tmp_path / "log") as server:
+    with serving(artifacts, tmp_path / "log", NER_VARIANTS="dense") as server:
         answers: list[httpx.Response] = []
-        long_work = threading.Thread(target=lambda: answers.append(server.ner("int8", texts=[TEXT * 40] * 32)))
+        long_work = threading.Thread(target=lambda: answers.append(server.ner("dense", **LONG)))
         long_work.start()
         in_flight = "kidogo_in_flight 1.0"
         deadline = time.monotonic() + 20

@@ -1,12 +1,9 @@
 """Grids of tiny cells: killed and gone on with, shared by two processes, with failing cells and damaged results."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -27,14 +24,15 @@ from build_models.experiments.results import (
 )
 from build_models.experiments.run import Places, run_cell
 from build_models.workspace import lock
+from tests.commands import start_command
 from tests.experiments.conftest import SENTENCES
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 240.0
 
 
-def start(base: Path, folder: Path, seeds: str) -> subprocess.Popen[str]:
-    """A grid of one dense cell for each seed, by the command itself."""
+def start(base: Path, folder: Path, seeds: str, log: str) -> ForkServerProcess:
+    """A grid of one dense cell for each seed, by the command itself, which says in ``log`` what it does."""
     options = {
         "--base": base,
         "--languages": "hau",
@@ -45,14 +43,8 @@ def start(base: Path, folder: Path, seeds: str) -> subprocess.Popen[str]:
         "--results": folder / "results",
         "--work": folder / "work",
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "build_models", "experiments", "pretraining"]
-        + [str(part) for pair in options.items() for part in pair],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    arguments = [part for pair in options.items() for part in pair]
+    return start_command(["experiments", "pretraining", *arguments], folder / log)
 
 
 def counts(said: str) -> dict[str, int]:
@@ -64,20 +56,22 @@ def counts(said: str) -> dict[str, int]:
 
 def test_a_killed_grid_goes_on_and_two_processes_share_the_rest(base: Path, tmp_path: Path) -> None:
     cells = tmp_path / "results" / "cells"
-    killed = start(base, tmp_path, "1,2,3")
+    killed = start(base, tmp_path, "1,2,3", "killed")
     end = time.monotonic() + DEADLINE
     while not list(cells.glob("*.json")):
-        assert killed.poll() is None, killed.communicate()[1]
+        assert killed.is_alive(), (tmp_path / "killed").read_text()
         assert time.monotonic() < end
-        time.sleep(0.05)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+        time.sleep(0.02)
+    killed.kill()
+    killed.join()
     before = {path: path.stat().st_mtime_ns for path in cells.glob("*.json")}
     assert 1 <= len(before) < 3
 
-    both = [start(base, tmp_path, "1,2,3") for _ in range(2)]
-    said = [process.communicate(timeout=DEADLINE)[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
+    both = [start(base, tmp_path, "1,2,3", log) for log in ("first", "second")]
+    for process in both:
+        process.join(DEADLINE)
+    said = [(tmp_path / log).read_text() for log in ("first", "second")]
+    assert [process.exitcode for process in both] == [0, 0], said
     first, second = map(counts, said)
     assert first["made"] + second["made"] == 3 - len(before)
     assert len(list(read_results(cells))) == 3

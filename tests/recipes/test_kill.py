@@ -1,17 +1,17 @@
 """A build killed at the start of each of its steps leaves nothing half done, and goes on where it was."""
 
+import contextlib
 import os
 import signal
-import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from service.manifest import MANIFEST, read_manifest, verify
 from service.variants import VARIANTS
+from tests.commands import start_command
 
-ROOT = Path(__file__).parents[2]
 OPTIONS = (
     "--languages swa --sample-sentences 30 --base-steps 2 --vocabulary 500 --max-length 64 --overlap 16 --threads 1"
 )
@@ -28,36 +28,23 @@ STEPS = [
 ]
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    # In a session of its own, so that the kill reaches this build and its children and nothing else.
-    return subprocess.Popen(
-        [sys.executable, "-m", "build_models", *OPTIONS.split(), "--out", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def run_and_kill_at(folder: Path, step: str) -> list[str]:
+def run_and_kill_at(folder: Path, log: Path, step: str) -> list[str]:
     """Kill a build as soon as it says that it begins ``step``; returns what it had said."""
-    process = start(folder)
-    said: list[str] = []
+    process = start_command([*OPTIONS.split(), "--out", folder], log)
     try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            said.append(line.rstrip())
-            if step in line:
-                break
-        else:
-            pytest.fail(f"never said {step!r}, but: {said}")
+        while not (log.exists() and step in log.read_text()):
+            if not process.is_alive() and step not in log.read_text():
+                pytest.fail(f"never said {step!r}, but: {log.read_text()}")
+            time.sleep(0.002)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    return said
+        assert process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+    assert process.exitcode == -signal.SIGKILL
+    said = log.read_text().splitlines()
+    # Some lines may have come between the one that was waited for and the kill.
+    return said[: next(number for number, line in enumerate(said) if step in line) + 1]
 
 
 def kept(said: list[str]) -> set[str]:
@@ -76,15 +63,17 @@ def visible_artefacts(folder: Path) -> set[str]:
 
 def test_killed_at_every_step_in_turn(tmp_path: Path) -> None:
     folder = tmp_path / "artifacts"
-    for step, expected in STEPS:
-        said = run_and_kill_at(folder, step)
+    for number, (step, expected) in enumerate(STEPS):
+        said = run_and_kill_at(folder, tmp_path / f"log{number}", step)
         assert kept(said) == expected, f"killed at {step!r} after {said}"
         killed_in = step.partition(":")[0]
         before = list(VARIANTS)[: list(VARIANTS).index(killed_in)] if killed_in in VARIANTS else []
         assert visible_artefacts(folder) == set(before)
-    process = start(folder)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
+    log = tmp_path / "log"
+    process = start_command([*OPTIONS.split(), "--out", folder], log)
+    process.join(120)
+    said = log.read_text()
+    assert process.exitcode == 0, said
     assert kept(said.splitlines()) == {"base", *VARIANTS} - {"dynamic", "distilled-dynamic"}
     assert visible_artefacts(folder) == set(VARIANTS)
     # What the killed runs left under way is gone.
