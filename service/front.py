@@ -1,5 +1,6 @@
 """What stands before every route: who may ask, an id for each request, its span, its count and its line in the log."""
 
+import asyncio
 import re
 import time
 import uuid
@@ -7,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Engine
@@ -20,6 +21,7 @@ SYSTEM_PATHS = (*PROBES, "/healthz", "/metrics", "/schema.json")
 """BentoML has routes of its own for these, which answer in other shapes."""
 
 REQUEST_ID = "X-Request-Id"
+REQUEST_ID_RAW = REQUEST_ID.lower().encode()
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -50,9 +52,7 @@ class Front:
                 status = message["status"]
                 # That of ClientGone too, which nobody is there to read: BentoML waits an hour for some answer, and does
                 # not shut down meanwhile.
-                answer_headers = MutableHeaders(scope=message)
-                answer_headers[REQUEST_ID] = request_id
-                protect(answer_headers)
+                message["headers"] = protect([*message["headers"], (REQUEST_ID_RAW, request_id.encode())])
                 # Until there is some of the body: wire sends the two in one piece.
                 held = message
                 return
@@ -60,6 +60,9 @@ class Front:
                 start, held = held, None
                 await send(start)
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                # What is sent leaves when the event loop's turn ends: before the counting and logging, not after.
+                await asyncio.sleep(0)
 
         with request_span(headers, scope["method"], request_id) as span:
             try:

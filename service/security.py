@@ -2,25 +2,36 @@
 
 import hmac
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 
 from service.errors import Unauthorized
 from service.settings import Settings
 
+RawHeaders = list[tuple[bytes, bytes]]
+
 PROBES = frozenset({"/livez", "/readyz"})
 
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 # Swagger UI styles its elements one by one.
 _PAGE_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def _headers(policy: str) -> RawHeaders:
+    """As they go over the wire, for they go with every answer."""
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+_FOR_PAGES, _FOR_OTHERS = _headers(_PAGE_POLICY), _headers(_OTHER_POLICY)
 
 
 def _is_page(path: str) -> bool:
@@ -47,9 +58,8 @@ def authorize(path: str, headers: Headers, settings: Settings) -> None:
         )
 
 
-def protect(headers: MutableHeaders) -> None:
-    """Add the security headers to an answer; one that a route has set stays."""
-    is_page = headers.get("content-type", "").startswith("text/html")
-    headers.setdefault("Content-Security-Policy", _PAGE_POLICY if is_page else _OTHER_POLICY)
-    for name, value in _HEADERS.items():
-        headers.setdefault(name, value)
+def protect(headers: RawHeaders) -> RawHeaders:
+    """An answer's headers with the security headers among them; one that a route has set stays."""
+    given = dict(headers)
+    is_page = given.get(b"content-type", b"").startswith(b"text/html")
+    return [*headers, *(header for header in (_FOR_PAGES if is_page else _FOR_OTHERS) if header[0] not in given)]
