@@ -57,8 +57,9 @@ async def accuracy(
     with checks.place(variant):
         async with engine.reading():
             body = await read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
-        # Labelled data may be megabytes: other requests go on meanwhile.
+        # Labelled data may be megabytes: other requests go on meanwhile, and the check does not keep the body.
         data = await asyncio.to_thread(read, body)
+        del body
         check = checks.start(engine, contender, reference, data)
     if wants_events(request):
         return stream(request, check.events())

@@ -32,7 +32,8 @@ TINY = BuildSettings(
     max_length=64,
     overlap=16,
     from_scratch=BaseSettings(steps=5, vocabulary=1000),
-    finetune=FinetuneSettings(epochs=2, learning_rate=2e-3, hidden_share=0.08),
+    # As the command does it by itself, so that builds by the command find the models of this one.
+    finetune=FinetuneSettings.defaults(base_given=False, data_given=False),
 )
 
 

@@ -254,6 +254,32 @@ def test_background_work_rests_while_requests_keep_coming() -> None:
     in_loop(scenario)
 
 
+def test_the_background_takes_many_steps_in_a_turn_and_a_request_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.scheduler.TURN_SECONDS", 60.0)
+    log: list[str] = []
+
+    async def scenario(scheduler: Scheduler) -> None:
+        turns = 0
+        charge = scheduler._charge
+
+        def counting(*arguments: object) -> None:
+            nonlocal turns
+            turns += 1
+            charge(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(scheduler, "_charge", counting)
+        check = asyncio.create_task(scheduler.run(steps_of("check", 100_000, log, 0.001), PATIENCE, BACKGROUND))
+        await asyncio.sleep(0.1)
+        assert turns == 0
+        assert len(log) > 10
+        before = len(log)
+        await scheduler.run(steps_of("request", 1, log), PATIENCE)
+        assert log.index("request") - before <= 2
+        check.cancel()
+
+    in_loop(scenario)
+
+
 def test_requests_do_not_wait_while_the_background_rests() -> None:
     """Long steps of requests beside tiny ones of the background, whose turn is therefore nearly always next."""
 
