@@ -1,12 +1,11 @@
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.servers import ROOT, Server, serving
+from tests.commands import start_command
+from tests.e2e.servers import Server, serving
 
 SMALL_BUILD = ["--languages", "hau,swa,pcm", "--sample-sentences", "400", "--base-steps", "5", "--epochs", "2"]
 
@@ -20,13 +19,10 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if finished := os.environ.get("KIDOGO_ARTIFACTS"):
         return Path(finished)
     folder = tmp_path_factory.mktemp("built") / "artifacts"
-    subprocess.run(
-        [sys.executable, "-m", "build_models", "--out", str(folder), *SMALL_BUILD],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        timeout=400,
-    )
+    log = folder.parent / "log"
+    process = start_command(["--out", folder, *SMALL_BUILD], log)
+    process.join(400)
+    assert process.exitcode == 0, log.read_text()
     return folder
 
 

@@ -69,7 +69,7 @@ def test_every_pattern_expands_in_every_split_with_entities_in_place(language: s
 
 
 def test_the_same_seed_gives_the_same_sample_and_another_seed_another() -> None:
-    first, again, other = (generate_sample(["wol"], seed) for seed in (3, 3, 4))
+    first, again, other = (generate_sample(["wol"], seed, TRAIN_SENTENCES) for seed in (3, 3, 4))
     assert first == again
     assert first.digest == again.digest != other.digest
     assert all(getattr(first, split) != getattr(other, split) for split in SPLITS)
