@@ -32,10 +32,13 @@ COPY requirements.lock ./
 RUN python -m pip --python /opt/kidogo/bin/python install --no-deps \
       ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} torch==2.13.0+cpu \
  && python -m pip --python /opt/kidogo/bin/python install --no-deps -r requirements.lock \
- # What only machines with a GPU, compilers and the packages' own tests load.
+ # What only machines with a GPU, compilers and the packages' own tests load; and the architectures that no variant has,
+ # whose folders transformers reads through at every start.
  && cd /opt/kidogo/lib/python3*/site-packages \
  && rm -rf bitsandbytes/libbitsandbytes_cuda* bitsandbytes/libbitsandbytes_rocm* bitsandbytes/libbitsandbytes_xpu* \
-      torch/include torch/lib/*.a sympy/*/tests networkx/*/tests
+      torch/include torch/lib/*.a sympy/*/tests networkx/*/tests \
+ && find transformers/models -mindepth 1 -maxdepth 1 -type d ! -name auto ! -name bert ! -name roberta \
+      ! -name xlm_roberta ! -name encoder_decoder ! -name __pycache__ -exec rm -rf {} +
 
 FROM install AS artifacts
 ARG ARTIFACTS=auto
