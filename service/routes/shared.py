@@ -45,14 +45,25 @@ def body_of(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     """Await the work, or cancel it and raise ``ClientGone`` when the client disconnects. The body has been read."""
-    working = asyncio.ensure_future(work)
+    asking = asyncio.current_task()
+    assert asking is not None
+    gone = False
+
+    def leave(_: object) -> None:
+        nonlocal gone
+        gone = True
+        asking.cancel()
+
     # After the body the only message left is http.disconnect.
     leaving = asyncio.ensure_future(request.receive())
+    leaving.add_done_callback(leave)
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone("The client closed the connection before its answer.")
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        # Not if the server cancels it as well: then that counts.
+        if gone and not asking.uncancel():
+            raise ClientGone("The client closed the connection before its answer.") from None
+        raise
     finally:
-        working.cancel()
+        leaving.remove_done_callback(leave)
         leaving.cancel()
