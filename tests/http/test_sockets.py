@@ -111,7 +111,7 @@ def test_a_client_that_stops_in_the_middle_gets_504_while_others_are_served(port
 def test_slow_bodies_take_no_places_in_flight_but_their_number_is_bounded(
     services: Services, pool: VariantPool, session_runtimes: FakeRuntimes
 ) -> None:
-    service = services.make(pool, session_runtimes, max_in_flight=1, body_timeout_seconds=0.7)
+    service = services.make(pool, session_runtimes, max_in_flight=1, body_timeout_seconds=2.0)
     with served(service.front) as port, contextlib.ExitStack() as clients:
         slow = [clients.enter_context(connection(port)) for _ in range(4)]
         for number, client in enumerate(slow):
