@@ -32,7 +32,6 @@ from service.schemas import (
 from service.scoring import Counts
 from service.sentences import KnownWords, label_group
 from service.tally import Labels, Spans, count_entities
-from service.words import WORDS_AT_ONCE
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ MOST_SHOWN = 10
 GROUP_SECONDS = 0.05
 """Sentences are read in groups of about so long, so that progress is told often."""
 
-MOST_IN_GROUP = 32
+MOST_IN_GROUP, MOST_WORDS_IN_GROUP = 128, 2048
 
 F1 = 2
 """The place of F1 behind precision and recall."""
@@ -176,14 +175,14 @@ def _numbered(numbers: dict[str, int], labels: Iterable[str]) -> Labels:
 
 def _groups(sentences: Sequence[Sentence], timer: Timer) -> Iterator[tuple[int, int]]:
     """First and after the last of the sentences to read together: as many as ``timer`` says go into
-    ``GROUP_SECONDS``, and not more words than are worked on in one step.
+    ``GROUP_SECONDS``, and not more words than are decoded in some steps.
     """
     first = 0
     while first < len(sentences):
         pace = GROUP_SECONDS * first / timer.inference_seconds if timer.inference_seconds else 1
         most = min(len(sentences), first + max(1, min(MOST_IN_GROUP, round(pace))))
         after, words = first + 1, len(sentences[first].words)
-        while after < most and words + len(sentences[after].words) <= WORDS_AT_ONCE:
+        while after < most and words + len(sentences[after].words) <= MOST_WORDS_IN_GROUP:
             words += len(sentences[after].words)
             after += 1
         yield first, after
@@ -284,10 +283,11 @@ def _groups_of(
     tables: NDArray[np.int32] | NDArray[np.int64], types: NDArray[np.intp], languages: Sequence[int]
 ) -> NDArray[np.float64]:
     """From tables of entities by language, type and finders to counts by group, comparison and kind."""
-    by_type = tables.sum(axis=1)[:, types]
-    by_language = tables.sum(axis=2)[:, languages]
+    exact = tables.astype(np.float64)
+    by_type = exact.sum(axis=1)[:, types]
+    by_language = exact.sum(axis=2)[:, languages]
     groups = np.concatenate([by_type.sum(axis=1, keepdims=True), by_type, by_language], axis=1)
-    counts = groups.astype(np.float64) @ KINDS.reshape(len(KINDS), -1)
+    counts = groups @ KINDS.reshape(len(KINDS), -1)
     return np.asarray(counts.reshape(*groups.shape[:2], *KINDS.shape[1:]))
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 SEED = 20240407
-AT_ONCE = 20_000
+AT_ONCE = 50_000
 """Sentences drawn, or things summed, in one step, a fraction of a millisecond, so that other work can go in between."""
 
 

@@ -6,6 +6,7 @@ decoded together.
 """
 
 from collections.abc import Generator, Iterable, Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +52,11 @@ def label_group(
 ) -> Generator[None, None, NDArray[np.intp]]:
     """The labels of all words of the sentences, one sentence after the other, as places in the pipeline's list.
 
-    Yields between steps. Meant for some tens of sentences at most: what the model says of all of them is held at once.
+    Yields between steps. Meant for some hundred sentences at most: what the model says of all of them is held at once.
     """
     scheme = pipeline.scheme
     yield from timer.tokenize.over(known.learn(word for words in sentences for word in words))
-    begins = np.cumsum([0, *map(len, sentences)])
+    begins = [0, *accumulate(map(len, sentences))]
     answers: list[NDArray[np.float32]] = []
     decided: list[NDArray[np.intp]] = []
     heads: list[NDArray[np.intp]] = []
@@ -72,12 +73,12 @@ def label_group(
             yield
     timer.pieces += pieces
     with timer.decode:
-        log_probabilities = scheme.certainly_outside(int(begins[-1]))
+        log_probabilities = scheme.certainly_outside(begins[-1])
         if answers:
             logits = np.concatenate(answers)
             check_finite(logits)
             log_probabilities[np.concatenate(decided)] = log_softmax(logits[np.concatenate(heads)])
     # An empty sentence has no path.
-    starts = begins[:-1][np.diff(begins) > 0]
+    starts = np.array([begin for begin, words in zip(begins, sentences, strict=False) if words], dtype=np.intp)
     path = yield from timer.decode.over(scheme.best_paths(log_probabilities, starts))
     return path
