@@ -70,7 +70,9 @@ def inspect(container: str, port: int) -> dict[str, Any]:
             ).returncode
             == 0
         ],
-        "compilers": docker("exec", container, "sh", "-c", "command -v gcc cc g++ ld || true").split(),
+        "compilers": docker(
+            "exec", container, "sh", "-c", "for name in gcc cc g++ ld; do command -v $name; done; true"
+        ).split(),
         "healthy_seconds_after_ready": round(healthy, 1),
         "variants": {
             one["name"]: ask(port, "POST", f"/ner?variant={one['name']}", texts)[0]

@@ -38,18 +38,25 @@ def request_of(text: str, variant: str) -> bytes:
 def ask(connection: socket.socket, request: bytes) -> bytes:
     """The body of the answer, as soon as its last byte is there."""
     connection.sendall(request)
-    answer = connection.recv(1 << 16)
-    while not (found := re.search(rb"content-length: (\d+)\r\n.*?\r\n\r\n", answer, re.S)):
-        answer += connection.recv(1 << 16)
-    while len(answer) < found.end() + int(found[1]):
-        answer += connection.recv(1 << 16)
-    return answer[found.end() :]
+    answer, end, length = b"", -1, 0
+    while end < 0 or len(answer) < end + length:
+        part = connection.recv(1 << 16)
+        if not part:
+            raise ConnectionError(f"the server closed the connection after {answer[:200]!r}")
+        answer += part
+        if end < 0 and (end := answer.find(b"\r\n\r\n") + 4) > 3:
+            found = re.search(rb"(?im)^content-length: *(\d+)", answer[:end])
+            assert found, answer[:end]
+            length = int(found[1])
+        elif end == 3:
+            end = -1
+    return answer[end:]
 
 
 def measure(port: int, pipeline: Pipeline, variant: str, texts: list[str]) -> dict[str, list[float]]:
     """Milliseconds. A caller's own work, writing a request and reading an answer, is on neither side."""
     times: dict[str, list[float]] = {"served": [], "in process": []}
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for text in texts:
             request = request_of(text, variant)

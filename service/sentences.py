@@ -5,7 +5,7 @@ the runs is done for a group at once: a word is tokenized once, however often it
 decoded together.
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -24,27 +24,31 @@ class KnownWords:
         self.encoder = encoder
         self._pieces: dict[str, list[int]] = {}
 
-    def learn(self, words: Iterable[str]) -> Generator[None, None, None]:
-        """Tokenize those that are new, yielding between steps."""
+    def learn(self, words: Iterable[str]) -> Generator[None, None, dict[str, list[int]]]:
+        """The pieces of these words and others, those that are new tokenized now; yields between steps."""
         if len(self._pieces) > MOST_KNOWN:
-            self._pieces.clear()
-        new = list(dict.fromkeys(word for word in words if word not in self._pieces))
+            # Another, not emptied: the last step of a check that was cancelled may still read from it.
+            self._pieces = {}
+        known = self._pieces
+        new = list(dict.fromkeys(word for word in words if word not in known))
         tokens = Tokens()
         for tokens in self.encoder.encode(new):  # noqa: B007 (the last one holds all)
             yield
         end = len(tokens.pieces)
         for word, head in zip(reversed(new), reversed(tokens.heads), strict=True):
-            self._pieces[word] = tokens.pieces[head:end] if head >= 0 else []
+            known[word] = tokens.pieces[head:end] if head >= 0 else []
             end = head if head >= 0 else end
+        return known
 
-    def tokens(self, words: Iterable[str]) -> Tokens:
-        """What the encoder gives for these words together; all were learnt."""
-        tokens = Tokens()
-        for word in words:
-            pieces = self._pieces[word]
-            tokens.heads.append(len(tokens.pieces) if pieces else -1)
-            tokens.pieces += pieces
-        return tokens
+
+def join_pieces(words: Iterable[str], known: Mapping[str, list[int]]) -> Tokens:
+    """What the encoder gives for these words together."""
+    tokens = Tokens()
+    for word in words:
+        pieces = known[word]
+        tokens.heads.append(len(tokens.pieces) if pieces else -1)
+        tokens.pieces += pieces
+    return tokens
 
 
 def label_group(
@@ -55,7 +59,7 @@ def label_group(
     Yields between steps. Meant for some hundred sentences at most: what the model says of all of them is held at once.
     """
     scheme = pipeline.scheme
-    yield from timer.tokenize.over(known.learn(word for words in sentences for word in words))
+    pieces_of = yield from timer.tokenize.over(known.learn(word for words in sentences for word in words))
     begins = [0, *accumulate(map(len, sentences))]
     answers: list[NDArray[np.float32]] = []
     decided: list[NDArray[np.intp]] = []
@@ -63,7 +67,7 @@ def label_group(
     pieces = 0
     for begin, words in zip(begins, sentences, strict=False):
         with timer.tokenize:
-            windows = list(known.encoder.windows(known.tokens(words)))
+            windows = list(known.encoder.windows(join_pieces(words, pieces_of)))
         for places, window in windows:
             with timer.inference:
                 answers.append(pipeline.runtime.logits(window.input_ids))

@@ -33,8 +33,8 @@ class Settings(BaseSettings):
     variants: Annotated[tuple[str, ...], NoDecode] = Field(
         tuple(VARIANTS), description="Variants to load, with commas; the first answers requests that name none"
     )
-    threads: int = Field(default_factory=available_cpus, ge=1, le=256, description="Threads of one inference")
-    slots: int = Field(default_factory=available_cpus, ge=1, le=64, description="Inferences at the same moment")
+    threads: int = Field(default_factory=available_cpus, ge=1, description="Threads of one inference")
+    slots: int = Field(1, ge=1, le=64, description="Inferences at the same moment")
     max_in_flight: int = Field(64, ge=1, description="Requests accepted and not yet answered; more get 429")
     max_wait_seconds: float = Field(2.0, gt=0, description="A request that would wait longer for others gets 429")
     timeout_seconds: float = Field(60.0, gt=0, description="A request that takes longer gets 504")

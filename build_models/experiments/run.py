@@ -124,6 +124,7 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
         seed=cell.seed,
         max_length=cell.max_length,
         overlap=cell.overlap,
+        # The paper's models label word by word; what transitions between labels add is no part of its claims.
         transition_weight=0.0,
         sparsity=cell.sparsity,
         prune_embeddings=cell.prune_embeddings,

@@ -47,23 +47,29 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     """Await the work, or cancel it and raise ``ClientGone`` when the client disconnects. The body has been read."""
     asking = asyncio.current_task()
     assert asking is not None
-    gone = False
+    gone = ended = False
 
     def leave(_: object) -> None:
         nonlocal gone
-        gone = True
-        asking.cancel()
+        # The loop may have had this among its next calls already when the work ended.
+        if not ended:
+            gone = True
+            asking.cancel()
 
     # After the body the only message left is http.disconnect.
     leaving = asyncio.ensure_future(request.receive())
     leaving.add_done_callback(leave)
     try:
-        return await work
+        result = await work
     except asyncio.CancelledError:
         # Not if the server cancels it as well: then that counts.
         if gone and not asking.uncancel():
             raise ClientGone("The client closed the connection before its answer.") from None
         raise
     finally:
-        leaving.remove_done_callback(leave)
+        ended = True
         leaving.cancel()
+    if gone:
+        # What was awaited had ended by then and took no notice.
+        asking.uncancel()
+    return result
