@@ -1,4 +1,5 @@
-"""How answers reach the socket: in one piece, so that a process that is killed has sent all of one or nothing.
+"""How answers reach the socket: in one piece, so that a process that is killed has sent all of one or nothing, as far
+as the socket takes the whole of it at once: some hundred kilobytes.
 
 A load balancer asks another replica only while it has seen nothing of the answer. uvicorn writes the head by itself,
 and a SIGKILL between head and body cost the caller the answer.
