@@ -66,8 +66,10 @@ def targets(groups: Sequence[Group]) -> list[Target]:
         if (difference := against(row, reference))
     ]
     for group in groups[1:]:
-        difference = against(reference, group.dense())
-        if difference:
+        other = group.dense()
+        difference = against(reference, other)
+        # One of other dimensions is another model, not what the same one was without its pretraining.
+        if difference and other and reference and other.parameters == reference.parameters:
             name = f"the base `{main.base}` is worth more than `{group.base}`"
             found.append(Target(name, text(difference), difference.low > 0))
     return found

@@ -277,6 +277,13 @@ def test_bases_are_compared_only_if_fine_tuned_alike(tmp_path: Path) -> None:
     assert "| long, 20 epochs" not in text
 
 
+def test_a_base_is_worth_more_than_itself_without_pretraining_and_not_than_another_model(tmp_path: Path) -> None:
+    wider = [some.model_copy(update={"parameters": 2000}) for some in technique(0.5, base="wide", base_digest="w")]
+    text = write(tmp_path, [*study(), *technique(0.5, base="start", base_digest="s"), *wider]).read_text("utf-8")
+    assert "the base `mini` is worth more than `start`" in text
+    assert "worth more than `wide`" not in text
+
+
 def test_the_base_that_is_judged_may_be_chosen(tmp_path: Path) -> None:
     results = [*study(), *technique(0.5, base="start", base_digest="s")]
     assert "Verdicts (base `mini`)" in write(tmp_path, results).read_text(encoding="utf-8")
