@@ -81,13 +81,14 @@ def contestants(
         for _, window in pipeline.encoder.windows(pipeline.encoder.encode_all(words))
     ]
 
-    # The client of the standard library: httpx takes a millisecond of its own.
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-
     def check() -> None:
+        # The client of the standard library: httpx takes a millisecond of its own. A connection for each, because the
+        # server closes one that is idle while the others have their turns.
+        connection = http.client.HTTPConnection("127.0.0.1", port)
         connection.request("POST", f"/accuracy?variant={variant}&limit={SENTENCES}")
         answer = connection.getresponse()
         body = answer.read()
+        connection.close()
         if answer.status != 200:
             raise SystemExit(body.decode())
 
