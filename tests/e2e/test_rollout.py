@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.manifest import MANIFEST, Manifest, digest_of, read_manifest, record_files, replace_folder
+from service.transitions import TRANSITIONS
 from tests.e2e.load import load
 from tests.e2e.servers import Server, serving
 
@@ -21,8 +22,11 @@ def make_other(artifact: Path, folder: Path) -> Manifest:
     shutil.copytree(artifact, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "copy": True}))
+    labels = [label[:2] + label[2:].lower() for label in read_manifest(folder).labels]
+    if (transitions := folder / TRANSITIONS).exists():
+        content = json.loads(transitions.read_text())
+        transitions.write_text(json.dumps({**content, "labels": labels}))
     manifest, files = read_manifest(folder), record_files(folder)
-    labels = [label[:2] + label[2:].lower() for label in manifest.labels]
     other = manifest.model_copy(update={"labels": labels, "files": files, "digest": digest_of(files)})
     (folder / MANIFEST).write_text(other.model_dump_json())
     return other

@@ -99,7 +99,9 @@ def test_no_artefact_needs_a_cpu_feature(built: Built) -> None:
 
 def test_recipes_record_all_their_parameters(built: Built) -> None:
     finetune = asdict(built.settings.finetune)
-    parameters = {name: manifest.recipe.parameters for name, manifest in built.manifests.items()}
+    parameters = {name: dict(manifest.recipe.parameters) for name, manifest in built.manifests.items()}
+    weights = {recorded.pop("transition_weight") for recorded in parameters.values()}
+    assert weights == {built.settings.transition_weight}
     assert parameters["dense"] == {"finetune": finetune}
     assert parameters["pruned"] == {
         "finetune": finetune,
