@@ -21,9 +21,11 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 MAIN = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from scripts.servers import free_port, server
+# A shell starts what runs behind its back with this signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 port, folder = free_port(), Path(sys.argv[1])
 with server([sys.executable, "-c", sys.argv[2], str(port), str(folder / "child")], port, folder / "log"):
     (folder / "ready").touch()
