@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.variants import Runtime
+
+Model = TypeVar("Model", bound=BaseModel)
 
 MANIFEST = "manifest.json"
 PREVIOUS = ".previous"
@@ -122,9 +124,19 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of an artefact. Raises ``ArtifactError`` if it is missing or not a manifest."""
     path = folder / MANIFEST
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return read_checked(path, Manifest)
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing: build this variant with python -m build_models") from None
+
+
+def read_checked(path: Path, model: type[Model]) -> Model:
+    """A JSON file of an artefact as ``model``. Raises ``ArtifactError`` naming file and field, and
+    ``FileNotFoundError``.
+    """
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.manifest import ArtifactError
+from service.manifest import ArtifactError, read_checked
 
 TRANSITIONS = "transitions.json"
 
@@ -34,15 +34,9 @@ def read_transitions(folder: Path, labels: Sequence[str]) -> Transitions | None:
     """Those of an artefact; None if it has none. Raises ``ArtifactError`` naming the file."""
     path = folder / TRANSITIONS
     try:
-        transitions = Transitions.model_validate_json(path.read_bytes())
+        transitions = read_checked(path, Transitions)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise ArtifactError(f"{path} cannot be read: {field or 'contents'}: {first['msg']}") from error
     if transitions.labels != list(labels):
         raise ArtifactError(f"{path} is for the labels {', '.join(transitions.labels)}, not {', '.join(labels)}")
     return transitions
