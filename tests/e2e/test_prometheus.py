@@ -4,9 +4,9 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import pytest
 import yaml
 
 from service.variants import VARIANTS
+from tests import waiting
 from tests.e2e.load import TEXT
 from tests.e2e.servers import ROOT, Server, serving
 
 PROMETHEUS = shutil.which("prometheus")
 CONFIGURATION = ROOT / "deploy" / "prometheus"
+eventually = partial(waiting.eventually, seconds=20, pause=0.2)
 
 
 class Prometheus:
@@ -62,28 +64,10 @@ def scraping(replicas: list[Server], folder: Path) -> Iterator[Prometheus]:
     ):
         try:
             prometheus = Prometheus(f"http://127.0.0.1:{port}")
-            deadline = time.monotonic() + 20
-            while True:
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline, (folder / "log").read_text()
-                try:
-                    if httpx.get(f"{prometheus.url}/-/ready").status_code == 200:
-                        break
-                except httpx.TransportError:
-                    pass
-                time.sleep(0.1)
+            waiting.wait_for_answer(process, f"{prometheus.url}/-/ready", 20, (folder / "log").read_text)
             yield prometheus
         finally:
             process.terminate()
-
-
-def eventually(holds: Any, seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 @pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not installed")

@@ -12,9 +12,10 @@ import pytest
 
 from service.conll import parse_conll, to_conll
 from tests.http.conftest import Service, Services
-from tests.http.servers import connection, eventually, head, served
+from tests.http.servers import connection, head, served
 from tests.http.shapes import assert_refused
 from tests.http.streams import events
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.anyio
 

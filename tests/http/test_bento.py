@@ -11,8 +11,9 @@ import pytest
 from service.pool import VariantPool
 from service.variants import VARIANTS
 from tests.fakes import LABEL_OF_VARIANT, FakeRuntimes, Gate
-from tests.http.servers import eventually, served
+from tests.http.servers import served
 from tests.http.shapes import assert_refused
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from service.manifest import read_manifest
 from service.pool import VariantPool
 from tests.fakes import FakeRuntimes, Gate, write_artifacts
 from tests.http.conftest import Service, Services
-from tests.http.servers import eventually
 from tests.http.shapes import assert_refused
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.anyio
 

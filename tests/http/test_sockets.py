@@ -13,8 +13,9 @@ import pytest
 from service.pool import VariantPool
 from tests.fakes import FakeRuntimes
 from tests.http.conftest import Service, Services
-from tests.http.servers import connection, eventually, head, read_until_closed, served
+from tests.http.servers import connection, head, read_until_closed, served
 from tests.http.shapes import assert_refused
+from tests.waiting import eventually
 
 LIMIT = 1024 * 1024
 BODY = {"text": "Nairobi"}

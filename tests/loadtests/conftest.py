@@ -7,17 +7,16 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.fakes import TEXTS
+from tests.waiting import wait_for_answer
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -89,16 +88,7 @@ def serving(tokenizer: Path, misbehaviour: str = "none", ready: bool = True) -> 
     process = subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT)
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None, "the fake service ended"
-            assert time.monotonic() < deadline, "the fake service is not ready"
-            try:
-                if httpx.get(f"{url}/{'readyz' if ready else 'livez'}").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
+        wait_for_answer(process, f"{url}/{'readyz' if ready else 'livez'}", 60)
         yield Fake(url, process)
     finally:
         process.kill()
