@@ -1,6 +1,5 @@
 """What stands before every route: who may ask, an id for each request, its span, its count and its line in the log."""
 
-import asyncio
 import re
 import time
 import uuid
@@ -60,9 +59,6 @@ class Front:
                 start, held = held, None
                 await send(start)
             await send(message)
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
-                # What is sent leaves when the event loop's turn ends: before the counting and logging, not after.
-                await asyncio.sleep(0)
 
         with request_span(headers, scope["method"], request_id) as span:
             try:
