@@ -6,6 +6,8 @@ import threading
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# There is one worker, and it counts in its memory: files that others could read cost every count a system call.
+os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 import bentoml
 
@@ -19,7 +21,7 @@ from service.supervisor import pass_on_sighup
 
 front = Front(create_api())
 pass_on_sighup()
-wire.use_for_all_connections()
+wire.serve(front)
 
 
 # The service has its own limits, metrics, spans and error shape; BentoML's would answer in other shapes before them,

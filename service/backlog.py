@@ -1,6 +1,7 @@
 """How long a new request would wait, from what the requests in flight will take.
 
-What a document takes is learnt from those before it: seconds for each character, a moving average for each variant.
+What a document takes is learnt from those before it: seconds of the machine (see ``scheduler``) for each character, a
+moving average for each variant.
 The wait follows from how the scheduler shares the time: variants have equal shares while they have work, and so have
 the requests of a variant, so no other request delays a new one by more than the new one needs itself.
 """
@@ -27,8 +28,7 @@ def size_of(request: NerRequest) -> int:
 class Backlog:
     """The requests in flight by variant. Of one event loop, not for several threads."""
 
-    def __init__(self, slots: int):
-        self._slots = slots
+    def __init__(self) -> None:
         self._sizes: dict[str, list[int]] = {}
         self._rates: dict[str, float] = {}
 
@@ -43,7 +43,7 @@ class Backlog:
             sizes.remove(size)
 
     def learn(self, variant: str, size: int, seconds: float) -> None:
-        """Note what a request took of the processor."""
+        """Note what a request took of the machine."""
         rate = seconds / size
         known = self._rates.get(variant, rate)
         self._rates[variant] = known + NEWEST * (rate - known)
@@ -62,4 +62,4 @@ class Backlog:
             for name, sizes in self._sizes.items()
             if name != variant
         )
-        return (own + others) / self._slots
+        return own + others

@@ -1,11 +1,14 @@
-"""One document read by every variant that is ready, and each answer beside the reference's."""
+"""One document read by every variant that is ready, and each answer beside the reference's.
+
+One variant reads after the other, so that none of their times is that of two in each other's way.
+"""
 
 import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from service.engine import Engine
+from service.engine import Engine, milliseconds
 from service.errors import InternalError, ServiceError
 from service.events import Event
 from service.logs import leave_request
@@ -27,6 +30,7 @@ class Comparison:
     """A comparison under way. Cancel ``answer`` and no variant takes another step."""
 
     def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest, request_id: str):
+        self._started = time.perf_counter()
         self._engine = engine
         self._reference = engine.pool.reference
         self._request = request
@@ -37,23 +41,21 @@ class Comparison:
         self.answer.add_done_callback(lambda _: self._events.put_nowait(None))
 
     async def _run(self) -> CompareAnswer:
-        asked = [asyncio.create_task(self._ask(name)) for name in self._answers]
-        try:
-            outcomes = await asyncio.gather(*asked, return_exceptions=True)
-        finally:
-            for task in asked:
-                task.cancel()
-        failures = {
-            name: outcome
-            for name, outcome in zip(self._answers, outcomes, strict=True)
-            if isinstance(outcome, BaseException)
-        }
+        # The times of one variant are not those of the request.
+        leave_request()
+        failures: dict[str, Exception] = {}
+        # What comes soonest is shown first.
+        for name in sorted(self._answers, key=self._engine.pool.warm_up_seconds):
+            try:
+                await self._ask(name)
+            except Exception as failure:
+                failures[name] = failure
         if len(failures) == len(self._answers):
             raise next(iter(failures.values()))
         return CompareAnswer(
             reference=self._reference,
             variants=[answer for answer in self._answers.values() if answer is not None],
-            failed=[self._failed(name, failure) for name, failure in failures.items()],
+            failed=[self._failed(name, failures[name]) for name in self._answers if name in failures],
             not_ready=[
                 NotReady(variant=slot.variant.name, status=slot.status, reason=slot.reason)
                 for slot in self._engine.pool
@@ -61,16 +63,17 @@ class Comparison:
             ],
         )
 
-    def _failed(self, name: str, failure: BaseException) -> FailedVariant:
+    def _failed(self, name: str, failure: Exception) -> FailedVariant:
         if not isinstance(failure, ServiceError):
             logger.error("request %s failed for %s", self._request_id, name, exc_info=failure)
             failure = InternalError(self._request_id)
         return FailedVariant(variant=name, code=failure.code, message=failure.message)
 
     async def _ask(self, name: str) -> None:
-        # The times of one variant are not those of the request.
-        leave_request()
-        answer = await self._engine.recognize(self._request, name, time.perf_counter())
+        began = time.perf_counter()
+        # The time limit is that of all of them.
+        answer = await self._engine.recognize(self._request, name, self._started)
+        answer.timing.total_ms = milliseconds(time.perf_counter() - began)
         self._answers[name] = ComparedVariant(
             variant=name, entities=answer.results[0].entities, timing=answer.timing, difference=None
         )

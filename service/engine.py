@@ -42,7 +42,7 @@ class Engine:
         self.metrics.service.info(_facts(settings))
         self.latencies = Latencies()
         self._scheduler = Scheduler(settings.slots)
-        self._backlog = Backlog(settings.slots)
+        self._backlog = Backlog()
         self._in_flight = 0
         self._reading = 0
         self._draining = False
@@ -54,8 +54,8 @@ class Engine:
 
     @property
     def has_time(self) -> bool:
-        """Whether fewer requests are in flight than can be worked on."""
-        return self._in_flight < self.settings.slots
+        """Whether no request is in flight."""
+        return not self._in_flight
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -161,9 +161,9 @@ class Engine:
             digest=pipeline.digest,
             results=results,
             timing=Timing(
-                queue_ms=_milliseconds(job.queue_seconds),
-                inference_ms=_milliseconds(timer.inference_seconds),
-                total_ms=_milliseconds(time.perf_counter() - started),
+                queue_ms=milliseconds(job.queue_seconds),
+                inference_ms=milliseconds(timer.inference_seconds),
+                total_ms=milliseconds(time.perf_counter() - started),
             ),
         )
 
@@ -196,10 +196,10 @@ class Engine:
         note(
             digest=pipeline.digest,
             pieces=timer.pieces,
-            queue_ms=_milliseconds(job.queue_seconds),
-            tokenize_ms=_milliseconds(timer.tokenize.seconds),
-            inference_ms=_milliseconds(timer.inference.seconds),
-            decode_ms=_milliseconds(timer.decode.seconds),
+            queue_ms=milliseconds(job.queue_seconds),
+            tokenize_ms=milliseconds(timer.tokenize.seconds),
+            inference_ms=milliseconds(timer.inference.seconds),
+            decode_ms=milliseconds(timer.decode.seconds),
         )
 
     def _seconds_left(self, started: float) -> float:
@@ -296,5 +296,5 @@ def _entities(result: Result) -> list[EntityAnswer]:
     ]
 
 
-def _milliseconds(seconds: float) -> float:
+def milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)

@@ -5,14 +5,16 @@ import time
 import uuid
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.engine import Engine
-from service.errors import InternalError, ServiceError, Unauthorized
+from service.errors import InternalError, ServiceError
 from service.logs import begin_request, logger
+from service.routes import ner
 from service.security import PROBES, authorize, protect
 from service.tracing import request_span
 
@@ -29,6 +31,7 @@ class Front:
 
     def __init__(self, api: FastAPI):
         self.api = api
+        (self._ner,) = (route for route in ner.router.routes if isinstance(route, APIRoute))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,8 +68,8 @@ class Front:
                 await self._answer(scope, headers, receive, send_and_note)
             except Exception as error:
                 logger.error("request %s failed", request_id, exc_info=error)
-                if held is not None:
-                    # Nobody has seen the head yet.
+                if held is not None or not status:
+                    # Nobody has seen a head yet.
                     await _refuse(InternalError(request_id), scope, receive, send_and_note)
             finally:
                 # A path without a route is the caller's text.
@@ -82,10 +85,14 @@ class Front:
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         try:
             authorize(scope["path"], headers, self._engine.settings)
-        except Unauthorized as error:
+            answer: ASGIApp = self.api
+            if scope["path"] == self._ner.path and scope["method"] == "POST":
+                scope["app"], scope["route"] = self.api, self._ner
+                answer = await ner.answer_directly(Request(scope, receive))
+        except ServiceError as error:
             await _refuse(error, scope, receive, send)
         else:
-            await self.api(scope, receive, send)
+            await answer(scope, receive, send)
 
     def _count(self, path: str, variant: str, status: int, code: str | None) -> None:
         self._engine.metrics.requests.labels(path, variant, str(status)).inc()

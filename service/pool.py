@@ -209,6 +209,10 @@ class VariantPool:
                 f" not {variant.name!r} for {variant.runtime!r}"
             )
 
+    def warm_up_seconds(self, name: str) -> float:
+        """What a variant's first reading of a sentence took, once warm; 0 if it is not known."""
+        return self._slots[name].warm_up_seconds or 0.0
+
     def get(self, name: str) -> Pipeline:
         """The pipeline of a variant. Raises ``UnknownVariant`` or ``VariantNotReady``."""
         slot = self._slots.get(name)

@@ -1,8 +1,12 @@
 """Shares the processor among requests: many small steps, each given to the request that has had the least.
 
-Start-time fair queueing (Goyal et al. 1996) at two levels. Flows, one for each variant, share the time, and so do the
-jobs of a flow: a slow variant with many requests gets its share and no more, and a short request that arrives in the
-middle of a long document waits for one step, not for the whole of the other.
+Start-time fair queueing (Goyal et al. 1996) at two levels, with several steps under way (Jin et al. 2004). Flows, one
+for each variant, share the time, and so do the jobs of a flow: a slow variant with many requests gets its share and no
+more, and a short request that arrives in the middle of a long document waits for one step, not for the whole of the
+other.
+
+Time is the machine's: steps that are under way together share each second of it. What a request is said to have used
+is therefore what it has cost the others, however many steps were under way.
 """
 
 import asyncio
@@ -11,7 +15,7 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -40,13 +44,16 @@ looks whether somebody has come.
 
 
 class Job(Generic[T]):
-    """Work in steps. ``queue_seconds`` is the time from submission to the first step."""
+    """Work in steps. ``queue_seconds`` is the time from submission to the first step, ``used_seconds`` of the machine
+    is what the steps took.
+    """
 
     def __init__(self, steps: Generator[None, None, T], loop: asyncio.AbstractEventLoop):
         self.steps = steps
         self.loop = loop
         self.done: asyncio.Future[T] = loop.create_future()
         self.cancelled = False
+        self.begun = False
         self.submitted = time.perf_counter()
         self.queue_seconds = 0.0
         self.used_seconds = 0.0
@@ -85,6 +92,31 @@ class Share:
         self.time += elapsed / self._weight
 
 
+class Machine:
+    """The machine's time: it passes while steps are under way, for each of them only its part."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self._seconds = 0.0
+        self._changed = 0.0
+
+    def begin(self) -> float:
+        """A step begins; returns the machine's time."""
+        return self._now(1)
+
+    def end(self) -> float:
+        """A step ends; returns the machine's time."""
+        return self._now(-1)
+
+    def _now(self, more: int) -> float:
+        now = time.perf_counter()
+        if self.steps:
+            self._seconds += (now - self._changed) / self.steps
+        self._changed = now
+        self.steps += more
+        return self._seconds
+
+
 class Flow:
     """The jobs of one variant. ``start`` is the flow's place among the flows, in their virtual time."""
 
@@ -92,27 +124,38 @@ class Flow:
         self.weight = weight
         self.start = 0.0
         self.jobs = 0
+        self.steps = 0
         self.share = Share()
         self.ready: list[tuple[float, int, Job[object]]] = []
+
+
+class Worker:
+    """A thread that takes steps. ``bell`` is what it waits for while there is nothing for it to do."""
+
+    def __init__(self, work: Callable[["Worker"], None], name: str):
+        self.bell = threading.Lock()
+        self.bell.acquire()
+        self.thread = threading.Thread(target=work, args=(self,), name=name, daemon=True)
+        self.thread.start()
 
 
 class Scheduler:
     """``slots`` threads that take steps of the submitted jobs in turn."""
 
     def __init__(self, slots: int):
-        self._flows: dict[str, Flow] = {}
+        self._background = Flow(WEIGHTS[BACKGROUND])
+        self._flows: dict[str, Flow] = {BACKGROUND: self._background}
         self._share = Share()
+        self._machine = Machine()
         self._order = itertools.count()
         self._waiting = 0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # The thread that was idle last is woken first: what it needs is in the caches yet.
+        self._idle: list[Worker] = []
         self._last_request = float("-inf")
         self._rest_until = float("-inf")
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"inference-{slot}", daemon=True) for slot in range(slots)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._workers = [Worker(self._work, f"inference-{slot}") for slot in range(slots)]
 
     async def run(self, steps: Generator[None, None, T], timeout: float, flow: str = "") -> tuple[T, Job[T]]:
         """Take the steps to their end and return the result and the job with its times. Flows share the time.
@@ -121,7 +164,7 @@ class Scheduler:
         taken. What a step raises is raised here.
         """
         job = Job(steps, asyncio.get_running_loop())
-        with self._changed:
+        with self._lock:
             if flow != BACKGROUND:
                 self._last_request = job.submitted
             self._submit(job, self._flows.setdefault(flow, Flow(WEIGHTS.get(flow, 1.0))))
@@ -132,11 +175,12 @@ class Scheduler:
 
     def close(self) -> None:
         """Stop the threads after the steps that they are taking."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
+            while self._idle:
+                self._idle.pop().bell.release()
+        for worker in self._workers:
+            worker.thread.join()
 
     def _submit(self, job: Job[T], flow: Flow) -> None:
         if not flow.jobs:
@@ -146,77 +190,107 @@ class Scheduler:
         flow.jobs += 1
         flow.share.join(1.0)
         self._push(flow, flow.share.time, job)
+        if self._idle:
+            self._idle.pop().bell.release()
 
     def _push(self, flow: Flow, start: float, job: Job[object] | Job[T]) -> None:
         heapq.heappush(flow.ready, (start, next(self._order), job))  # type: ignore[misc]
         self._waiting += 1
-        self._changed.notify()
 
-    def _wait_for_flow(self) -> Flow | None:
-        """The flow whose turn it is, as soon as there is one; None when the scheduler is closed."""
-        while not self._closed:
-            ready = [flow for flow in self._flows.values() if flow.ready]
-            rest = self._rest_until - time.perf_counter()
-            # While it rests the background has no turn, so that it holds up nobody whose turn comes after its own.
-            awake = [flow for flow in ready if rest <= 0 or flow is not self._flows.get(BACKGROUND)]
-            if awake:
-                return min(awake, key=lambda flow: flow.start)
-            self._changed.wait(rest if ready else None)
-        return None
+    def _next(self) -> tuple[Flow | None, float | None]:
+        """The flow whose turn it is, or None and the seconds until there may be one unless something happens before."""
+        ready = [flow for flow in self._flows.values() if flow.ready]
+        wait = None
+        if self._background in ready and (wait := self._wait_of_background()) != 0:
+            # Without a turn it holds up nobody whose turn comes after its own.
+            ready.remove(self._background)
+        return (min(ready, key=lambda flow: flow.start), None) if ready else (None, wait)
 
-    def _work(self) -> None:
+    def _wait_of_background(self) -> float | None:
+        """Seconds until the background may take its turn; None: not before a step has ended.
+
+        It takes one step at a time, so that requests find a thread. While steps of requests are under way it has a turn
+        only if it has had less than its share, or it would take every thread that they leave free.
+        """
+        if self._background.steps or (self._machine.steps and self._background.start > self._share.time):
+            return None
+        return max(0.0, self._rest_until - time.perf_counter())
+
+    def _work(self, worker: Worker) -> None:
         while True:
-            with self._changed:
-                flow = self._wait_for_flow()
-                if flow is None:
+            with self._lock:
+                if self._closed:
                     return
-                start, _, job = heapq.heappop(flow.ready)
-                self._waiting -= 1
-                self._share.time = max(self._share.time, flow.start)
-                flow.share.time = max(flow.share.time, start)
-            if job.cancelled:
-                job.steps.close()
-                self._charge(flow, job, start, 0.0, ended=True)
+                flow, wait = self._next()
+                if flow is None:
+                    self._idle.append(worker)
+                else:
+                    start, _, job = heapq.heappop(flow.ready)
+                    self._waiting -= 1
+                    self._share.time = max(self._share.time, flow.start)
+                    flow.share.time = max(flow.share.time, start)
+                    flow.steps += 1
+                    began = self._machine.begin()
+            if flow is None:
+                if not worker.bell.acquire(timeout=-1 if wait is None else wait):
+                    self._leave_idle(worker)
                 continue
-            started = time.perf_counter()
-            if job.used_seconds == 0.0:
-                job.queue_seconds = started - job.submitted
-            ended, result, failure = True, None, None
-            try:
-                next(job.steps)
-                while self._alone(flow) and not job.cancelled and time.perf_counter() < started + TURN_SECONDS:
-                    next(job.steps)
-            except StopIteration as stop:
-                result = stop.value
-            except Exception as error:
-                failure = error
-            else:
-                ended = False
-            self._charge(flow, job, start, time.perf_counter() - started, ended)
+            ended, result, failure = self._take_step(flow, job)
+            self._charge(flow, job, start, began, ended)
             if ended:
                 job.finish(result, failure)
 
+    def _leave_idle(self, worker: Worker) -> None:
+        """Nobody rang for it, or just now."""
+        with self._lock:
+            if worker in self._idle:
+                self._idle.remove(worker)
+            else:
+                worker.bell.acquire()
+
+    def _take_step(self, flow: Flow, job: Job[object]) -> tuple[bool, object, Exception | None]:
+        """Whether this was the last one, then the result or what went wrong."""
+        if job.cancelled:
+            job.steps.close()
+            return True, None, None
+        started = time.perf_counter()
+        if not job.begun:
+            job.begun, job.queue_seconds = True, started - job.submitted
+        try:
+            next(job.steps)
+            while self._alone(flow) and not job.cancelled and time.perf_counter() < started + TURN_SECONDS:
+                next(job.steps)
+        except StopIteration as stop:
+            return True, stop.value, None
+        except Exception as error:
+            return True, None, error
+        return False, None, None
+
     def _alone(self, flow: Flow) -> bool:
-        """Whether this is the background and nobody else waits or keeps coming. Read without the lock: whoever comes
-        right now waits for one step, as always.
+        """Whether this is the background and nobody else waits, is at work or keeps coming. Read without the lock:
+        whoever comes right now waits for one step, as always.
         """
         return (
-            flow is self._flows.get(BACKGROUND)
+            flow is self._background
             and not self._waiting
+            and self._machine.steps == 1
             and time.perf_counter() > self._last_request + LIVE_SECONDS
         )
 
-    def _charge(self, flow: Flow, job: Job[object], start: float, elapsed: float, ended: bool) -> None:
+    def _charge(self, flow: Flow, job: Job[object], start: float, began: float, ended: bool) -> None:
         """Note what a step took, and queue the job again unless it has ended."""
-        job.used_seconds += elapsed
-        with self._changed:
+        with self._lock:
+            elapsed = self._machine.end() - began
+            job.used_seconds += elapsed
+            flow.steps -= 1
             self._share.pass_on(elapsed)
             flow.share.pass_on(elapsed)
             flow.start += elapsed / flow.weight
             now = time.perf_counter()
-            if flow is self._flows.get(BACKGROUND) and now < self._last_request + LIVE_SECONDS:
+            if flow is self._background and now < self._last_request + LIVE_SECONDS:
                 self._rest_until = now + max(REST * elapsed, LEAST_REST_SECONDS)
             if not ended:
+                # Nobody is woken: who took this step looks for the next one.
                 self._push(flow, start + elapsed, job)
                 return
             flow.share.leave(1.0)

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.logs import LogFormat
 from service.variants import KNOWN_VARIANTS, VARIANTS
 
+MOST_SLOTS = 64
+
 
 def available_cpus() -> int:
     """The CPUs that this process may really use: its affinity, capped by the cgroup's quota, at least 1."""
@@ -34,7 +36,12 @@ class Settings(BaseSettings):
         tuple(VARIANTS), description="Variants to load, with commas; the first answers requests that name none"
     )
     threads: int = Field(default_factory=available_cpus, ge=1, description="Threads of one inference")
-    slots: int = Field(1, ge=1, le=64, description="Inferences at the same moment")
+    slots: int = Field(
+        default_factory=lambda: min(available_cpus(), MOST_SLOTS),
+        ge=1,
+        le=MOST_SLOTS,
+        description="Inferences at the same moment",
+    )
     max_in_flight: int = Field(64, ge=1, description="Requests accepted and not yet answered; more get 429")
     max_wait_seconds: float = Field(2.0, gt=0, description="A request that would wait longer for others gets 429")
     timeout_seconds: float = Field(60.0, gt=0, description="A request that takes longer gets 504")

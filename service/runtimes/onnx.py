@@ -1,12 +1,27 @@
 """ONNX Runtime on the CPU: fp32 and dynamically quantized models."""
 
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import get_native_id
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+T = TypeVar("T")
+
 MODEL = "model.onnx"
+
+HELPERS_NICE = 19
+"""What a session's own threads give way by. While one request is under way they find a free core and help its thread.
+While there is one for each core, the helpers hardly run, each thread does all the work of its request by itself, and
+none waits for another: two requests on two cores then take as long as on two sessions of one thread each, which would
+hold the weights twice.
+"""
 
 
 class OnnxRuntime:
@@ -19,7 +34,9 @@ class OnnxRuntime:
         # Several sessions share the cores: one that spins while it waits takes them from the others.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = _with_nice_threads(
+            lambda: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        )
         self._inputs = {node.name for node in self._session.get_inputs()}
 
     def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -28,6 +45,21 @@ class OnnxRuntime:
             feeds["attention_mask"] = np.ones_like(feeds["input_ids"])
         (logits,) = self._session.run(["logits"], feeds)
         return np.asarray(logits[0], dtype=np.float32)
+
+
+def _with_nice_threads(make: Callable[[], T]) -> T:
+    """Call it so that the threads that it starts give way. They inherit that from a thread which ends with the call,
+    for it may not be taken back.
+    """
+    if sys.platform != "linux":
+        # Elsewhere not a thread but the whole process is nice.
+        return make()
+
+    def give_way() -> None:
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), HELPERS_NICE)
+
+    with ThreadPoolExecutor(1, initializer=give_way) as starter:
+        return starter.submit(make).result()
 
 
 def load(folder: Path, threads: int) -> OnnxRuntime:

@@ -13,11 +13,11 @@ from service.wire import HttpProtocol
 
 
 @contextmanager
-def served(app: Any) -> Iterator[int]:
+def served(app: Any, http: Any = HttpProtocol) -> Iterator[int]:
     """Serve an ASGI application in a thread; gives its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(
-            uvicorn.Config(app, http=HttpProtocol, log_config=None, timeout_keep_alive=60, timeout_graceful_shutdown=5)
+            uvicorn.Config(app, http=http, log_config=None, timeout_keep_alive=60, timeout_graceful_shutdown=5)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,9 @@ async def test_the_log_does_not_give_one_variant_s_times_for_all(
     assert not {"digest", "pieces", "queue_ms", "inference_ms"} & set(facts)
 
 
-def test_each_answer_is_sent_as_it_comes(services: Services, service: Service) -> None:
-    """While one variant is held up, the others' answers are there."""
+def test_each_answer_is_sent_as_it_comes(services: Services, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the slowest variant is held up, the others' answers are there."""
+    slow_to_warm_up(service.engine.pool, "dense", monkeypatch)
     gate = Gate()
     held = service.engine.pool.get("dense").runtime
     logits = held.logits
@@ -137,7 +139,7 @@ def test_each_answer_is_sent_as_it_comes(services: Services, service: Service) -
         gate.wait()
         return logits(input_ids)
 
-    wide = services.make(service.engine.pool, service.runtimes, slots=2)
+    wide = services.make(service.engine.pool, service.runtimes)
     held.logits = late  # type: ignore[method-assign]
     try:
         with served(wide.front) as port:
@@ -154,6 +156,57 @@ def test_each_answer_is_sent_as_it_comes(services: Services, service: Service) -
     finally:
         gate.open()
         held.logits = logits  # type: ignore[method-assign]
+
+
+async def test_one_variant_reads_after_the_other_however_many_could_at_once(
+    services: Services, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fastest first, so that no time is that of two in each other's way."""
+    slow_to_warm_up(service.engine.pool, "dynamic", monkeypatch)
+    reading: list[str] = []
+    order: list[str] = []
+
+    def watched(name: str, logits: Any) -> Any:
+        def watch(input_ids: Any) -> Any:
+            reading.append(name)
+            time.sleep(0.005)
+            assert reading == [name]
+            order.append(reading.pop())
+            return logits(input_ids)
+
+        return watch
+
+    wide = services.make(service.engine.pool, service.runtimes, slots=4)
+    for name in VARIANTS:
+        runtime = service.engine.pool.get(name).runtime
+        monkeypatch.setattr(runtime, "logits", watched(name, runtime.logits))
+    answer = await compare(wide, {"text": TEXT})
+    assert sorted(order) == sorted(VARIANTS)
+    assert order[-1] == "dynamic"
+    assert [one["variant"] for one in answer["variants"]] == list(VARIANTS)
+    # Each variant's time is its own, without those before it.
+    assert max(one["timing"]["total_ms"] for one in answer["variants"]) < 5 * len(VARIANTS)
+
+
+async def test_the_time_limit_is_that_of_all_variants_together(
+    services: Services, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_to_warm_up(service.engine.pool, "dense", monkeypatch)
+    for name in ("dense", "pruned"):
+        logits = service.engine.pool.get(name).runtime.logits
+        monkeypatch.setattr(
+            service.engine.pool.get(name).runtime,
+            "logits",
+            lambda input_ids, logits=logits: (time.sleep(0.4), logits(input_ids))[1],
+        )
+    short = services.make(service.engine.pool, service.runtimes, timeout_seconds=0.6)
+    answer = await compare(short, {"text": TEXT})
+    assert {(one["variant"], one["code"]) for one in answer["failed"]} == {("dense", "timeout")}
+
+
+def slow_to_warm_up(pool: VariantPool, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for slot in pool:
+        monkeypatch.setattr(slot, "warm_up_seconds", 9.0 if slot.variant.name == variant else 0.001)
 
 
 def entity(label: str, start: int, end: int) -> EntityAnswer:

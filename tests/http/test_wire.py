@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn.config
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -116,3 +117,19 @@ async def test_an_answer_that_fails_between_head_and_body_is_a_fault_in_the_usua
     response = await service.get("/broken", headers={"X-Request-Id": "given"})
     assert assert_refused(response, 500, InternalError.code)["details"] == {"request_id": "given"}
     assert 'path="/broken",status="500"' in (await service.get("/metrics")).text
+
+
+def test_bentoml_s_server_hands_requests_straight_to_the_service(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What BentoML puts around an application is not asked, and no timer of its time limit is left."""
+
+    async def layers(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", None)
+    wire.serve(service.front)
+    # As BentoML leaves it.
+    with served(layers, http="auto") as port:
+        assert httpx.get(f"http://127.0.0.1:{port}/variants").status_code == 200
+        assert_refused(httpx.get(f"http://127.0.0.1:{port}/nothing"), 404, "not_found")

@@ -6,9 +6,9 @@ from service.backlog import START_CHARACTERS, Backlog, size_of
 from service.schemas import NerRequest
 
 
-def learnt(slots: int = 1) -> Backlog:
+def learnt() -> Backlog:
     """``fast`` takes a millisecond for each character, ``slow`` ten."""
-    backlog = Backlog(slots)
+    backlog = Backlog()
     backlog.learn("fast", 100, 0.1)
     backlog.learn("slow", 100, 1.0)
     return backlog
@@ -20,7 +20,7 @@ def test_nothing_in_flight_is_no_wait() -> None:
 
 
 def test_what_is_not_known_yet_is_no_reason_to_refuse() -> None:
-    backlog = Backlog(1)
+    backlog = Backlog()
     with backlog.holding("fast", 1000):
         assert backlog.wait("fast", 100) == 0
 
@@ -48,12 +48,6 @@ def test_a_slow_variant_delays_a_fast_one_by_its_share() -> None:
         # Half of the time until it is done is the other's.
         assert backlog.wait("fast", 100) == pytest.approx(0.1)
         assert backlog.wait("slow", 100) == pytest.approx(16)
-
-
-def test_slots_share_the_wait() -> None:
-    backlog = learnt(slots=2)
-    with backlog.holding("fast", 100):
-        assert backlog.wait("fast", 100) == pytest.approx(0.05)
 
 
 def test_the_average_follows_what_happens() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import random
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
@@ -376,3 +377,98 @@ def test_the_background_gives_way() -> None:
     in_loop(scenario)
     last = len(log) - 1 - log[::-1].index("request")
     assert log[log.index("request") : last].count("check") <= 6
+
+
+def test_the_machine_s_time_is_shared_by_steps_at_the_same_moment() -> None:
+    """Four steps of 20 ms, two at once, cost the machine 40 ms: 10 each."""
+
+    async def scenario(scheduler: Scheduler) -> None:
+        runs = [scheduler.run(steps_of("job", 1, [], 0.02), PATIENCE, "dense") for _ in range(4)]
+        used = [job.used_seconds for _, job in await asyncio.gather(*runs)]
+        assert sum(used) == pytest.approx(0.04, rel=0.4)
+        _, alone = await scheduler.run(steps_of("job", 1, [], 0.02), PATIENCE, "dense")
+        assert alone.used_seconds == pytest.approx(0.02, rel=0.4)
+
+    in_loop(scenario, slots=2)
+
+
+def test_the_background_leaves_free_threads_alone_while_a_request_is_read() -> None:
+    """Only what its share is it gets beside a request, though a thread is free all the time."""
+    log: list[str] = []
+    begun = threading.Event()
+
+    def request() -> Generator[None, None, str]:
+        for _ in range(50):
+            begun.set()
+            time.sleep(0.004)
+            log.append("request")
+            yield
+        return "request is done"
+
+    async def scenario(scheduler: Scheduler) -> None:
+        reading = asyncio.create_task(scheduler.run(request(), PATIENCE, "dense"))
+        await asyncio.to_thread(begun.wait, PATIENCE)
+        check = asyncio.create_task(scheduler.run(steps_of("check", 200, log, 0.004), PATIENCE, BACKGROUND))
+        await reading
+        # A tenth of the time beside it would be 5 steps; in a free thread it would have taken 50.
+        assert 1 <= log.count("check") <= 12
+        check.cancel()
+
+    in_loop(scenario, slots=3)
+
+
+def test_the_background_takes_one_step_at_a_time() -> None:
+    """A request that comes finds a thread."""
+    at_once = most = 0
+
+    def background() -> Generator[None, None, str]:
+        nonlocal at_once, most
+        for _ in range(10):
+            at_once += 1
+            most = max(most, at_once)
+            time.sleep(0.002)
+            at_once -= 1
+            yield
+        return "background is done"
+
+    async def scenario(scheduler: Scheduler) -> None:
+        await asyncio.gather(*(scheduler.run(background(), PATIENCE, BACKGROUND) for _ in range(3)))
+
+    in_loop(scenario, slots=3)
+    assert most == 1
+
+
+def test_requests_are_read_side_by_side() -> None:
+    together = threading.Barrier(3, timeout=PATIENCE)
+
+    def meeting() -> Generator[None, None, str]:
+        together.wait()
+        return "met"
+        yield
+
+    async def scenario(scheduler: Scheduler) -> None:
+        await asyncio.gather(*(scheduler.run(meeting(), PATIENCE, "dense") for _ in range(3)))
+
+    in_loop(scenario, slots=3)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4])
+def test_nothing_is_forgotten_however_jobs_come_and_go(slots: int) -> None:
+    """Idle threads, rests of the background, cancelled jobs and newcomers in every order: all that is left ends."""
+    chance = random.Random(slots)
+
+    async def scenario(scheduler: Scheduler) -> None:
+        running = []
+        for number in range(300):
+            flow = chance.choice(["dense", "dynamic", BACKGROUND])
+            steps = steps_of("job", chance.randrange(1, 5), [], chance.choice([0.0, 0.0002]))
+            task = asyncio.create_task(scheduler.run(steps, PATIENCE, flow))
+            if chance.random() < 0.1:
+                asyncio.get_running_loop().call_later(chance.random() / 100, task.cancel)
+            running.append(task)
+            if number % 7 == 0:
+                await asyncio.sleep(chance.choice([0, 0.001, 0.003]))
+        outcomes = await asyncio.gather(*running, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} <= {tuple, asyncio.CancelledError}
+
+    in_loop(scenario, slots)

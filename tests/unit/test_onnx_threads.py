@@ -1,0 +1,38 @@
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from service.runtimes.onnx import HELPERS_NICE, OnnxRuntime
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux alone")
+
+
+def niceness() -> dict[int, int]:
+    """Of every thread of this process."""
+    return {
+        int(task.name): os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in Path("/proc/self/task").iterdir()
+    }
+
+
+def test_a_session_s_own_threads_give_way_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    one = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [None, None])
+    two = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [None, None])
+    graph = helper.make_graph(
+        [helper.make_node("Cast", ["input_ids"], ["logits"], to=TensorProto.FLOAT)], "toy", [one], [two]
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), path)
+    before = niceness()
+    runtime = OnnxRuntime(path, threads=3)
+    after = niceness()
+    started = {task: nice for task, nice in after.items() if task not in before}
+    # Who calls the session is its third thread; the one that started the others may be about to end.
+    assert len(started) >= 2
+    assert set(started.values()) == {HELPERS_NICE}
+    assert {task: nice for task, nice in after.items() if task in before} == before
+    assert runtime.logits(np.array([1, 2])).tolist() == [1, 2]
