@@ -52,8 +52,7 @@ class Front:
             nonlocal status, held
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # That of ClientGone too, which nobody is there to read: BentoML waits an hour for some answer, and does
-                # not shut down meanwhile.
+                # That of ClientGone too, which nobody is there to read: without any answer uvicorn reports a fault.
                 message["headers"] = protect([*message["headers"], (REQUEST_ID_RAW, request_id.encode())])
                 # Until there is some of the body: wire sends the two in one piece.
                 held = message

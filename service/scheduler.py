@@ -169,7 +169,9 @@ class Scheduler:
                 self._last_request = job.submitted
             self._submit(job, self._flows.setdefault(flow, Flow(WEIGHTS.get(flow, 1.0))))
         try:
-            return await asyncio.wait_for(job.done, timeout), job
+            # Not wait_for, which wakes the caller one turn of the event loop later.
+            async with asyncio.timeout(timeout):
+                return await job.done, job
         finally:
             job.cancelled = True
 
