@@ -1,39 +1,68 @@
 """How long a new request would wait, from what the requests in flight will take.
 
 What a document takes is learnt from those before it: seconds of the machine (see ``scheduler``) for each character, a
-moving average for each variant.
-The wait follows from how the scheduler shares the time: variants have equal shares while they have work, and so have
-the requests of a variant, so no other request delays a new one by more than the new one needs itself.
+moving average for each variant. The estimate follows from how the scheduler shares the time: variants have equal shares
+while they have work, and so have the requests of a variant, so no other request delays a new one by more than the new
+one needs itself, or a step that is not interrupted. How far waits go beyond their estimates, for whoever comes
+meanwhile and whatever else the machine does, is learnt as well: what nearly all stay under is what is told.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from service.schemas import NerRequest
 
 START_CHARACTERS = 50
 """What a document costs besides its length, in characters: the model's fixed cost of a run."""
 
+PIECE_CHARACTERS = 3
+"""Of a piece, about. No more of a document is read in one step than a window's pieces."""
+
 NEWEST = 0.1
 """Weight of the newest request in the moving average."""
 
+NEARLY_ALL = 0.99
+"""The share of requests that wait no longer than is told."""
 
-def size_of(request: NerRequest) -> int:
-    """Characters of all documents, with what each costs besides."""
+SURPRISE = 0.05
+"""How fast it is learnt by how much waits exceed their estimates."""
+
+FIRST_EXCESS, LEAST_EXCESS, MOST_EXCESS = 1.5, 1.0, 5.0
+
+TELLING = 0.5
+"""Who was told less than this share of the longest wait says little about those that come near it."""
+
+
+class Size(NamedTuple):
+    """Of a request, in characters: of all documents with what each costs besides, and of its longest step."""
+
+    total: int
+    step: int
+
+
+def size_of(request: NerRequest, window: int) -> Size:
+    """``window`` is the most pieces that are read in one step."""
     if request.tokens is not None:
-        return sum(START_CHARACTERS + len(words) + sum(map(len, words)) for words in request.tokens)
-    return sum(START_CHARACTERS + len(text) for text in request.texts or [request.text or ""])
+        lengths = [len(words) + sum(map(len, words)) for words in request.tokens]
+    else:
+        lengths = [len(text) for text in request.texts or [request.text or ""]]
+    step = min(PIECE_CHARACTERS * window, max(lengths, default=0))
+    return Size(START_CHARACTERS * len(lengths) + sum(lengths), START_CHARACTERS + step)
 
 
 class Backlog:
     """The requests in flight by variant. Of one event loop, not for several threads."""
 
-    def __init__(self) -> None:
-        self._sizes: dict[str, list[int]] = {}
+    def __init__(self, max_wait: float):
+        """``max_wait`` in seconds is what the estimates are for: they are to be right near it."""
+        self._max_wait = max_wait
+        self._sizes: dict[str, list[Size]] = {}
         self._rates: dict[str, float] = {}
+        self._excess: dict[str, float] = {}
 
     @contextmanager
-    def holding(self, variant: str, size: int) -> Iterator[None]:
+    def holding(self, variant: str, size: Size) -> Iterator[None]:
         """A request is in flight until the block ends."""
         sizes = self._sizes.setdefault(variant, [])
         sizes.append(size)
@@ -42,24 +71,42 @@ class Backlog:
         finally:
             sizes.remove(size)
 
-    def learn(self, variant: str, size: int, seconds: float) -> None:
+    def learn(self, variant: str, size: Size, seconds: float) -> None:
         """Note what a request took of the machine."""
-        rate = seconds / size
+        rate = seconds / size.total
         known = self._rates.get(variant, rate)
         self._rates[variant] = known + NEWEST * (rate - known)
 
-    def seconds(self, variant: str, size: int) -> float:
-        """What a request is expected to take; 0 before the variant answered its first."""
-        return self._rates.get(variant, 0.0) * size
+    def learn_wait(self, variant: str, estimate: float, waited: float) -> None:
+        """Note how long a request waited, beyond its own time, whose ``estimate`` was this when it came.
 
-    def wait(self, variant: str, size: int) -> float:
-        """Seconds that a new request is expected to spend on others' turns."""
+        The excess is the quantile ``NEARLY_ALL`` of the ratios: it goes up by a step when one is above it and down by a
+        small part of that when one is below, so that it stays where so many are below (Robbins and Monro 1951).
+        """
+        if self.wait(variant, estimate) < TELLING * self._max_wait:
+            return
+        excess = self._excess.get(variant, FIRST_EXCESS)
+        excess += SURPRISE * (NEARLY_ALL if waited > excess * estimate else NEARLY_ALL - 1)
+        self._excess[variant] = min(max(excess, LEAST_EXCESS), MOST_EXCESS)
+
+    def seconds(self, variant: str, size: Size) -> float:
+        """What a request is expected to take; 0 before the variant answered its first."""
+        return self._rates.get(variant, 0.0) * size.total
+
+    def wait(self, variant: str, estimate: float) -> float:
+        """Seconds that nearly every request with this estimate waits at most."""
+        return self._excess.get(variant, FIRST_EXCESS) * estimate
+
+    def estimate(self, variant: str, size: Size) -> float:
+        """Seconds that a new request would spend on the turns of those in flight, beyond what it takes itself: who
+        comes with a long document expects to wait longer.
+        """
         rate = self._rates.get(variant, 0.0)
-        own = rate * sum(min(other, size) for other in self._sizes.get(variant, ()))
-        until_done = own + rate * size
+        own = rate * sum(min(other.total, max(size.total, other.step)) for other in self._sizes.get(variant, ()))
+        until_done = own + rate * size.total
         others = sum(
-            min(self._rates.get(name, 0.0) * sum(sizes), until_done)
+            min(self._rates.get(name, 0.0) * sum(other.total for other in sizes), until_done)
             for name, sizes in self._sizes.items()
             if name != variant
         )
-        return own + others
+        return max(0.0, own + others - rate * size.total)

@@ -42,7 +42,7 @@ class Engine:
         self.metrics.service.info(_facts(settings))
         self.latencies = Latencies()
         self._scheduler = Scheduler(settings.slots)
-        self._backlog = Backlog()
+        self._backlog = Backlog(settings.max_wait_seconds)
         self._in_flight = 0
         self._reading = 0
         self._draining = False
@@ -115,33 +115,36 @@ class Engine:
             )
 
     @contextmanager
-    def queued(self, request: NerRequest, *variants: str) -> Iterator[None]:
-        """Count a request among those that others wait for, once for each of the variants that read it. Raises
-        ``Overloaded`` if it would itself wait longer for its turns than any request should; a long document may wait
-        longer by what it takes itself.
+    def queued(self, request: NerRequest, *variants: str) -> Iterator[float]:
+        """Count a request among those that others wait for, once for each of the variants that read it; gives the
+        estimate of its wait for the last of them. Raises ``Overloaded`` if it might itself wait longer for its turns
+        than any request should; a long document may wait longer by what it takes itself.
         """
-        size = size_of(request)
+        sizes = {variant: size_of(request, self.pool.get(variant).encoder.capacity) for variant in variants}
         # All before the first is held: its own work is nothing that a request waits for.
-        for variant in variants:
-            self._refuse_if_waiting_long(variant, size)
+        estimate = 0.0
+        for variant, size in sizes.items():
+            estimate = self._backlog.estimate(variant, size)
+            self._refuse_if_waiting_long(variant, estimate)
         with ExitStack() as held:
-            for variant in variants:
+            for variant, size in sizes.items():
                 held.enter_context(self._backlog.holding(variant, size))
-            yield
+            yield estimate
 
-    def _refuse_if_waiting_long(self, variant: str, size: int) -> None:
-        limit = self.settings.max_wait_seconds + self._backlog.seconds(variant, size)
-        wait = self._backlog.wait(variant, size)
+    def _refuse_if_waiting_long(self, variant: str, estimate: float) -> None:
+        limit = self.settings.max_wait_seconds
+        wait = self._backlog.wait(variant, estimate)
         if wait > limit:
             raise Overloaded(
-                f"The requests in flight need about {wait:.1f} seconds, more than the {limit:.1f} that this one may"
-                " wait. Try again in a moment.",
-                {"expected_wait_seconds": round(wait, 3), "max_wait_seconds": self.settings.max_wait_seconds},
+                f"With the requests in flight this one might wait {wait:.1f} seconds beyond its own time, more than"
+                f" {limit:g}. Try again in a moment.",
+                {"expected_wait_seconds": round(wait, 3), "max_wait_seconds": limit},
                 {"Retry-After": str(math.ceil(wait - limit))},
             )
 
-    async def recognize(self, request: NerRequest, variant: str, started: float) -> NerAnswer:
-        """Answer a request by one variant; ``started`` is the ``perf_counter`` of its first byte.
+    async def recognize(self, request: NerRequest, variant: str, started: float, estimate: float = 0.0) -> NerAnswer:
+        """Answer a request by one variant; ``started`` is the ``perf_counter`` of its first byte, ``estimate`` that of
+        its wait, by which the next estimates get better.
 
         Raises ``UnknownVariant``, ``VariantNotReady``, ``TooLarge`` and ``TookTooLong``.
         """
@@ -154,7 +157,9 @@ class Engine:
         except TimeoutError:
             limit = self.settings.timeout_seconds
             raise TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}) from None
-        self._backlog.learn(variant, size_of(request), job.used_seconds)
+        size = size_of(request, pipeline.encoder.capacity)
+        self._backlog.learn(variant, size, job.used_seconds)
+        self._backlog.learn_wait(variant, estimate, job.queue_seconds - self._backlog.seconds(variant, size))
         self._note(variant, pipeline, job, timer)
         return NerAnswer(
             variant=variant,

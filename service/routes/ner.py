@@ -78,10 +78,10 @@ async def answer(request: Request, parameters: NerParameters) -> Response:
         request.state.variant = variant
     with (
         engine.admitted(),
-        engine.queued(body, variant),
+        engine.queued(body, variant) as estimate,
         engine.latencies.measuring(variant, characters),
     ):
-        found = await unless_gone(request, engine.recognize(body, variant, started))
+        found = await unless_gone(request, engine.recognize(body, variant, started, estimate))
     if choice is not None:
         found.choice = choice
     return Response(

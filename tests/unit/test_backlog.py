@@ -1,63 +1,112 @@
+import random
 from contextlib import ExitStack
 
 import pytest
 
-from service.backlog import START_CHARACTERS, Backlog, size_of
+from service.backlog import FIRST_EXCESS, LEAST_EXCESS, PIECE_CHARACTERS, START_CHARACTERS, Backlog, Size, size_of
 from service.schemas import NerRequest
+
+MAX_WAIT = 2.0
+
+
+def short(characters: int) -> Size:
+    """Of a request that is read in one step."""
+    return Size(characters, characters)
 
 
 def learnt() -> Backlog:
     """``fast`` takes a millisecond for each character, ``slow`` ten."""
-    backlog = Backlog()
-    backlog.learn("fast", 100, 0.1)
-    backlog.learn("slow", 100, 1.0)
+    backlog = Backlog(MAX_WAIT)
+    backlog.learn("fast", short(100), 0.1)
+    backlog.learn("slow", short(100), 1.0)
     return backlog
 
 
 def test_nothing_in_flight_is_no_wait() -> None:
-    assert learnt().wait("fast", 100) == 0
-    assert learnt().seconds("slow", 200) == pytest.approx(2)
+    assert learnt().estimate("fast", short(100)) == 0
+    assert learnt().seconds("slow", short(200)) == pytest.approx(2)
 
 
 def test_what_is_not_known_yet_is_no_reason_to_refuse() -> None:
-    backlog = Backlog()
-    with backlog.holding("fast", 1000):
-        assert backlog.wait("fast", 100) == 0
+    backlog = Backlog(MAX_WAIT)
+    with backlog.holding("fast", short(1000)):
+        assert backlog.estimate("fast", short(100)) == 0
 
 
 def test_requests_of_the_same_variant_are_waited_for() -> None:
     backlog = learnt()
     with ExitStack() as flying:
         for _ in range(5):
-            flying.enter_context(backlog.holding("fast", 100))
-        assert backlog.wait("fast", 100) == pytest.approx(0.5)
-    assert backlog.wait("fast", 100) == 0
+            flying.enter_context(backlog.holding("fast", short(100)))
+        assert backlog.estimate("fast", short(100)) == pytest.approx(0.4)
+    assert backlog.estimate("fast", short(100)) == 0
 
 
 def test_a_long_document_delays_a_short_one_by_the_short_one_s_own_time() -> None:
     backlog = learnt()
-    with backlog.holding("fast", 100_000):
-        assert backlog.wait("fast", 100) == pytest.approx(0.1)
+    with backlog.holding("fast", Size(100_000, 100)):
+        assert backlog.estimate("fast", short(100)) == pytest.approx(0)
+        assert backlog.estimate("slow", short(100)) == pytest.approx(0)
+
+
+def test_a_step_is_waited_for_to_its_end() -> None:
+    backlog = learnt()
+    with backlog.holding("fast", Size(100_000, 1500)):
+        assert backlog.estimate("fast", short(100)) == pytest.approx(1.4)
 
 
 def test_a_slow_variant_delays_a_fast_one_by_its_share() -> None:
     backlog = learnt()
     with ExitStack() as flying:
         for _ in range(16):
-            flying.enter_context(backlog.holding("slow", 100))
-        # Half of the time until it is done is the other's.
-        assert backlog.wait("fast", 100) == pytest.approx(0.1)
-        assert backlog.wait("slow", 100) == pytest.approx(16)
+            flying.enter_context(backlog.holding("slow", short(100)))
+        # Half of the time until it is done is the other's: as much as it takes itself, and none beyond that.
+        assert backlog.estimate("fast", short(100)) == pytest.approx(0)
+        assert backlog.estimate("slow", short(100)) == pytest.approx(15)
 
 
 def test_the_average_follows_what_happens() -> None:
     backlog = learnt()
     for _ in range(60):
-        backlog.learn("fast", 100, 0.2)
-    assert backlog.seconds("fast", 100) == pytest.approx(0.2, rel=0.01)
+        backlog.learn("fast", short(100), 0.2)
+    assert backlog.seconds("fast", short(100)) == pytest.approx(0.2, rel=0.01)
+
+
+def test_what_is_told_is_what_nearly_all_stay_under() -> None:
+    """Waits that are spread around twice their estimates: one in a hundred is longer than was told."""
+    backlog = learnt()
+    chance = random.Random(1)
+    longer = 0
+    for number in range(20_000):
+        estimate = chance.uniform(0.5, 1.0)
+        waited = estimate * chance.lognormvariate(0.7, 0.2)
+        if number >= 4000:
+            longer += waited > backlog.wait("fast", estimate)
+        backlog.learn_wait("fast", estimate, waited)
+    assert longer / 16_000 == pytest.approx(0.01, abs=0.004)
+    # Each variant by itself.
+    assert backlog.wait("slow", 1.0) == FIRST_EXCESS
+
+
+def test_too_much_caution_is_unlearnt_and_never_falls_below_the_estimate() -> None:
+    backlog = learnt()
+    for _ in range(5000):
+        backlog.learn_wait("fast", 1.5, 0.1)
+    assert backlog.wait("fast", 1.5) == 1.5 * LEAST_EXCESS
+
+
+def test_short_waits_say_nothing_of_long_ones() -> None:
+    backlog = learnt()
+    for _ in range(1000):
+        backlog.learn_wait("fast", 0.01, 0.3)
+    assert backlog.wait("fast", 1.0) == FIRST_EXCESS
 
 
 def test_the_size_of_a_request() -> None:
-    assert size_of(NerRequest(text="Nairobi")) == START_CHARACTERS + 7
-    assert size_of(NerRequest(texts=["a", "bc"])) == 2 * START_CHARACTERS + 3
-    assert size_of(NerRequest(tokens=[["ab", "c"]])) == START_CHARACTERS + 5
+    assert size_of(NerRequest(text="Nairobi"), 512) == short(START_CHARACTERS + 7)
+    assert size_of(NerRequest(texts=["a", "bc"]), 512) == (2 * START_CHARACTERS + 3, START_CHARACTERS + 2)
+    assert size_of(NerRequest(tokens=[["ab", "c"]]), 512) == short(START_CHARACTERS + 5)
+    assert size_of(NerRequest(text="a" * 5000), 100) == (
+        START_CHARACTERS + 5000,
+        START_CHARACTERS + 100 * PIECE_CHARACTERS,
+    )
