@@ -18,11 +18,18 @@ from build_models.context import Context
 from build_models.data import Dataset, load_data
 from build_models.errors import BuildError, refuse_unknown
 from build_models.progress import print_table, say
+from build_models.recipes import dense, pruned
 from build_models.replaced import replacements_recorded
 from build_models.settings import BuildSettings
+from build_models.shapes import SHAPES
+from build_models.side_by_side import side_by_side
+from build_models.training import training_device
 from build_models.workspace import WORKSPACE, Workspace, result_digest
 from service.manifest import Manifest, file_sha256
 from service.variants import KNOWN_VARIANTS
+
+NARROW = 128
+"""Wider models gain more from a second thread."""
 
 
 def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
@@ -47,10 +54,27 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     workspace = Workspace(settings.out / WORKSPACE)
     with workspace.locked(), replacements_recorded(settings.out):
         context = open_context(settings, dataset, workspace)
+        if at_once(settings, names):
+            side_by_side(lambda: dense.checkpoint(context), lambda: pruned.checkpoint(context), settings.threads)
         manifests = [build_variant(name, context) for name in KNOWN_VARIANTS if name in names]
         context.keep_test_split()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
     return manifests
+
+
+def at_once(settings: BuildSettings, names: Sequence[str]) -> bool:
+    """Whether ``dense`` and ``pruned`` are trained at the same time.
+
+    Both start from the base, and one this narrow leaves a second thread little to do.
+    """
+    return (
+        {"dense", "pruned"} <= set(names)
+        and not settings.prune_after
+        and settings.base is None
+        and SHAPES[settings.from_scratch.shape].width <= NARROW
+        and settings.threads > 1
+        and training_device().type == "cpu"
+    )
 
 
 def open_context(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> Context:

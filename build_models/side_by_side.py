@@ -1,0 +1,52 @@
+"""Two trainings at the same time. A model this narrow gains little from a second thread, a second model all of it."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import torch
+
+from build_models.progress import console
+
+PARENT_DEATH_SIGNAL = 1
+"""Of Linux's prctl: which signal a process gets when its parent ends."""
+
+
+def side_by_side(first: Callable[[], object], second: Callable[[], object], threads: int) -> None:
+    """Do both, each on one thread, the second without a word in a process of its own; then go on with ``threads``.
+
+    What the second does must be kept on disk, and what it fails at must come up again when it is next asked for:
+    nothing else comes back from it. It ends with this process, however that ends.
+    """
+    torch.set_num_threads(1)
+    # Whatever waits to be written would be written by both.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    this = os.getpid()
+    other = os.fork()
+    if other == 0:
+        _work_and_leave(second, this)
+    try:
+        first()
+    except BaseException:
+        os.kill(other, signal.SIGKILL)
+        raise
+    finally:
+        os.waitpid(other, 0)
+        torch.set_num_threads(threads)
+
+
+def _work_and_leave(work: Callable[[], object], parent: int) -> None:
+    """Run in the new process; never returns, for its stack is the other's."""
+    code = 1
+    try:
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        # It may have ended before it could be told.
+        if os.getppid() == parent:
+            console.quiet = True
+            work()
+            code = 0
+    finally:
+        os._exit(code)
