@@ -52,7 +52,7 @@ def main(
     ] = 5500,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 2."),
+        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 3."),
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 6e-3.")
@@ -75,7 +75,9 @@ def main(
     alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of the teacher against the labels.")] = 0.7,
     student_layers: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
     student_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as the teacher's.")] = None,
-    student_epochs: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
+    student_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Default: half the teacher's with --base or --data, else 1.")
+    ] = None,
     agnostic_steps: Annotated[
         int, typer.Option(min=0, help="Distil the base in so many steps, then fine-tune. 0: fine-tune, then distil.")
     ] = 0,
@@ -134,14 +136,14 @@ def main(
                 batch_pieces=batch_pieces,
             ),
         ),
-        distillation=DistillationSettings(
+        distillation=replace(
+            DistillationSettings.defaults(base is None and data is None, agnostic_steps),
             temperature=temperature,
             alpha=alpha,
             layers=student_layers,
             heads=student_heads,
-            epochs=student_epochs,
-            agnostic_steps=agnostic_steps,
             corpus=corpus,
+            **given(epochs=student_epochs),  # type: ignore[arg-type]
         ),
         threads=threads or available_cpus(),
     )

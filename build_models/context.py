@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
+from transformers import AutoTokenizer
 
 from build_models.data import Dataset
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
@@ -19,6 +20,7 @@ from build_models.finetune import Example, encode_examples
 from build_models.progress import say
 from build_models.replaced import DATA
 from build_models.settings import BuildSettings
+from build_models.splitting import Splitter
 from build_models.transitions import count_transitions, write_transitions
 from build_models.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.conll import to_conll
@@ -90,6 +92,14 @@ class Context:
         """The training split, encoded by the base's tokenizer."""
         encoder = Encoder.from_folder(self.base, self.settings.max_length, self.settings.overlap)
         return encode_examples(self.dataset.train, encoder, self.labels)
+
+    @cached_property
+    def splitter(self) -> Splitter | None:
+        """Of the base's vocabulary, if the settings have any use for it."""
+        if not self.settings.finetune.split_names and not self.settings.finetune.split_words:
+            return None
+        tokenizer = AutoTokenizer.from_pretrained(self.base, local_files_only=True)
+        return Splitter(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
 
     @cached_property
     def transitions(self) -> Transitions:

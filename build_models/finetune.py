@@ -13,6 +13,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from build_models.errors import BuildError
 from build_models.settings import FinetuneSettings
+from build_models.splitting import Splitter
 from build_models.training import Optimization, Trainer, training_device
 from service.conll import Sentence
 from service.pipeline import Encoder
@@ -21,6 +22,8 @@ IGNORED = -100
 UNKNOWN = LAST_SPECIAL = 3
 """XLM-R's layout: <s> <pad> </s> <unk>, then the pieces."""
 BATCHES_SORTED_TOGETHER = 32
+LENGTH_STEP = 8
+"""Lengths of batches are multiples of it: oneDNN compiles its kernels anew for every other shape."""
 NOT_NAMES = ("O", "B-DATE", "I-DATE")
 
 Plan = list[list[int]]
@@ -103,7 +106,7 @@ def _batches(
     for first in range(0, len(rows), together):
         batch: Plan = []
         for row in sorted(rows[first : first + together], key=length):
-            if batch and (len(batch) + 1) * length(row) > batch_pieces:
+            if batch and (len(batch) + 1) * rounded(length(row)) > batch_pieces:
                 batches.append(batch)
                 batch = []
             batch.append(row)
@@ -112,10 +115,19 @@ def _batches(
     return batches
 
 
-def collate(examples: Sequence[Example], plan: Plan, padding: int) -> Batch:
-    """Put the rows of a batch together and pad them with the piece ``padding``."""
-    rows = [_row([examples[number] for number in row]) for row in plan]
-    longest = max(len(row.pieces) for row in rows)
+def rounded(length: int) -> int:
+    """The next length that a batch may have."""
+    return -(-length // LENGTH_STEP) * LENGTH_STEP
+
+
+def rows_of(examples: Sequence[Example], plan: Plan) -> list[Example]:
+    """The rows of a batch, each of them one example or several joined."""
+    return [_joined([examples[number] for number in row]) for row in plan]
+
+
+def collate(rows: Sequence[Example], padding: int) -> Batch:
+    """Put rows together and pad them with the piece ``padding``, to one of a few lengths."""
+    longest = rounded(max(len(row.pieces) for row in rows))
     pieces = np.full((len(rows), longest), padding)
     labels = np.full((len(rows), longest), IGNORED)
     for number, row in enumerate(rows):
@@ -125,7 +137,7 @@ def collate(examples: Sequence[Example], plan: Plan, padding: int) -> Batch:
     return Batch(torch.from_numpy(pieces), attention, torch.from_numpy(labels))
 
 
-def _row(examples: Sequence[Example]) -> Example:
+def _joined(examples: Sequence[Example]) -> Example:
     if len(examples) == 1:
         return examples[0]
     first, last = examples[0], examples[-1]
@@ -133,6 +145,28 @@ def _row(examples: Sequence[Example]) -> Example:
         np.concatenate([first.pieces[:1], *(example.pieces[1:-1] for example in examples), last.pieces[-1:]]),
         np.concatenate([first.labels[:1], *(example.labels[1:-1] for example in examples), last.labels[-1:]]),
     )
+
+
+def split_words(
+    rows: Sequence[Example], splitter: Splitter, is_name: NDArray[np.bool_], settings: FinetuneSettings, longest: int
+) -> list[Example]:
+    """The rows with some of their words, by the share of their labels, in shorter pieces.
+
+    ``is_name`` says for each label index which share it is. Rows that would have more than ``longest`` pieces stay.
+    """
+    # By torch's random numbers, which a training that goes on after a kill goes on with.
+    random_state = np.random.default_rng(int(torch.randint(2**31, ())))
+    before = np.concatenate([row.pieces for row in rows])
+    labels = np.concatenate([row.labels for row in rows])
+    heads = labels != IGNORED
+    share = np.where(is_name[labels[heads]], settings.split_names, settings.split_words)
+    # What stands before the first label belongs to no word.
+    goes = np.concatenate([[False], random_state.random(len(share)) < share])
+    pieces, origin = splitter.split(before, goes[heads.cumsum()], random_state)
+    labels = np.where(np.diff(origin, prepend=-1) > 0, labels[origin], IGNORED)
+    borders = np.searchsorted(origin, np.cumsum([len(row.pieces) for row in rows])[:-1])
+    made = zip(np.split(pieces, borders), np.split(labels, borders), strict=True)
+    return [Example(*some) if len(some[0]) <= longest else row for row, some in zip(rows, made, strict=True)]
 
 
 def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
@@ -150,6 +184,8 @@ def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
             use_safetensors=True,
             local_files_only=True,
             ignore_mismatched_sizes=False,
+            # The fused kernels multiply matrices too small for a CPU.
+            attn_implementation="sdpa" if training_device().type == "cuda" else "eager",
         )
     except RuntimeError as error:
         if "size mismatch" not in str(error):
@@ -187,18 +223,27 @@ def finetune(
     max_length: int,
     seed: int,
     state: Path,
+    splitter: Splitter | None = None,
     loss: Callable[[Tensor, Batch], Tensor] | None = None,
     after_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train a classifier on the examples. ``loss(logits, batch)`` replaces the cross entropy of the labels."""
+    """Train a classifier on the examples. ``loss(logits, batch)`` replaces the cross entropy of the labels.
+
+    Words are split only where there is a ``splitter``.
+    """
     padding = int(model.config.pad_token_id)
+    # XLM-R counts positions from the one behind the padding's.
+    longest = int(model.config.max_position_embeddings) - padding - 1
     names = torch.tensor([model.config.id2label[number] not in NOT_NAMES for number in range(model.config.num_labels)])
     device = training_device()
     model.to(device)
     loss = loss or (lambda logits, batch: cross_entropy(logits, batch.labels))
 
     def loss_of(plan: Plan) -> Tensor:
-        batch = collate(examples, plan, padding)
+        rows = rows_of(examples, plan)
+        if splitter is not None:
+            rows = split_words(rows, splitter, names.numpy(), settings, longest)
+        batch = collate(rows, padding)
         if settings.hidden_names:
             batch.pieces = hide_words(batch, names, settings.hidden_names)
         if settings.hidden_share:
@@ -208,6 +253,12 @@ def finetune(
         logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits
         return loss(logits, batch)
 
-    Trainer[Plan](title, model, Optimization(settings.learning_rate, settings.matrix_learning_rate), state).run(
+    optimization = Optimization(
+        settings.learning_rate,
+        settings.matrix_learning_rate,
+        averaging=settings.averaging,
+        coarse=settings.coarse_products,
+    )
+    Trainer[Plan](title, model, optimization, state).run(
         plan_batches(examples, settings, max_length, seed), loss_of, after_step
     )

@@ -11,7 +11,9 @@ from service.settings import available_cpus
 class FinetuneSettings:
     """Supervised training. ``batch_pieces`` bounds a padded batch; ``join_share`` of the examples hold two sentences
     or more, so that the model has seen places beyond the length of one sentence; ``hidden_share`` of all pieces and
-    ``hidden_names`` of the words of names are shown as unknown, so that it learns to go by what stands around them."""
+    ``hidden_names`` of the words of names are shown as unknown, so that it learns to go by what stands around them;
+    ``split_names`` of them, and ``split_words`` of all others, are shown in shorter pieces (splitting.py).
+    ``coarse_products`` and ``averaging`` are those of ``training.Optimization``."""
 
     epochs: int
     learning_rate: float
@@ -20,21 +22,29 @@ class FinetuneSettings:
     join_share: float = 0.2
     matrix_learning_rate: float | None = None
     hidden_names: float = 0.0
+    split_names: float = 0.0
+    split_words: float = 0.0
+    coarse_products: bool = False
+    averaging: float = 0.0
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
         """A pretrained base is nudged (Adelani et al. 2022: 20 epochs); one made here does all its learning now.
 
-        The sample is generated, so it is large enough to be read twice only.
+        The sample is generated, so it is large enough to be read a few times only.
         """
         if base_given:
             return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0)
         return cls(
-            epochs=15 if data_given else 2,
+            epochs=15 if data_given else 3,
             learning_rate=6e-3,
             hidden_share=0.04,
             matrix_learning_rate=0.01,
             hidden_names=0.15,
+            split_names=0.4,
+            split_words=0.15,
+            coarse_products=True,
+            averaging=0.997,
         )
 
 
@@ -56,6 +66,11 @@ class DistillationSettings:
     agnostic_learning_rate: float = 1e-3
     corpus: Path | None = None
     corpus_lines: int | None = None
+
+    @classmethod
+    def defaults(cls, sample: bool, agnostic_steps: int) -> "DistillationSettings":
+        """On the sample, which is large, a student that a fine-tuned teacher teaches reads it once."""
+        return cls(epochs=1 if sample and not agnostic_steps else None, agnostic_steps=agnostic_steps)
 
 
 @dataclass(frozen=True)
@@ -85,5 +100,5 @@ class BuildSettings:
     dynamic_timed: bool = True
     from_scratch: BaseSettings = field(default_factory=BaseSettings)
     finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings.defaults(False, False))
-    distillation: DistillationSettings = field(default_factory=DistillationSettings)
+    distillation: DistillationSettings = field(default_factory=lambda: DistillationSettings.defaults(True, 0))
     threads: int = field(default_factory=available_cpus)

@@ -4,14 +4,15 @@ The state between two steps is kept in safetensors and JSON, never in a pickle.
 """
 
 import json
+import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +24,8 @@ from service.manifest import flush
 
 Batch = TypeVar("Batch")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+AVERAGED_STEPS = 4
+"""Weights are averaged after every so many steps."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Optimization:
     """How the weights move. ``warm_up`` is the share of the steps in which the learning rate rises from 0.
 
     With ``matrix_learning_rate`` the encoder's matrices are moved by Muon at that rate instead of AdamW.
+    With ``averaging`` the result is a running mean of the weights, in which those of one step earlier count by this
+    factor less (Morales-Brotons et al. 2024). ``coarse``: on a CPU that can, products of matrices take bfloat16
+    numbers, and fp32 sums.
     """
 
     learning_rate: float
@@ -37,6 +43,8 @@ class Optimization:
     weight_decay: float = 0.01
     warm_up: float = 0.1
     clip: float = 1.0
+    averaging: float = 0.0
+    coarse: bool = False
 
 
 def training_device() -> torch.device:
@@ -47,6 +55,20 @@ def training_device() -> torch.device:
 def mixed_precision() -> AbstractContextManager[object]:
     """bfloat16 for the products on a GPU; fp32 on a CPU, where the other gains nothing at small widths."""
     return torch.autocast("cuda", torch.bfloat16) if training_device().type == "cuda" else nullcontext()
+
+
+@contextmanager
+def products(coarse: bool) -> Iterator[None]:
+    """Within, torch multiplies matrices of fp32 numbers through bfloat16 if ``coarse`` and the CPU has it.
+
+    That is oneDNN's way; the other, MKL's, is half as fast on CPUs that are not Intel's even for fp32 alone.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if coarse else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 class Trainer(Generic[Batch]):
@@ -73,7 +95,7 @@ class Trainer(Generic[Batch]):
         saved = time.monotonic()
         losses: list[float] = []
         self.model.train()
-        with progress(self.title, len(batches), done) as advance:
+        with products(self.optimization.coarse), progress(self.title, len(batches), done) as advance:
             for step in range(done, len(batches)):
                 for group, peak in zip(self._groups, self._peaks, strict=True):
                     group["lr"] = peak * self._rate(step, len(batches))
@@ -85,6 +107,8 @@ class Trainer(Generic[Batch]):
                 for optimizer in self.optimizers:
                     optimizer.step()
                 after_step()
+                if self.optimization.averaging and step % AVERAGED_STEPS == 0:
+                    self._average(step // AVERAGED_STEPS)
                 losses = [*losses[-49:], float(loss.detach())]
                 advance(note=f"loss {fmean(losses):.3f}")
                 if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
@@ -92,10 +116,26 @@ class Trainer(Generic[Batch]):
                     saved = time.monotonic()
                     if not console.is_terminal:
                         say(f"{self.title}: step {step + 1} of {len(batches)}, loss {fmean(losses):.3f}")
+        self._take_average()
         self.model.eval()
         # None where a kill came after the last step.
         loss_said = f", loss {fmean(losses):.3f}" if losses else ""
         say(f"{self.title}: {len(batches)} steps{loss_said}")
+
+    @torch.no_grad()
+    def _average(self, averaged: int) -> None:
+        """Take the weights into their mean, of which so many are a part already; the first ones are soon forgotten."""
+        share = max(1 - self.optimization.averaging**AVERAGED_STEPS, 9 / (10 + averaged))
+        for optimizer, weight in self._parameters():
+            # Beside the moments, so that it is saved with them. A weight that has none is never moved.
+            if state := optimizer.state[weight]:
+                state.setdefault("average", weight.detach().clone()).lerp_(weight, share)
+
+    @torch.no_grad()
+    def _take_average(self) -> None:
+        for optimizer, weight in self._parameters():
+            if "average" in optimizer.state[weight]:
+                weight.copy_(optimizer.state[weight]["average"])
 
     def _rate(self, step: int, total: int) -> float:
         warm_up = max(1, int(total * self.optimization.warm_up))
@@ -179,8 +219,60 @@ class Trainer(Generic[Batch]):
         ]
 
 
+class Muon(torch.optim.Optimizer):
+    """Momentum whose directions are made orthogonal (Jordan et al. 2024), in steps of AdamW's size.
+
+    ``torch.optim.Muon`` computes the same one matrix after the other; here all of one shape go at once, for in a narrow
+    model most of the time is spent calling.
+    """
+
+    def __init__(self, weights: list[nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.95):
+        super().__init__(weights, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            alike: dict[tuple[int, int], list[Tensor]] = {}
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    alike.setdefault((min(weight.shape), max(weight.shape)), []).append(weight)
+            for (_, longer), weights in alike.items():
+                directions = orthogonal(torch.stack([wide(self._direction(weight, group)) for weight in weights]))
+                for weight, direction in zip(weights, directions, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    wide(weight).sub_(direction, alpha=0.2 * math.sqrt(longer) * group["lr"])
+
+    def _direction(self, weight: Tensor, group: dict[str, Any]) -> Tensor:
+        """The gradient and those before it, as Nesterov weighs them."""
+        assert weight.grad is not None
+        state = self.state[weight]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        state["momentum_buffer"].lerp_(weight.grad, 1 - group["momentum"])
+        return torch.lerp(weight.grad, state["momentum_buffer"], group["momentum"])
+
+
+def wide(matrix: Tensor) -> Tensor:
+    """The matrix, on its side if it is higher than wide."""
+    return matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """For each matrix, none higher than wide, one with the same directions and singular values of about 1.
+
+    Five steps of a Newton-Schulz iteration with Jordan's coefficients, in bfloat16, which is as good as is needed.
+    """
+    current = matrices.bfloat16()
+    current = current / current.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    for _ in range(5):
+        gram = current @ current.mT
+        step = torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        current = torch.baddbmm(current, step, current, beta=3.4445)
+    return current.to(matrices.dtype)
+
+
 def make_optimizers(model: nn.Module, optimization: Optimization) -> list[torch.optim.Optimizer]:
-    """AdamW for everything, or for all but the encoder's matrices and Muon (Jordan et al. 2024) for those.
+    """AdamW for everything, or for all but the encoder's matrices and Muon for those.
 
     Where a model begins from nothing, Muon needs about a quarter fewer steps to the same loss.
     """
@@ -201,12 +293,5 @@ def make_optimizers(model: nn.Module, optimization: Optimization) -> list[torch.
         )
     ]
     if matrices and optimization.matrix_learning_rate is not None:
-        optimizers.append(
-            torch.optim.Muon(
-                matrices,
-                lr=optimization.matrix_learning_rate,
-                weight_decay=optimization.weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            )
-        )
+        optimizers.append(Muon(matrices, lr=optimization.matrix_learning_rate, weight_decay=optimization.weight_decay))
     return optimizers

@@ -19,7 +19,16 @@ def checkpoint(context: Context) -> Path:
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
         model = load_classifier(context.base, context.labels)
-        finetune("dense", model, context.examples, settings.finetune, settings.max_length, settings.seed, state)
+        finetune(
+            "dense",
+            model,
+            context.examples,
+            settings.finetune,
+            settings.max_length,
+            settings.seed,
+            state,
+            context.splitter,
+        )
         save(model, context.base, result)
 
     return context.workspace.stage("dense", context.inputs(stage="dense", finetune=asdict(settings.finetune)), run)

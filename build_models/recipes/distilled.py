@@ -57,6 +57,7 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
             settings.max_length,
             settings.seed,
             state,
+            context.splitter,
             loss=loss,
         )
         dense.save(student, context.base, result)
@@ -72,7 +73,16 @@ def agnostic_checkpoint(context: Context, student: Path) -> Path:
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
         model = load_classifier(student, context.labels)
-        finetune("distilled", model, context.examples, training(context), settings.max_length, settings.seed, state)
+        finetune(
+            "distilled",
+            model,
+            context.examples,
+            training(context),
+            settings.max_length,
+            settings.seed,
+            state,
+            context.splitter,
+        )
         dense.save(model, context.base, result)
 
     return context.workspace.stage("distilled", inputs, run)

@@ -68,6 +68,7 @@ def checkpoint(context: Context) -> Path:
             settings.max_length,
             settings.seed,
             state,
+            context.splitter,
             after_step=lambda: apply_masks(weights, masks),
         )
         dense.save(model, context.base, result)

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from build_models import training
-from build_models.training import Optimization, Trainer, make_optimizers
+from build_models.training import Muon, Optimization, Trainer, make_optimizers, products
 
 BATCHES = list(range(12))
 
@@ -36,7 +36,11 @@ def new_model() -> TiedModel:
 
 
 def train(
-    folder: Path, model: nn.Module, after_step: Callable[[], None] = lambda: None, matrix_rate: float | None = None
+    folder: Path,
+    model: nn.Module,
+    after_step: Callable[[], None] = lambda: None,
+    matrix_rate: float | None = None,
+    averaging: float = 0.0,
 ) -> list[int]:
     """Train on BATCHES and return those that a step was taken for."""
     taken: list[int] = []
@@ -47,7 +51,9 @@ def train(
         x, y = torch.randn(2, 8, 6, generator=generator)
         return nn.functional.mse_loss(model(x), y)
 
-    Trainer[int]("toy", model, Optimization(0.05, matrix_rate), folder).run(BATCHES, loss_of, after_step)
+    Trainer[int]("toy", model, Optimization(0.05, matrix_rate, averaging=averaging), folder).run(
+        BATCHES, loss_of, after_step
+    )
     return taken
 
 
@@ -116,6 +122,55 @@ def test_a_resumed_training_with_muon_ends_with_exactly_the_same_weights(tmp_pat
         train(tmp_path / "stopped", new(), stop_at(5), matrix_rate=0.02)
     train(tmp_path / "stopped", resumed, matrix_rate=0.02)
     assert same(whole, resumed)
+
+
+def test_muon_takes_the_steps_of_torch_s() -> None:
+    torch.manual_seed(1)
+    shapes = [(6, 6), (9, 4), (4, 9), (6, 6)]
+    ours, theirs = ([nn.Parameter(torch.randn(shape)) for shape in shapes] for _ in range(2))
+    for one, other in zip(ours, theirs, strict=True):
+        other.data.copy_(one.data)
+    muon = Muon(ours, lr=0.02, weight_decay=0.01)
+    reference = torch.optim.Muon(theirs, lr=0.02, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+    for _ in range(4):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn_like(one)
+            other.grad = one.grad.clone()
+        muon.step()
+        reference.step()
+    for one, other in zip(ours, theirs, strict=True):
+        # The iteration runs in bfloat16, and products of several matrices at once may be summed in another order.
+        torch.testing.assert_close(one, other, atol=2e-3, rtol=0)
+
+
+def test_a_resumed_training_with_averaging_ends_with_exactly_the_same_weights(
+    tmp_path: Path, uninterrupted: TiedModel
+) -> None:
+    whole, resumed = new_model(), new_model()
+    train(tmp_path / "whole", whole, averaging=0.9)
+    assert not same(whole, uninterrupted)
+    for stop in (6, 3):
+        with pytest.raises(Stopped):
+            train(tmp_path / "stopped", new_model(), stop_at(stop), averaging=0.9)
+    train(tmp_path / "stopped", resumed, averaging=0.9)
+    assert same(whole, resumed)
+
+
+def test_an_average_lies_between_the_weights_that_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "AVERAGED_STEPS", 1)
+    model, seen = new_model(), []
+    train(tmp_path, model, lambda: seen.append(model.first.weight.detach().clone()), averaging=0.5)
+    assert (model.first.weight >= torch.stack(seen).amin(dim=0)).all()
+    assert (model.first.weight <= torch.stack(seen).amax(dim=0)).all()
+    assert not torch.equal(model.first.weight, seen[-1])
+
+
+def test_products_are_coarse_within_a_training_only() -> None:
+    with products(coarse=True):
+        assert torch.get_float32_matmul_precision() == "medium"
+    with products(coarse=False):
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_muon_moves_the_matrices_of_the_encoder_only() -> None:
