@@ -66,7 +66,7 @@ def main(
     overlap: Annotated[int, typer.Option(min=0, help="Pieces that neighbouring windows share.")] = 40,
     transition_weight: Annotated[
         float, typer.Option(min=0.0, help="Of which label follows which in the data, when labelling. 0: nothing.")
-    ] = 0.5,
+    ] = 0.6,
     sparsity: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of weights that `pruned` removes.")] = 0.6,
     prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings too.")] = False,
     prune_after: Annotated[bool, typer.Option(help="Prune the fine-tuned model instead of the base.")] = False,
