@@ -34,8 +34,8 @@ class Optimization:
 
     With ``matrix_learning_rate`` the encoder's matrices are moved by Muon at that rate instead of AdamW.
     With ``averaging`` the result is a running mean of the weights, in which those of one step earlier count by this
-    factor less (Morales-Brotons et al. 2024). ``coarse``: on a CPU that can, products of matrices take bfloat16
-    numbers, and fp32 sums.
+    factor less (Morales-Brotons et al. 2024). ``coarse``: on one thread of a CPU that can, products of matrices take
+    bfloat16 numbers, and fp32 sums.
     """
 
     learning_rate: float
@@ -61,8 +61,10 @@ def mixed_precision() -> AbstractContextManager[object]:
 def products(coarse: bool) -> Iterator[None]:
     """Within, torch multiplies matrices of fp32 numbers through bfloat16 if ``coarse`` and the CPU has it.
 
-    That is oneDNN's way; the other, MKL's, is half as fast on CPUs that are not Intel's even for fp32 alone.
+    That is oneDNN's way; the other, MKL's, is half as fast on CPUs that are not Intel's even for fp32 alone. On two
+    threads, where oneDNN gains little with matrices so small, it is MKL's that is faster.
     """
+    coarse = coarse and torch.get_num_threads() == 1
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium" if coarse else before)
     try:
