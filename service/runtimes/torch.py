@@ -14,12 +14,15 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 import torch
 from transformers import AutoModelForTokenClassification
 
+MOST_THREADS = 4
+"""Every thread that calls a model gets a team of its own from OpenMP, and on many CPUs there are as many callers."""
+
 
 class TorchRuntime:
     """A transformers model loaded from safetensors, in the types that they hold."""
 
     def __init__(self, folder: Path, threads: int):
-        torch.set_num_threads(threads)
+        torch.set_num_threads(min(threads, MOST_THREADS))
         mapped = AutoModelForTokenClassification.from_pretrained(
             folder, device_map="cpu", local_files_only=True, use_safetensors=True
         )

@@ -165,12 +165,16 @@ def test_an_average_lies_between_the_weights_that_were(tmp_path: Path, monkeypat
     assert not torch.equal(model.first.weight, seen[-1])
 
 
-def test_products_are_coarse_within_a_training_only() -> None:
-    with products(coarse=True):
-        assert torch.get_float32_matmul_precision() == "medium"
-    with products(coarse=False):
-        assert torch.get_float32_matmul_precision() == "highest"
-    assert torch.get_float32_matmul_precision() == "highest"
+def test_products_are_coarse_on_one_thread_and_within_a_training_only() -> None:
+    threads = torch.get_num_threads()
+    try:
+        for number, coarse, precision in ((1, True, "medium"), (1, False, "highest"), (2, True, "highest")):
+            torch.set_num_threads(number)
+            with products(coarse):
+                assert torch.get_float32_matmul_precision() == precision
+            assert torch.get_float32_matmul_precision() == "highest"
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_muon_moves_the_matrices_of_the_encoder_only() -> None:
