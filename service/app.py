@@ -21,11 +21,11 @@ from service.supervisor import pass_on_sighup
 
 front = Front(create_api())
 pass_on_sighup()
-wire.serve(front)
+wire.serve(front, lambda: hasattr(front.api.state, "engine"))
 
 
-# The service has its own limits, metrics, spans and error shape; BentoML's would answer in other shapes before them,
-# and its spans take 0.3 ms of a request even when nobody collects them.
+# The service has its own limits, metrics, spans and error shape. These are for whoever mounts the service elsewhere,
+# with to_asgi, where BentoML's layers are not passed by (see wire): they would answer in other shapes before it.
 @bentoml.service(
     name="kidogo",
     workers=1,

@@ -1,13 +1,15 @@
 """How long a new request would wait, from what the requests in flight will take.
 
-What a document takes is learnt from those before it: seconds of the machine (see ``scheduler``) for each character, a
-moving average for each variant. The estimate follows from how the scheduler shares the time: variants have equal shares
-while they have work, and so have the requests of a variant, so no other request delays a new one by more than the new
-one needs itself, or a step that is not interrupted. How far waits go beyond their estimates, for whoever comes
-meanwhile and whatever else the machine does, is learnt as well: what nearly all stay under is what is told.
+What a document takes of a thread is learnt from those before it: seconds for each character, a moving average for each
+variant. The estimate follows from how the scheduler shares the time: variants have equal shares while they have work,
+and so have the requests of a variant, so no other request delays a new one by more than the new one needs itself, or a
+step that is not interrupted. By how much waits exceed their estimates, for whoever comes meanwhile and whatever else
+the machine does, is learnt as well: what is told is what nearly all stay under.
 """
 
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -22,16 +24,19 @@ PIECE_CHARACTERS = 3
 NEWEST = 0.1
 """Weight of the newest request in the moving average."""
 
+TELLING = 0.5
+"""Who was told less than this share of the longest wait says little about those that come near it."""
+
 NEARLY_ALL = 0.99
 """The share of requests that wait no longer than is told."""
 
-SURPRISE = 0.05
-"""How fast it is learnt by how much waits exceed their estimates."""
+KEPT, FEWEST = 200, 20
+"""Waits that the excess is taken from, and how many it needs at least."""
 
-FIRST_EXCESS, LEAST_EXCESS, MOST_EXCESS = 1.5, 1.0, 5.0
+FRESH_SECONDS = 30.0
+"""Waits of a busy spell say nothing once the last of them is so long ago."""
 
-TELLING = 0.5
-"""Who was told less than this share of the longest wait says little about those that come near it."""
+USUAL_EXCESS, LEAST_EXCESS, MOST_EXCESS = 1.5, 1.0, 5.0
 
 
 class Size(NamedTuple):
@@ -51,15 +56,41 @@ def size_of(request: NerRequest, window: int) -> Size:
     return Size(START_CHARACTERS * len(lengths) + sum(lengths), START_CHARACTERS + step)
 
 
+class Excess:
+    """By which factor waits near the limit exceed their estimates: the quantile ``NEARLY_ALL`` of the last ones."""
+
+    def __init__(self, now: Callable[[], float]):
+        self._now = now
+        self._ratios: deque[float] = deque(maxlen=KEPT)
+        self._learnt = float("-inf")
+        self._factor = USUAL_EXCESS
+
+    @property
+    def factor(self) -> float:
+        return self._factor if self._now() - self._learnt < FRESH_SECONDS else USUAL_EXCESS
+
+    def learn(self, ratio: float) -> None:
+        if self._now() - self._learnt >= FRESH_SECONDS:
+            self._ratios.clear()
+            self._factor = USUAL_EXCESS
+        self._learnt = self._now()
+        self._ratios.append(ratio)
+        if len(self._ratios) >= FEWEST:
+            quantile = sorted(self._ratios)[int(NEARLY_ALL * len(self._ratios))]
+            self._factor = min(max(quantile, LEAST_EXCESS), MOST_EXCESS)
+
+
 class Backlog:
     """The requests in flight by variant. Of one event loop, not for several threads."""
 
-    def __init__(self, max_wait: float):
-        """``max_wait`` in seconds is what the estimates are for: they are to be right near it."""
+    def __init__(self, slots: int, max_wait: float, now: Callable[[], float] = time.monotonic):
+        """``slots`` requests are read at once; ``max_wait`` in seconds is what the estimates are to be right for."""
+        self._slots = slots
         self._max_wait = max_wait
+        self._now = now
         self._sizes: dict[str, list[Size]] = {}
         self._rates: dict[str, float] = {}
-        self._excess: dict[str, float] = {}
+        self._excess: dict[str, Excess] = {}
 
     @contextmanager
     def holding(self, variant: str, size: Size) -> Iterator[None]:
@@ -72,22 +103,15 @@ class Backlog:
             sizes.remove(size)
 
     def learn(self, variant: str, size: Size, seconds: float) -> None:
-        """Note what a request took of the machine."""
+        """Note what a request took of a thread."""
         rate = seconds / size.total
         known = self._rates.get(variant, rate)
         self._rates[variant] = known + NEWEST * (rate - known)
 
     def learn_wait(self, variant: str, estimate: float, waited: float) -> None:
-        """Note how long a request waited, beyond its own time, whose ``estimate`` was this when it came.
-
-        The excess is the quantile ``NEARLY_ALL`` of the ratios: it goes up by a step when one is above it and down by a
-        small part of that when one is below, so that it stays where so many are below (Robbins and Monro 1951).
-        """
-        if self.wait(variant, estimate) < TELLING * self._max_wait:
-            return
-        excess = self._excess.get(variant, FIRST_EXCESS)
-        excess += SURPRISE * (NEARLY_ALL if waited > excess * estimate else NEARLY_ALL - 1)
-        self._excess[variant] = min(max(excess, LEAST_EXCESS), MOST_EXCESS)
+        """Note how long a request waited, beyond its own time, whose ``estimate`` was this when it came."""
+        if estimate and self.wait(variant, estimate) >= TELLING * self._max_wait:
+            self._excess.setdefault(variant, Excess(self._now)).learn(waited / estimate)
 
     def seconds(self, variant: str, size: Size) -> float:
         """What a request is expected to take; 0 before the variant answered its first."""
@@ -95,12 +119,15 @@ class Backlog:
 
     def wait(self, variant: str, estimate: float) -> float:
         """Seconds that nearly every request with this estimate waits at most."""
-        return self._excess.get(variant, FIRST_EXCESS) * estimate
+        excess = self._excess.get(variant)
+        return (excess.factor if excess else USUAL_EXCESS) * estimate
 
     def estimate(self, variant: str, size: Size) -> float:
         """Seconds that a new request would spend on the turns of those in flight, beyond what it takes itself: who
         comes with a long document expects to wait longer.
         """
+        if sum(map(len, self._sizes.values())) < self._slots:
+            return 0.0
         rate = self._rates.get(variant, 0.0)
         own = rate * sum(min(other.total, max(size.total, other.step)) for other in self._sizes.get(variant, ()))
         until_done = own + rate * size.total
@@ -109,4 +136,4 @@ class Backlog:
             for name, sizes in self._sizes.items()
             if name != variant
         )
-        return max(0.0, own + others - rate * size.total)
+        return max(0.0, (own + others) / self._slots - rate * size.total)

@@ -30,6 +30,8 @@ class Comparison:
     """A comparison under way. Cancel ``answer`` and no variant takes another step."""
 
     def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest, request_id: str):
+        """Raises ``Overloaded`` if it might wait too long."""
+        self._places = engine.queued_for_each(request, names)
         self._started = time.perf_counter()
         self._engine = engine
         self._reference = engine.pool.reference
@@ -38,7 +40,7 @@ class Comparison:
         self._answers: dict[str, ComparedVariant | None] = dict.fromkeys(names)
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.answer = asyncio.create_task(self._run())
-        self.answer.add_done_callback(lambda _: self._events.put_nowait(None))
+        self.answer.add_done_callback(self._end)
 
     async def _run(self) -> CompareAnswer:
         # The times of one variant are not those of the request.
@@ -47,7 +49,8 @@ class Comparison:
         # What comes soonest is shown first.
         for name in sorted(self._answers, key=self._engine.pool.warm_up_seconds):
             try:
-                await self._ask(name)
+                with self._places[name]:
+                    await self._ask(name)
             except Exception as failure:
                 failures[name] = failure
         if len(failures) == len(self._answers):
@@ -62,6 +65,12 @@ class Comparison:
                 if slot.variant.name not in self._answers and slot.status != "ready"
             ],
         )
+
+    def _end(self, _: object) -> None:
+        # Of a comparison that was cancelled, those that had not begun.
+        for place in self._places.values():
+            place.close()
+        self._events.put_nowait(None)
 
     def _failed(self, name: str, failure: Exception) -> FailedVariant:
         if not isinstance(failure, ServiceError):

@@ -8,13 +8,13 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 from typing import TypeVar
 
-from service.backlog import Backlog, size_of
+from service.backlog import Backlog, Size, size_of
 from service.choice import Latencies
 from service.errors import Draining, Overloaded, TookTooLong, TooLarge
 from service.logs import note
@@ -42,7 +42,7 @@ class Engine:
         self.metrics.service.info(_facts(settings))
         self.latencies = Latencies()
         self._scheduler = Scheduler(settings.slots)
-        self._backlog = Backlog(settings.max_wait_seconds)
+        self._backlog = Backlog(settings.slots, settings.max_wait_seconds)
         self._in_flight = 0
         self._reading = 0
         self._draining = False
@@ -115,25 +115,36 @@ class Engine:
             )
 
     @contextmanager
-    def queued(self, request: NerRequest, *variants: str) -> Iterator[float]:
-        """Count a request among those that others wait for, once for each of the variants that read it; gives the
-        estimate of its wait for the last of them. Raises ``Overloaded`` if it might itself wait longer for its turns
-        than any request should; a long document may wait longer by what it takes itself.
+    def queued(self, request: NerRequest, variant: str) -> Iterator[float]:
+        """Count a request among those that others wait for; gives the estimate of its own wait. Raises ``Overloaded``
+        if it might wait longer for its turns than any request should; a long document may wait longer by what it takes
+        itself.
         """
-        sizes = {variant: size_of(request, self.pool.get(variant).encoder.capacity) for variant in variants}
-        # All before the first is held: its own work is nothing that a request waits for.
-        estimate = 0.0
-        for variant, size in sizes.items():
-            estimate = self._backlog.estimate(variant, size)
-            self._refuse_if_waiting_long(variant, estimate)
-        with ExitStack() as held:
-            for variant, size in sizes.items():
-                held.enter_context(self._backlog.holding(variant, size))
+        size = self._size(request, variant)
+        estimate = self._backlog.estimate(variant, size)
+        self._refuse_if_longer(self._backlog.wait(variant, estimate))
+        with self._backlog.holding(variant, size):
             yield estimate
 
-    def _refuse_if_waiting_long(self, variant: str, estimate: float) -> None:
+    def queued_for_each(self, request: NerRequest, variants: Sequence[str]) -> dict[str, ExitStack]:
+        """The same for a request that several variants read one after the other: together they may wait so long. Each
+        is counted until its place is closed.
+        """
+        sizes = {variant: self._size(request, variant) for variant in variants}
+        # All before the first is held: its own work is nothing that a request waits for.
+        self._refuse_if_longer(
+            sum(self._backlog.wait(variant, self._backlog.estimate(variant, size)) for variant, size in sizes.items())
+        )
+        places = {variant: ExitStack() for variant in variants}
+        for variant, size in sizes.items():
+            places[variant].enter_context(self._backlog.holding(variant, size))
+        return places
+
+    def _size(self, request: NerRequest, variant: str) -> Size:
+        return size_of(request, self.pool.get(variant).encoder.capacity)
+
+    def _refuse_if_longer(self, wait: float) -> None:
         limit = self.settings.max_wait_seconds
-        wait = self._backlog.wait(variant, estimate)
         if wait > limit:
             raise Overloaded(
                 f"With the requests in flight this one might wait {wait:.1f} seconds beyond its own time, more than"
@@ -159,7 +170,7 @@ class Engine:
             raise TookTooLong(f"The request took longer than {limit:g} seconds.", {"timeout_seconds": limit}) from None
         size = size_of(request, pipeline.encoder.capacity)
         self._backlog.learn(variant, size, job.used_seconds)
-        self._backlog.learn_wait(variant, estimate, job.queue_seconds - self._backlog.seconds(variant, size))
+        self._backlog.learn_wait(variant, estimate, job.waited_seconds - job.used_seconds)
         self._note(variant, pipeline, job, timer)
         return NerAnswer(
             variant=variant,

@@ -19,7 +19,7 @@ from service.security import PROBES, authorize, protect
 from service.tracing import request_span
 
 SYSTEM_PATHS = (*PROBES, "/healthz", "/metrics", "/schema.json")
-"""BentoML has routes of its own for these, which answer in other shapes."""
+"""Nobody's questions. Where BentoML's layers are not passed by, it has routes of its own for them."""
 
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_RAW = REQUEST_ID.lower().encode()
@@ -43,7 +43,7 @@ class Front:
         facts = begin_request(request_id)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        # The router leaves here the route that it finds; what is here now is BentoML's.
+        # The router leaves here the route that it finds; what is here now is of whoever mounted the service.
         scope.pop("route", None)
 
         held: Message | None = None

@@ -5,8 +5,7 @@ for each variant, share the time, and so do the jobs of a flow: a slow variant w
 more, and a short request that arrives in the middle of a long document waits for one step, not for the whole of the
 other.
 
-Time is the machine's: steps that are under way together share each second of it. What a request is said to have used
-is therefore what it has cost the others, however many steps were under way.
+What is shared is the machine's time: steps that are under way together share each second of it.
 """
 
 import asyncio
@@ -44,8 +43,8 @@ looks whether somebody has come.
 
 
 class Job(Generic[T]):
-    """Work in steps. ``queue_seconds`` is the time from submission to the first step, ``used_seconds`` of the machine
-    is what the steps took.
+    """Work in steps. ``queue_seconds`` is the time from submission to the first step, ``used_seconds`` what the steps
+    took, and ``waited_seconds`` what the job took besides.
     """
 
     def __init__(self, steps: Generator[None, None, T], loop: asyncio.AbstractEventLoop):
@@ -57,6 +56,7 @@ class Job(Generic[T]):
         self.submitted = time.perf_counter()
         self.queue_seconds = 0.0
         self.used_seconds = 0.0
+        self.waited_seconds = 0.0
 
     def finish(self, result: T | None, error: BaseException | None) -> None:
         def settle() -> None:
@@ -124,7 +124,6 @@ class Flow:
         self.weight = weight
         self.start = 0.0
         self.jobs = 0
-        self.steps = 0
         self.share = Share()
         self.ready: list[tuple[float, int, Job[object]]] = []
 
@@ -152,6 +151,7 @@ class Scheduler:
         self._lock = threading.Lock()
         # The thread that was idle last is woken first: what it needs is in the caches yet.
         self._idle: list[Worker] = []
+        self._background_at_work = False
         self._last_request = float("-inf")
         self._rest_until = float("-inf")
         self._closed = False
@@ -214,7 +214,7 @@ class Scheduler:
         It takes one step at a time, so that requests find a thread. While steps of requests are under way it has a turn
         only if it has had less than its share, or it would take every thread that they leave free.
         """
-        if self._background.steps or (self._machine.steps and self._background.start > self._share.time):
+        if self._background_at_work or (self._machine.steps and self._background.start > self._share.time):
             return None
         return max(0.0, self._rest_until - time.perf_counter())
 
@@ -231,14 +231,18 @@ class Scheduler:
                     self._waiting -= 1
                     self._share.time = max(self._share.time, flow.start)
                     flow.share.time = max(flow.share.time, start)
-                    flow.steps += 1
+                    self._background_at_work |= flow is self._background
                     began = self._machine.begin()
+                    if self._idle and self._waiting > len(self._background.ready):
+                        # Whoever left that request there has found something else to do.
+                        self._idle.pop().bell.release()
             if flow is None:
                 if not worker.bell.acquire(timeout=-1 if wait is None else wait):
                     self._leave_idle(worker)
                 continue
-            ended, result, failure = self._take_step(flow, job)
-            self._charge(flow, job, start, began, ended)
+            started = time.perf_counter()
+            ended, result, failure = self._take_step(flow, job, started)
+            self._charge(flow, job, start, began, started, ended)
             if ended:
                 job.finish(result, failure)
 
@@ -250,15 +254,14 @@ class Scheduler:
             else:
                 worker.bell.acquire()
 
-    def _take_step(self, flow: Flow, job: Job[object]) -> tuple[bool, object, Exception | None]:
+    def _take_step(self, flow: Flow, job: Job[object], started: float) -> tuple[bool, object, Exception | None]:
         """Whether this was the last one, then the result or what went wrong."""
-        if job.cancelled:
-            job.steps.close()
-            return True, None, None
-        started = time.perf_counter()
         if not job.begun:
             job.begun, job.queue_seconds = True, started - job.submitted
         try:
+            if job.cancelled:
+                job.steps.close()
+                return True, None, None
             next(job.steps)
             while self._alone(flow) and not job.cancelled and time.perf_counter() < started + TURN_SECONDS:
                 next(job.steps)
@@ -279,20 +282,24 @@ class Scheduler:
             and time.perf_counter() > self._last_request + LIVE_SECONDS
         )
 
-    def _charge(self, flow: Flow, job: Job[object], start: float, began: float, ended: bool) -> None:
-        """Note what a step took, and queue the job again unless it has ended."""
+    def _charge(self, flow: Flow, job: Job[object], start: float, began: float, started: float, ended: bool) -> None:
+        """Note what a step took, since ``began`` of the machine's time and ``started`` by the clock, and queue the job
+        again unless it has ended.
+        """
         with self._lock:
             elapsed = self._machine.end() - began
-            job.used_seconds += elapsed
-            flow.steps -= 1
+            now = time.perf_counter()
+            job.used_seconds += now - started
+            job.waited_seconds = now - job.submitted - job.used_seconds
             self._share.pass_on(elapsed)
             flow.share.pass_on(elapsed)
             flow.start += elapsed / flow.weight
-            now = time.perf_counter()
-            if flow is self._background and now < self._last_request + LIVE_SECONDS:
-                self._rest_until = now + max(REST * elapsed, LEAST_REST_SECONDS)
+            if flow is self._background:
+                self._background_at_work = False
+                if now < self._last_request + LIVE_SECONDS:
+                    self._rest_until = now + max(REST * (now - started), LEAST_REST_SECONDS)
             if not ended:
-                # Nobody is woken: who took this step looks for the next one.
+                # Nobody is woken: who took this step looks for the next one, and rings if it takes another.
                 self._push(flow, start + elapsed, job)
                 return
             flow.share.leave(1.0)

@@ -56,7 +56,7 @@ def request_span(headers: Headers, method: str, request_id: str) -> AbstractCont
     """The span of a request, part of the caller's trace if its headers name one (W3C ``traceparent``)."""
     return _tracer.start_as_current_span(
         method,
-        # Not the current context: BentoML's own middleware has put a span there that is never sent.
+        # Not the current context: where BentoML's layers are not passed by, it holds a span that is never sent.
         context=propagate.extract(headers),
         kind=trace.SpanKind.SERVER,
         attributes={"http.request.method": method, "kidogo.request_id": request_id},

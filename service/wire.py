@@ -1,8 +1,8 @@
 """How requests come from the socket, and answers reach it.
 
-Requests come straight to the service. BentoML's own layers do nothing for it that it does not do itself, cost 0.15 ms,
-and one of them, its time limit, leaves a timer behind for each request: 0.8 kB until the limit's end, which is far off
-because a check of accuracy may take that long.
+Requests come straight to the service, past BentoML's own layers: what it uses of them it does itself, they cost 0.15
+ms, and one of them, the time limit, leaves a timer behind for each request: 0.8 kB until the limit's end, which is far
+off because a check of accuracy may take that long.
 
 Answers leave in one piece, so that a process that is killed has sent all of one or nothing, as far as the socket takes
 the whole of it at once: some hundred kilobytes. A load balancer asks another replica only while it has seen nothing of
@@ -10,6 +10,7 @@ the answer. uvicorn writes the head by itself, and a SIGKILL between head and bo
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import uvicorn.config
@@ -62,13 +63,19 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
 
-def serve(application: ASGIApp) -> None:
-    """Have the server that BentoML starts in this process do so for ``application``; it offers no option for that."""
+def serve(application: ASGIApp, serves: Callable[[], bool]) -> None:
+    """Have the server that BentoML starts in this process do so for ``application``; it offers no option for that.
+
+    If it does not ``serves`` here, because another service's process has imported it, requests go their usual way.
+    """
 
     class Straight(HttpProtocol):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            self.app = application
+            if serves():
+                self.app = application
+                # The handshake of a WebSocket would go past the service; without this it is a GET like any other.
+                self.ws_protocol_class = None
 
     # Where uvicorn expects the path of a class it takes the class, too.
     uvicorn.config.HTTP_PROTOCOLS["auto"] = Straight  # type: ignore[assignment]

@@ -37,7 +37,6 @@ async def compare(request: Request) -> Response:
         raise VariantNotReady("No variant is ready. /variants says why.", headers={"Retry-After": "5"})
     with ExitStack() as place:
         place.enter_context(engine.admitted())
-        place.enter_context(engine.queued(document, *names))
         comparison = Comparison(engine, names, document, request.state.request_id)
         # The place in flight is kept until the last variant has answered, however the answers are sent.
         leave = place.pop_all().close

@@ -43,6 +43,7 @@ class NerParameters(BaseModel):
 @router.post("/ner", response_model=NerAnswer, responses={200: ANSWERED, **REFUSALS}, openapi_extra=body_of(NerRequest))
 async def ner(request: Request, parameters: Annotated[NerParameters, Query()]) -> Response:
     """Find persons, places, organisations and dates."""
+    # For the OpenAPI document, and for whoever takes the routes without the front.
     return await answer(request, parameters)
 
 

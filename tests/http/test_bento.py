@@ -10,14 +10,21 @@ import pytest
 
 from service.pool import VariantPool
 from service.variants import VARIANTS
+from service.wire import HttpProtocol
 from tests.fakes import LABEL_OF_VARIANT, FakeRuntimes, Gate
 from tests.http.servers import served
 from tests.http.shapes import assert_refused
 from tests.waiting import eventually
 
 
+@pytest.fixture(scope="module", params=["as bentoml serve does", "mounted elsewhere"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Straight to the service, or through BentoML's layers."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def loading() -> Gate:
+def loading(way: str) -> Gate:
     """Held closed, the second variant goes on loading."""
     return Gate()
 
@@ -28,16 +35,17 @@ def runtimes(loading: Gate) -> FakeRuntimes:
 
 
 @pytest.fixture(scope="module")
-def client(artifacts: Path, runtimes: FakeRuntimes, loading: Gate) -> Iterator[httpx.Client]:
+def client(way: str, artifacts: Path, runtimes: FakeRuntimes, loading: Gate) -> Iterator[httpx.Client]:
     from service import app
 
+    http = HttpProtocol if way == "mounted elsewhere" else "auto"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NER_ARTIFACTS", str(artifacts))
         # As JSON it goes to the standard output past pytest.
         patch.setenv("NER_LOG_FORMAT", "text")
         patch.setattr(app, "VariantPool", functools.partial(VariantPool, load_runtime=runtimes))
         with (
-            served(app.NerService.to_asgi()) as port,
+            served(app.NerService.to_asgi(), http) as port,
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
         ):
             assert loading.reached.wait(20)

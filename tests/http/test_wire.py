@@ -128,8 +128,18 @@ def test_bentoml_s_server_hands_requests_straight_to_the_service(
         raise AssertionError("asked")
 
     monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", None)
-    wire.serve(service.front)
+    wire.serve(service.front, lambda: True)
     # As BentoML leaves it.
     with served(layers, http="auto") as port:
         assert httpx.get(f"http://127.0.0.1:{port}/variants").status_code == 200
-        assert_refused(httpx.get(f"http://127.0.0.1:{port}/nothing"), 404, "not_found")
+        handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Key": "x" * 22 + "=="}
+        for headers in ({}, handshake):
+            response = httpx.get(f"http://127.0.0.1:{port}/nothing", headers=headers)
+            assert_refused(response, 404, "not_found")
+
+
+def test_who_only_imports_the_service_serves_something_else(monkeypatch: pytest.MonkeyPatch, service: Service) -> None:
+    monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", None)
+    wire.serve(service.front, lambda: False)
+    with served(Response("other"), http="auto") as port:
+        assert httpx.get(f"http://127.0.0.1:{port}/variants").text == "other"

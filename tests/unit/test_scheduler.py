@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
 import pytest
 
-from service.scheduler import BACKGROUND, LIVE_SECONDS, Scheduler
+from service.scheduler import BACKGROUND, LIVE_SECONDS, Machine, Scheduler
 
 PATIENCE = 30.0
 
@@ -379,17 +379,66 @@ def test_the_background_gives_way() -> None:
     assert log[log.index("request") : last].count("check") <= 6
 
 
-def test_the_machine_s_time_is_shared_by_steps_at_the_same_moment() -> None:
-    """Four steps of 20 ms, two at once, cost the machine 40 ms: 10 each."""
+def test_the_machine_s_time_is_shared_by_steps_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("service.scheduler.time.perf_counter", lambda: now)
+    machine = Machine()
+    one = machine.begin()
+    now = 2.0
+    two = machine.begin()
+    now = 6.0
+    assert machine.end() - one == 2 + 4 / 2
+    now = 7.0
+    assert machine.end() - two == 4 / 2 + 1
+    now = 100.0
+    assert machine.begin() == 5, "none of it passes while nothing is done"
+
+
+def test_a_request_goes_on_beside_a_long_step_of_the_background() -> None:
+    """Whoever took its last step takes the background's next; another thread goes on with the request."""
+    log: list[str] = []
+
+    def background() -> Generator[None, None, str]:
+        for _ in range(4):
+            log.append("begin")
+            time.sleep(0.1)
+            log.append("end")
+            yield
+        return "background is done"
 
     async def scenario(scheduler: Scheduler) -> None:
-        runs = [scheduler.run(steps_of("job", 1, [], 0.02), PATIENCE, "dense") for _ in range(4)]
-        used = [job.used_seconds for _, job in await asyncio.gather(*runs)]
-        assert sum(used) == pytest.approx(0.04, rel=0.4)
-        _, alone = await scheduler.run(steps_of("job", 1, [], 0.02), PATIENCE, "dense")
-        assert alone.used_seconds == pytest.approx(0.02, rel=0.4)
+        requests = asyncio.create_task(scheduler.run(steps_of("request", 2000, log, 0.004), PATIENCE, "dense"))
+        await asyncio.sleep(0.02)
+        await scheduler.run(background(), PATIENCE, BACKGROUND)
+        requests.cancel()
 
     in_loop(scenario, slots=2)
+    for begin, end in zip(places(log, "begin"), places(log, "end"), strict=True):
+        assert "request" in log[begin:end]
+
+
+def places(log: list[str], name: str) -> list[int]:
+    return [place for place, entry in enumerate(log) if entry == name]
+
+
+def test_a_cancelled_job_that_fails_to_close_ends_no_thread() -> None:
+    begun = threading.Event()
+
+    def stubborn() -> Generator[None, None, str]:
+        try:
+            while True:
+                begun.set()
+                time.sleep(0.001)
+                yield
+        finally:
+            raise ZeroDivisionError("while it closed")
+
+    async def scenario(scheduler: Scheduler) -> None:
+        with pytest.raises(TimeoutError):
+            await scheduler.run(stubborn(), 0.05)
+        assert (await scheduler.run(steps_of("next", 2, []), PATIENCE))[0] == "next is done"
+
+    in_loop(scenario)
 
 
 def test_the_background_leaves_free_threads_alone_while_a_request_is_read() -> None:
