@@ -27,7 +27,7 @@ NEWEST = 0.1
 TELLING = 0.5
 """Who was told less than this share of the longest wait says little about those that come near it."""
 
-NEARLY_ALL = 0.99
+NEARLY_ALL = 0.995
 """The share of requests that wait no longer than is told."""
 
 KEPT, FEWEST = 200, 20
@@ -36,7 +36,7 @@ KEPT, FEWEST = 200, 20
 FRESH_SECONDS = 30.0
 """Waits of a busy spell say nothing once the last of them is so long ago."""
 
-USUAL_EXCESS, LEAST_EXCESS, MOST_EXCESS = 1.5, 1.0, 5.0
+USUAL_EXCESS, LEAST_EXCESS, MOST_EXCESS = 2.0, 1.0, 5.0
 
 
 class Size(NamedTuple):

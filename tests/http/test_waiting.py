@@ -65,7 +65,7 @@ async def test_comparisons_wait_their_turn_too(services: Services, service: Serv
 
 
 async def test_a_long_document_is_not_refused_for_its_length(services: Services, service: Service) -> None:
-    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.1, slots=1)
+    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.2, slots=1)
     with service.runtimes.slow(0.02):
         await service.ner(SHORT, "dense")
         long = asyncio.create_task(service.ner({"text": "leo " * 500}, "dense"))
