@@ -33,6 +33,9 @@ NEARLY_ALL = 0.995
 KEPT, FEWEST = 200, 20
 """Waits that the excess is taken from, and how many it needs at least."""
 
+MARGIN = 1.15
+"""A wait is learnt of when it is over; by then the machine may have become slower."""
+
 FRESH_SECONDS = 30.0
 """Waits of a busy spell say nothing once the last of them is so long ago."""
 
@@ -77,7 +80,7 @@ class Excess:
         self._ratios.append(ratio)
         if len(self._ratios) >= FEWEST:
             quantile = sorted(self._ratios)[int(NEARLY_ALL * len(self._ratios))]
-            self._factor = min(max(quantile, LEAST_EXCESS), MOST_EXCESS)
+            self._factor = min(max(MARGIN * quantile, LEAST_EXCESS), MOST_EXCESS)
 
 
 class Backlog:

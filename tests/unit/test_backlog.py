@@ -104,7 +104,7 @@ def test_slots_share_the_wait() -> None:
 
 
 def test_what_is_told_is_what_nearly_all_stay_under() -> None:
-    """Waits that are spread around twice their estimates: one or two in a hundred are longer than was told."""
+    """Waits that are spread around twice their estimates: about one in two hundred is longer than was told."""
     backlog = learnt()
     chance = random.Random(1)
     longer = 0
@@ -114,7 +114,7 @@ def test_what_is_told_is_what_nearly_all_stay_under() -> None:
         if number >= FEWEST:
             longer += waited > backlog.wait("fast", estimate)
         backlog.learn_wait("fast", estimate, waited)
-    assert 0.003 < longer / 10_000 < 0.02
+    assert 0.0002 < longer / 10_000 < 0.01
     # Each variant by itself.
     assert backlog.wait("slow", 1.0) == USUAL_EXCESS
 
