@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from transformers import AutoTokenizer
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedModel
 
 from build_models.data import Dataset
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
-from build_models.finetune import Example, encode_examples
+from build_models.finetune import Batch, Example, encode_examples, finetune
 from build_models.progress import say
 from build_models.replaced import DATA
-from build_models.settings import BuildSettings
+from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.splitting import Splitter
 from build_models.transitions import count_transitions, write_transitions
 from build_models.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
@@ -100,6 +101,30 @@ class Context:
             return None
         tokenizer = AutoTokenizer.from_pretrained(self.base, local_files_only=True)
         return Splitter(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
+
+    def finetune(
+        self,
+        title: str,
+        model: PreTrainedModel,
+        training: FinetuneSettings,
+        state: Path,
+        loss: Callable[[Tensor, Batch], Tensor] | None = None,
+        after_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Train a classifier on the training split; see ``build_models.finetune.finetune``."""
+        settings = self.settings
+        finetune(
+            title,
+            model,
+            self.examples,
+            training,
+            settings.max_length,
+            settings.seed,
+            state,
+            self.splitter,
+            loss=loss,
+            after_step=after_step,
+        )
 
     @cached_property
     def transitions(self) -> Transitions:

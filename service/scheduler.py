@@ -52,7 +52,6 @@ class Job(Generic[T]):
         self.loop = loop
         self.done: asyncio.Future[T] = loop.create_future()
         self.cancelled = False
-        self.begun = False
         self.submitted = time.perf_counter()
         self.queue_seconds = 0.0
         self.used_seconds = 0.0
@@ -256,8 +255,8 @@ class Scheduler:
 
     def _take_step(self, flow: Flow, job: Job[object], started: float) -> tuple[bool, object, Exception | None]:
         """Whether this was the last one, then the result or what went wrong."""
-        if not job.begun:
-            job.begun, job.queue_seconds = True, started - job.submitted
+        if job.used_seconds == 0.0:
+            job.queue_seconds = started - job.submitted
         try:
             if job.cancelled:
                 job.steps.close()

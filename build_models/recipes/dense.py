@@ -7,7 +7,7 @@ import torch
 
 from build_models.context import Context, Made, Parent, copy_tokenizer, count_parameters
 from build_models.export import export_onnx
-from build_models.finetune import finetune, load_classifier
+from build_models.finetune import load_classifier
 from service.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
@@ -19,16 +19,7 @@ def checkpoint(context: Context) -> Path:
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
         model = load_classifier(context.base, context.labels)
-        finetune(
-            "dense",
-            model,
-            context.examples,
-            settings.finetune,
-            settings.max_length,
-            settings.seed,
-            state,
-            context.splitter,
-        )
+        context.finetune("dense", model, settings.finetune, state)
         save(model, context.base, result)
 
     return context.workspace.stage("dense", context.inputs(stage="dense", finetune=asdict(settings.finetune)), run)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from build_models.context import Context, Made, Parent, count_parameters
 from build_models.export import export_onnx
-from build_models.finetune import IGNORED, Batch, cross_entropy, finetune, load_classifier
+from build_models.finetune import IGNORED, Batch, cross_entropy, load_classifier
 from build_models.recipes import dense
 from build_models.recipes.agnostic import student_base
 from build_models.recipes.students import make_student, soft_cross_entropy
@@ -49,17 +49,7 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
                 targets = teacher(input_ids=batch.pieces, attention_mask=batch.attention).logits
             return distillation_loss(logits, targets.clone(), batch.labels, settings.distillation)
 
-        finetune(
-            "distilled",
-            student,
-            context.examples,
-            training(context),
-            settings.max_length,
-            settings.seed,
-            state,
-            context.splitter,
-            loss=loss,
-        )
+        context.finetune("distilled", student, training(context), state, loss=loss)
         dense.save(student, context.base, result)
 
     return context.workspace.stage("distilled", inputs, run)
@@ -73,16 +63,7 @@ def agnostic_checkpoint(context: Context, student: Path) -> Path:
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
         model = load_classifier(student, context.labels)
-        finetune(
-            "distilled",
-            model,
-            context.examples,
-            training(context),
-            settings.max_length,
-            settings.seed,
-            state,
-            context.splitter,
-        )
+        context.finetune("distilled", model, training(context), state)
         dense.save(model, context.base, result)
 
     return context.workspace.stage("distilled", inputs, run)

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from build_models.context import Context, Made, Parent, count_parameters
 from build_models.export import export_onnx
-from build_models.finetune import finetune, load_classifier
+from build_models.finetune import load_classifier
 from build_models.recipes import dense
 from build_models.settings import FinetuneSettings
 from build_models.sparse_onnx import compress
@@ -60,17 +60,7 @@ def checkpoint(context: Context) -> Path:
         weights = list(prunable(model, settings.prune_embeddings))
         masks = magnitude_masks(weights, settings.sparsity)
         apply_masks(weights, masks)
-        finetune(
-            "pruned",
-            model,
-            context.examples,
-            training(context),
-            settings.max_length,
-            settings.seed,
-            state,
-            context.splitter,
-            after_step=lambda: apply_masks(weights, masks),
-        )
+        context.finetune("pruned", model, training(context), state, after_step=lambda: apply_masks(weights, masks))
         dense.save(model, context.base, result)
 
     return context.workspace.stage("pruned", inputs, run)
