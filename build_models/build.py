@@ -92,6 +92,8 @@ def open_context(settings: BuildSettings, dataset: Dataset, workspace: Workspace
 
 
 def build_variant(name: str, context: Context) -> Manifest:
+    # The runtime that scored the last one may have set its own number.
+    torch.set_num_threads(context.settings.threads)
     manifest: Manifest = importlib.import_module(KNOWN_VARIANTS[name].recipe).build(context)
     return manifest
 
