@@ -49,10 +49,10 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
     sample_sentences: Annotated[
         int, typer.Option(min=10, help="Training sentences of each language of the bundled sample.")
-    ] = 5500,
+    ] = 4500,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 3."),
+        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 4."),
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 6e-3.")

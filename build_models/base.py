@@ -27,6 +27,7 @@ from build_models.training import Optimization, Trainer
 
 MASKED_SHARE = 0.15
 TOKENIZER_SENTENCES = 20_000
+TEXTS_AT_ONCE = 1_000
 SOURCE = "source.json"
 
 
@@ -86,9 +87,9 @@ def make_base(
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(texts, settings.vocabulary, folder)
     model = new_model(SHAPES[settings.shape], tokenizer, max(512, max_length), settings.dropout, neighbours=True)
-    sequences = packed(tokenizer, texts, max_length, random.Random(seed))
     random_state = random.Random(seed)
     per_batch = max(1, settings.batch_pieces // max_length)
+    sequences = packed(tokenizer, texts, max_length, random.Random(seed), settings.steps * per_batch)
     batches = [
         random_state.sample(range(len(sequences)), min(per_batch, len(sequences))) for _ in range(settings.steps)
     ]
@@ -105,18 +106,22 @@ def make_base(
 
 
 def packed(
-    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], length: int, random_state: random.Random
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], length: int, random_state: random.Random, most: int
 ) -> Tensor:
-    """Shuffle texts and pack their pieces end to end into rows of ``length`` (RoBERTa's full sentences).
+    """Shuffle texts and pack their pieces end to end into rows of ``length`` (RoBERTa's full sentences), at most
+    ``most`` rows.
 
     Raises ``BuildError`` if there is less text than one row.
     """
     order = list(texts)
     random_state.shuffle(order)
     stream: list[int] = []
-    for encoded in tokenizer(order, add_special_tokens=False)["input_ids"]:
-        stream += [*encoded, int(tokenizer.eos_token_id)]
-    rows = len(stream) // (length - 1)
+    for first in range(0, len(order), TEXTS_AT_ONCE):
+        for encoded in tokenizer(order[first : first + TEXTS_AT_ONCE], add_special_tokens=False)["input_ids"]:
+            stream += [*encoded, int(tokenizer.eos_token_id)]
+        if len(stream) >= most * (length - 1):
+            break
+    rows = min(most, len(stream) // (length - 1))
     if rows == 0:
         raise BuildError(f"{len(stream)} pieces of text are too few to make a base from; give a base with --base")
     body = torch.tensor(stream[: rows * (length - 1)]).reshape(rows, length - 1)

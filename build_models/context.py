@@ -16,12 +16,13 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
 from build_models.data import Dataset
+from build_models.errors import BuildError
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
-from build_models.finetune import Batch, Example, encode_examples, finetune
+from build_models.finetune import Batch, Example, distinct_words, encode_examples, finetune
 from build_models.progress import say
 from build_models.replaced import DATA
+from build_models.segmentation import Segmentations
 from build_models.settings import BuildSettings, FinetuneSettings
-from build_models.splitting import Splitter
 from build_models.transitions import count_transitions, write_transitions
 from build_models.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.conll import to_conll
@@ -42,6 +43,9 @@ from service.manifest import (
 from service.pipeline import Encoder
 from service.transitions import Transitions
 from service.variants import KNOWN_VARIANTS
+
+SENTENCEPIECE = "sentencepiece.bpe.model"
+"""What XLM-R's tokenizers call their SentencePiece model."""
 
 LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "tokenizers", "torch", "transformers")
 
@@ -95,12 +99,18 @@ class Context:
         return encode_examples(self.dataset.train, encoder, self.labels)
 
     @cached_property
-    def splitter(self) -> Splitter | None:
-        """Of the base's vocabulary, if the settings have any use for it."""
-        if not self.settings.finetune.split_names and not self.settings.finetune.split_words:
+    def segmentations(self) -> Segmentations | None:
+        """Of the words of the training split, if the settings have any use for it.
+
+        Raises ``BuildError`` for a base without SentencePiece's own file.
+        """
+        if not self.settings.finetune.respelled_names and not self.settings.finetune.respelled_words:
             return None
+        model = self.base / SENTENCEPIECE
+        if not model.is_file():
+            raise BuildError(f"{self.base} has no {SENTENCEPIECE}: words cannot be shown in other pieces than its own")
         tokenizer = AutoTokenizer.from_pretrained(self.base, local_files_only=True)
-        return Splitter(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
+        return Segmentations(distinct_words(self.dataset.train), model, tokenizer.get_vocab())
 
     def finetune(
         self,
@@ -121,7 +131,7 @@ class Context:
             settings.max_length,
             settings.seed,
             state,
-            self.splitter,
+            self.segmentations,
             loss=loss,
             after_step=after_step,
         )

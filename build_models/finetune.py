@@ -1,8 +1,8 @@
 """Fine-tuning for named-entity recognition: a label on the first piece of each word, nothing on the others."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from build_models.errors import BuildError
+from build_models.segmentation import Segmentations, ranges
 from build_models.settings import FinetuneSettings
-from build_models.splitting import Splitter
 from build_models.training import Optimization, Trainer, training_device
 from service.conll import Sentence
-from service.pipeline import Encoder
+from service.pipeline import Encoder, run_to_end
+from service.sentences import KnownWords, join_pieces
 
 IGNORED = -100
 UNKNOWN = LAST_SPECIAL = 3
@@ -32,10 +33,15 @@ Plan = list[list[int]]
 
 @dataclass
 class Example:
-    """A window of pieces with its special tokens, and a label index (or ``IGNORED``) for each piece."""
+    """A window of pieces with its special tokens, and a label index (or ``IGNORED``) for each piece.
+
+    ``words`` are the numbers of its labelled words, and ``lengths`` how many pieces each has.
+    """
 
     pieces: NDArray[np.int64]
     labels: NDArray[np.int64]
+    words: NDArray[np.intp]
+    lengths: NDArray[np.intp]
 
 
 @dataclass
@@ -51,15 +57,24 @@ class Batch:
 
 
 def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list: Sequence[str]) -> list[Example]:
-    """Windows of the sentences, laid out as the service lays them out."""
+    """Windows of the sentences, laid out as the service lays them out. Words are numbered as ``distinct_words`` are."""
     index = {label: number for number, label in enumerate(label_list)}
+    numbers = {word: number for number, word in enumerate(distinct_words(sentences))}
+    pieces_of = run_to_end(KnownWords(encoder).learn(numbers))
     examples = []
     for sentence in sentences:
-        for words, window in encoder.windows(encoder.encode_all(sentence.words)):
+        for places, window in encoder.windows(join_pieces(sentence.words, pieces_of)):
             labels = np.full(len(window.input_ids), IGNORED)
-            labels[window.heads] = [index[sentence.labels[word]] for word in words]
-            examples.append(Example(window.input_ids, labels))
+            labels[window.heads] = [index[sentence.labels[place]] for place in places]
+            words = [sentence.words[place] for place in places]
+            lengths = np.array([len(pieces_of[word]) for word in words])
+            examples.append(Example(window.input_ids, labels, np.array([numbers[word] for word in words]), lengths))
     return examples
+
+
+def distinct_words(sentences: Iterable[Sentence]) -> list[str]:
+    """Every word of the sentences once, in the order of their first places."""
+    return list(dict.fromkeys(word for sentence in sentences for word in sentence.words))
 
 
 def plan_batches(examples: Sequence[Example], settings: FinetuneSettings, max_length: int, seed: int) -> list[Plan]:
@@ -144,13 +159,19 @@ def _joined(examples: Sequence[Example]) -> Example:
     return Example(
         np.concatenate([first.pieces[:1], *(example.pieces[1:-1] for example in examples), last.pieces[-1:]]),
         np.concatenate([first.labels[:1], *(example.labels[1:-1] for example in examples), last.labels[-1:]]),
+        np.concatenate([example.words for example in examples]),
+        np.concatenate([example.lengths for example in examples]),
     )
 
 
-def split_words(
-    rows: Sequence[Example], splitter: Splitter, is_name: NDArray[np.bool_], settings: FinetuneSettings, longest: int
+def respell(
+    rows: Sequence[Example],
+    segmentations: Segmentations,
+    is_name: NDArray[np.bool_],
+    settings: FinetuneSettings,
+    longest: int,
 ) -> list[Example]:
-    """The rows with some of their words, by the share of their labels, in shorter pieces.
+    """The rows with some of their words, by the share of their labels, in other pieces.
 
     ``is_name`` says for each label index which share it is. Rows that would have more than ``longest`` pieces stay.
     """
@@ -158,15 +179,26 @@ def split_words(
     random_state = np.random.default_rng(int(torch.randint(2**31, ())))
     before = np.concatenate([row.pieces for row in rows])
     labels = np.concatenate([row.labels for row in rows])
-    heads = labels != IGNORED
-    share = np.where(is_name[labels[heads]], settings.split_names, settings.split_words)
-    # What stands before the first label belongs to no word.
-    goes = np.concatenate([[False], random_state.random(len(share)) < share])
-    pieces, origin = splitter.split(before, goes[heads.cumsum()], random_state)
+    words = np.concatenate([row.words for row in rows])
+    lengths = np.concatenate([row.lengths for row in rows])
+    heads = np.flatnonzero(labels != IGNORED)
+    share = np.where(is_name[labels[heads]], settings.respelled_names, settings.respelled_words)
+    goes = random_state.random(len(share)) < share
+    heads, lengths = heads[goes], lengths[goes]
+    drawn, drawn_lengths = segmentations.draw(words[goes], random_state)
+    # How many pieces come to stand for each: all that were drawn for the first of a word, none for its others.
+    becomes = np.ones(len(before), dtype=np.intp)
+    becomes[ranges(heads, lengths)] = 0
+    becomes[heads] = drawn_lengths
+    origin = np.repeat(np.arange(len(before)), becomes)
+    pieces = before[origin]
+    pieces[np.isin(origin, heads)] = drawn
     labels = np.where(np.diff(origin, prepend=-1) > 0, labels[origin], IGNORED)
     borders = np.searchsorted(origin, np.cumsum([len(row.pieces) for row in rows])[:-1])
-    made = zip(np.split(pieces, borders), np.split(labels, borders), strict=True)
-    return [Example(*some) if len(some[0]) <= longest else row for row, some in zip(rows, made, strict=True)]
+    made = zip(rows, np.split(pieces, borders), np.split(labels, borders), strict=True)
+    return [
+        replace(row, pieces=new, labels=new_labels) if len(new) <= longest else row for row, new, new_labels in made
+    ]
 
 
 def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
@@ -223,13 +255,13 @@ def finetune(
     max_length: int,
     seed: int,
     state: Path,
-    splitter: Splitter | None = None,
+    segmentations: Segmentations | None = None,
     loss: Callable[[Tensor, Batch], Tensor] | None = None,
     after_step: Callable[[], None] = lambda: None,
 ) -> None:
     """Train a classifier on the examples. ``loss(logits, batch)`` replaces the cross entropy of the labels.
 
-    Words are split only where there is a ``splitter``.
+    Words are respelled only where there are ``segmentations``.
     """
     padding = int(model.config.pad_token_id)
     # XLM-R counts positions from the one behind the padding's.
@@ -241,8 +273,8 @@ def finetune(
 
     def loss_of(plan: Plan) -> Tensor:
         rows = rows_of(examples, plan)
-        if splitter is not None:
-            rows = split_words(rows, splitter, names.numpy(), settings, longest)
+        if segmentations is not None:
+            rows = respell(rows, segmentations, names.numpy(), settings, longest)
         batch = collate(rows, padding)
         if settings.hidden_names:
             batch.pieces = hide_words(batch, names, settings.hidden_names)

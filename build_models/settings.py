@@ -12,7 +12,7 @@ class FinetuneSettings:
     """Supervised training. ``batch_pieces`` bounds a padded batch; ``join_share`` of the examples hold two sentences
     or more, so that the model has seen places beyond the length of one sentence; ``hidden_share`` of all pieces and
     ``hidden_names`` of the words of names are shown as unknown, so that it learns to go by what stands around them;
-    ``split_names`` of them, and ``split_words`` of all others, are shown in shorter pieces (splitting.py).
+    ``respelled_names`` of them, and ``respelled_words`` of all others, are shown in other pieces (segmentation.py).
     ``coarse_products`` and ``averaging`` are those of ``training.Optimization``."""
 
     epochs: int
@@ -22,8 +22,8 @@ class FinetuneSettings:
     join_share: float = 0.2
     matrix_learning_rate: float | None = None
     hidden_names: float = 0.0
-    split_names: float = 0.0
-    split_words: float = 0.0
+    respelled_names: float = 0.0
+    respelled_words: float = 0.0
     coarse_products: bool = False
     averaging: float = 0.0
 
@@ -36,13 +36,13 @@ class FinetuneSettings:
         if base_given:
             return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0)
         return cls(
-            epochs=15 if data_given else 3,
+            epochs=15 if data_given else 4,
             learning_rate=6e-3,
             hidden_share=0.04,
             matrix_learning_rate=0.01,
             hidden_names=0.15,
-            split_names=0.4,
-            split_words=0.15,
+            respelled_names=0.4,
+            respelled_words=0.1,
             coarse_products=True,
             averaging=0.997,
         )
@@ -87,11 +87,11 @@ class BuildSettings:
     data: str | None = None
     data_revision: str | None = None
     languages: tuple[str, ...] | None = None
-    sample_sentences: int = 5500
+    sample_sentences: int = 4500
     seed: int = 42
     max_length: int = 160
     overlap: int = 40
-    transition_weight: float = 0.6
+    transition_weight: float = 0.5
     sparsity: float = 0.6
     prune_embeddings: bool = False
     prune_after: bool = False

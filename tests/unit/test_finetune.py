@@ -1,8 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from transformers import XLMRobertaConfig, XLMRobertaForTokenClassification
 
 from build_models.errors import BuildError
@@ -12,12 +15,16 @@ from build_models.finetune import (
     Batch,
     Example,
     collate,
+    distinct_words,
+    encode_examples,
     hide_words,
     load_classifier,
-    split_words,
+    respell,
 )
+from build_models.segmentation import Segmentations
 from build_models.settings import FinetuneSettings
-from build_models.splitting import Splitter
+from service.conll import Sentence
+from service.pipeline import Encoder
 
 
 @pytest.fixture
@@ -72,46 +79,99 @@ def test_a_window_that_begins_inside_a_word_keeps_that_part() -> None:
     assert shown.tolist() == [[0, 11, 12, UNKNOWN, 2]]
 
 
-SPLITTER = Splitter(["<s>", "<pad>", "</s>", "<unk>", "▁a", "▁ab", "b", "▁abab", "a"])
 ROWS = [
-    Example(np.array([0, 7, 5, 7, 2]), np.array([IGNORED, 1, 2, 0, IGNORED])),
-    Example(np.array([0, 6, 7, 2]), np.array([IGNORED, IGNORED, 0, IGNORED])),
+    Example(
+        np.array([0, 7, 5, 7, 8, 2]),
+        np.array([IGNORED, 1, 2, 0, IGNORED, IGNORED]),
+        words=np.array([4, 5, 6]),
+        lengths=np.array([1, 1, 2]),
+    ),
+    Example(np.array([0, 6, 7, 2]), np.array([IGNORED, IGNORED, 0, IGNORED]), np.array([4]), np.array([1])),
 ]
-"""A name of two words and another word; a part of a word and a word."""
+"""A name of two words and another word, of two pieces; a word that another window decides, and a word."""
 
 
-def split(names: float, words: float, longest: int = 100) -> list[Example]:
-    settings = FinetuneSettings(epochs=1, learning_rate=1.0, hidden_share=0.0, split_names=names, split_words=words)
-    return split_words(ROWS, SPLITTER, NAMES.numpy(), settings, longest)
+class Doubled:
+    """Ways to spell that tell which word they are of: ten times its number, as often as it says, modulo 3."""
+
+    def draw(
+        self, words: NDArray[np.intp], random_state: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+        lengths = words % 3 + 1
+        return np.repeat(words * 10, lengths), lengths
 
 
-@pytest.mark.parametrize(("names", "words"), [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
-def test_words_are_split_by_the_share_of_their_label_and_labels_stay_at_their_beginnings(
-    names: float, words: float
+def respelled(names: float, words: float, longest: int = 100) -> list[Example]:
+    settings = FinetuneSettings(
+        epochs=1, learning_rate=1.0, hidden_share=0.0, respelled_names=names, respelled_words=words
+    )
+    return respell(ROWS, cast(Segmentations, Doubled()), NAMES.numpy(), settings, longest)
+
+
+NAMES_RESPELLED = ([40, 40, 50, 50, 50], [1, IGNORED, 2, IGNORED, IGNORED])
+NAMES_KEPT = ([7, 5], [1, 2])
+
+
+@pytest.mark.parametrize(("share", "names"), [(0.0, NAMES_KEPT), (1.0, NAMES_RESPELLED)])
+@pytest.mark.parametrize(
+    ("words_share", "word", "last"),
+    [(0.0, ([7, 8], [0, IGNORED]), ([7], [0])), (1.0, ([60], [0]), ([40, 40], [0, IGNORED]))],
+)
+def test_words_are_respelled_by_the_share_of_their_label(
+    share: float,
+    names: tuple[list[int], list[int]],
+    words_share: float,
+    word: tuple[list[int], list[int]],
+    last: tuple[list[int], list[int]],
 ) -> None:
+    first, second = respelled(share, words_share)
+    assert first.pieces.tolist() == [0, *names[0], *word[0], 2]
+    assert first.labels.tolist() == [IGNORED, *names[1], *word[1], IGNORED]
+    assert second.pieces.tolist() == [0, 6, *last[0], 2]
+    assert second.labels.tolist() == [IGNORED, IGNORED, *last[1], IGNORED]
+
+
+def test_the_share_of_words_is_respelled() -> None:
     torch.manual_seed(0)
-    lengths = set()
-    for _ in range(40):
-        made = split(names, words)
-        for before, after in zip(ROWS, made, strict=True):
-            assert after.labels[after.labels != IGNORED].tolist() == before.labels[before.labels != IGNORED].tolist()
-            assert len(after.labels) == len(after.pieces)
-        heads = [made[0].pieces[made[0].labels == label][0] for label in (1, 2, 0)]
-        lengths.add((len(made[0].pieces), len(made[1].pieces)))
-        assert names or heads[:2] == [7, 5]
-        assert words or heads[2] == 7
-    assert (lengths == {(5, 4)}) == (names == words == 0.0)
+    times = 2000
+    changed = sum(respelled(0.3, 0.0)[0].pieces[1] == 40 for _ in range(times))
+    assert changed / times == pytest.approx(0.3, abs=0.04)
 
 
 def test_rows_that_would_be_too_long_stay() -> None:
-    torch.manual_seed(0)
-    for _ in range(20):
-        made = split(1.0, 1.0, longest=5)
-        assert made[0].pieces.tolist() == ROWS[0].pieces.tolist()
+    first, second = respelled(1.0, 1.0, longest=5)
+    assert first.pieces.tolist() == ROWS[0].pieces.tolist()
+    assert second.pieces.tolist() == [0, 6, 40, 40, 2]
+
+
+def test_examples_know_their_words(make_encoder: Callable[[int, int], Encoder]) -> None:
+    sentences = [
+        Sentence(
+            "swa", ["Uhuru", "\u200b", "Kenyatta", "alitembelea", "Nairobi"], ["B-PER", "O", "I-PER", "O", "B-LOC"]
+        ),
+        Sentence("swa", ["Nairobi", "Kenyatta"], ["B-LOC", "B-PER"]),
+    ]
+    names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+    encoder = make_encoder(20, 4)
+    words = distinct_words(sentences)
+    for example in (examples := encode_examples(sentences, encoder, names)):
+        heads = np.flatnonzero(example.labels != IGNORED)
+        for head, word, length in zip(heads, example.words, example.lengths, strict=True):
+            pieces = encoder.encode_all([words[word]]).pieces
+            assert example.pieces[head : head + length].tolist() == pieces
+    assert len(examples) > len(sentences)
+    assert [words[word] for example in examples for word in example.words] == [
+        "Uhuru",
+        "Kenyatta",
+        "alitembelea",
+        "Nairobi",
+        "Nairobi",
+        "Kenyatta",
+    ]
 
 
 def test_batches_have_few_lengths() -> None:
     batch = collate(ROWS, padding=1)
-    assert batch.pieces.tolist() == [[0, 7, 5, 7, 2, 1, 1, 1], [0, 6, 7, 2, 1, 1, 1, 1]]
-    assert batch.attention.sum(dim=1).tolist() == [5, 4]
-    assert (batch.labels[:, 5:] == IGNORED).all()
+    assert batch.pieces.tolist() == [[0, 7, 5, 7, 8, 2, 1, 1], [0, 6, 7, 2, 1, 1, 1, 1]]
+    assert batch.attention.sum(dim=1).tolist() == [6, 4]
+    assert (batch.labels[:, 6:] == IGNORED).all()
