@@ -23,8 +23,8 @@ IGNORED = -100
 UNKNOWN = LAST_SPECIAL = 3
 """XLM-R's layout: <s> <pad> </s> <unk>, then the pieces."""
 BATCHES_SORTED_TOGETHER = 32
-LENGTH_STEP = 8
-"""Lengths of batches are multiples of it: oneDNN compiles its kernels anew for every other shape."""
+LENGTH_STEP, ROWS_STEP = 8, 4
+"""Batches have multiples of these, nearly all of them: oneDNN compiles its kernels anew for every other shape."""
 NOT_NAMES = ("O", "B-DATE", "I-DATE")
 
 Plan = list[list[int]]
@@ -122,8 +122,9 @@ def _batches(
         batch: Plan = []
         for row in sorted(rows[first : first + together], key=length):
             if batch and (len(batch) + 1) * rounded(length(row)) > batch_pieces:
-                batches.append(batch)
-                batch = []
+                whole = len(batch) - len(batch) % ROWS_STEP or len(batch)
+                batches.append(batch[:whole])
+                batch = batch[whole:]
             batch.append(row)
         batches.append(batch)
     random_state.shuffle(batches)

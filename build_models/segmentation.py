@@ -20,25 +20,31 @@ WAYS = 64
 """At most so many for a word, the most probable ones; each is drawn as often (Kudo's l, and an alpha of 0)."""
 
 
+WORDS_AT_ONCE = 1_000
+"""As lists, all ways of all words would take some hundred megabytes."""
+
+
 class Segmentations:
     """The ways to spell each word of a vocabulary."""
 
     def __init__(self, words: Sequence[str], model: Path, vocabulary: Mapping[str, int]):
         """``model`` is a file of SentencePiece's, ``vocabulary`` the tokenizer's numbers for its pieces."""
         processor = SentencePieceProcessor(model_file=str(model))
-        # A word of nothing but what SentencePiece leaves out has no way, or an empty one.
-        ways = [
-            [way for way in some if way] or [[processor.unk_id()]]
-            for some in processor.nbest_encode(list(words), nbest_size=WAYS)
-        ]
-        self._ways = np.array([len(some) for some in ways])
+        ways, lengths, pieces = [], [], []
+        for first in range(0, len(words), WORDS_AT_ONCE):
+            some = processor.nbest_encode(list(words[first : first + WORDS_AT_ONCE]), nbest_size=WAYS)
+            # A word of nothing but what SentencePiece leaves out has no way, or an empty one.
+            listed = [[way for way in ways_of_word if way] or [[processor.unk_id()]] for ways_of_word in some]
+            flat = list(chain.from_iterable(listed))
+            ways.append(np.array([len(ways_of_word) for ways_of_word in listed]))
+            lengths.append(np.array([len(way) for way in flat]))
+            pieces.append(np.array(list(chain.from_iterable(flat)), dtype=np.int32))
+        self._ways = np.concatenate(ways)
         self._first = np.cumsum(self._ways) - self._ways
-        flat = list(chain.from_iterable(ways))
-        self._lengths = np.array([len(way) for way in flat])
+        self._lengths = np.concatenate(lengths)
         self._starts = np.cumsum(self._lengths) - self._lengths
-        pieces = np.fromiter(chain.from_iterable(flat), np.intp, int(self._lengths.sum()))
         names = map(processor.id_to_piece, range(processor.get_piece_size()))
-        self._pieces = np.array([vocabulary[name] for name in names])[pieces]
+        self._pieces = np.array([vocabulary[name] for name in names], dtype=np.int32)[np.concatenate(pieces)]
 
     def draw(
         self, words: NDArray[np.intp], random_state: np.random.Generator
@@ -46,7 +52,7 @@ class Segmentations:
         """Pieces for each of these words, by their numbers: all of them one after the other, and how many each has."""
         way = self._first[words] + random_state.integers(self._ways[words])
         lengths = self._lengths[way]
-        return self._pieces[ranges(self._starts[way], lengths)], lengths
+        return self._pieces[ranges(self._starts[way], lengths)].astype(np.int64), lengths
 
 
 def ranges(starts: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -87,7 +87,7 @@ class BuildSettings:
     data: str | None = None
     data_revision: str | None = None
     languages: tuple[str, ...] | None = None
-    sample_sentences: int = 4500
+    sample_sentences: int = 5000
     seed: int = 42
     max_length: int = 160
     overlap: int = 40

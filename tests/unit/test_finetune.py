@@ -1,3 +1,5 @@
+import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -11,6 +13,8 @@ from transformers import XLMRobertaConfig, XLMRobertaForTokenClassification
 from build_models.errors import BuildError
 from build_models.finetune import (
     IGNORED,
+    LENGTH_STEP,
+    ROWS_STEP,
     UNKNOWN,
     Batch,
     Example,
@@ -19,7 +23,9 @@ from build_models.finetune import (
     encode_examples,
     hide_words,
     load_classifier,
+    plan_batches,
     respell,
+    rows_of,
 )
 from build_models.segmentation import Segmentations
 from build_models.settings import FinetuneSettings
@@ -168,6 +174,24 @@ def test_examples_know_their_words(make_encoder: Callable[[int, int], Encoder]) 
         "Nairobi",
         "Kenyatta",
     ]
+
+
+def test_nearly_all_batches_have_few_shapes() -> None:
+    random_state = random.Random(0)
+    none = np.array([], dtype=np.intp)
+    examples = [
+        Example(np.zeros(length, dtype=np.int64), np.zeros(length), none, none)
+        for length in random_state.choices(range(3, 60), k=20_000)
+    ]
+    settings = FinetuneSettings(epochs=2, learning_rate=1.0, hidden_share=0.0)
+    plans = plan_batches(examples, settings, max_length=160, seed=0)
+    shapes = [(len(plan), collate(rows_of(examples, plan), padding=1).pieces.shape[1]) for plan in plans]
+    assert sum(rows % ROWS_STEP == 0 for rows, _ in shapes) > 0.9 * len(shapes)
+    assert all(length % LENGTH_STEP == 0 for _, length in shapes)
+    assert all(rows * length <= settings.batch_pieces for rows, length in shapes)
+    seen = Counter(example for plan in plans for row in plan for example in row)
+    assert set(seen.values()) == {settings.epochs}
+    assert len(seen) == len(examples)
 
 
 def test_batches_have_few_lengths() -> None:
