@@ -67,8 +67,10 @@ def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list:
             labels = np.full(len(window.input_ids), IGNORED)
             labels[window.heads] = [index[sentence.labels[place]] for place in places]
             words = [sentence.words[place] for place in places]
-            lengths = np.array([len(pieces_of[word]) for word in words])
-            examples.append(Example(window.input_ids, labels, np.array([numbers[word] for word in words]), lengths))
+            # A window may decide no word, and an empty list would become floats.
+            lengths = np.array([len(pieces_of[word]) for word in words], dtype=np.intp)
+            known = np.array([numbers[word] for word in words], dtype=np.intp)
+            examples.append(Example(window.input_ids, labels, known, lengths))
     return examples
 
 
@@ -121,7 +123,7 @@ def _batches(
     for first in range(0, len(rows), together):
         batch: Plan = []
         for row in sorted(rows[first : first + together], key=length):
-            if batch and (len(batch) + 1) * rounded(length(row)) > batch_pieces:
+            while batch and (len(batch) + 1) * rounded(length(row)) > batch_pieces:
                 whole = len(batch) - len(batch) % ROWS_STEP or len(batch)
                 batches.append(batch[:whole])
                 batch = batch[whole:]

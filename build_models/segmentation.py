@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sentencepiece import SentencePieceProcessor
 
+from service.words import MAX_WORD_CHARACTERS
+
 WAYS = 64
 """At most so many for a word, the most probable ones; each is drawn as often (Kudo's l, and an alpha of 0)."""
 
-
-WORDS_AT_ONCE = 1_000
-"""As lists, all ways of all words would take some hundred megabytes."""
+LISTED_AT_ONCE = 1_000
+"""Words: as lists, all ways of all of them would take some hundred megabytes."""
 
 
 class Segmentations:
@@ -31,8 +32,10 @@ class Segmentations:
         """``model`` is a file of SentencePiece's, ``vocabulary`` the tokenizer's numbers for its pieces."""
         processor = SentencePieceProcessor(model_file=str(model))
         ways, lengths, pieces = [], [], []
-        for first in range(0, len(words), WORDS_AT_ONCE):
-            some = processor.nbest_encode(list(words[first : first + WORDS_AT_ONCE]), nbest_size=WAYS)
+        for first in range(0, len(words), LISTED_AT_ONCE):
+            # No word of a text is longer; of one that data gives, what it begins with is shown in other pieces.
+            some_words = [word[:MAX_WORD_CHARACTERS] for word in words[first : first + LISTED_AT_ONCE]]
+            some = processor.nbest_encode(some_words, nbest_size=WAYS)
             # A word of nothing but what SentencePiece leaves out has no way, or an empty one.
             listed = [[way for way in ways_of_word if way] or [[processor.unk_id()]] for ways_of_word in some]
             flat = list(chain.from_iterable(listed))

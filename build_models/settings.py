@@ -91,7 +91,7 @@ class BuildSettings:
     seed: int = 42
     max_length: int = 160
     overlap: int = 40
-    transition_weight: float = 0.5
+    transition_weight: float = 0.6
     sparsity: float = 0.6
     prune_embeddings: bool = False
     prune_after: bool = False

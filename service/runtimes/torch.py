@@ -15,7 +15,7 @@ import torch
 from transformers import AutoModelForTokenClassification
 
 NARROW = 128
-"""A second thread costs models of this width more than it does for them."""
+"""Up to this width a second thread costs a model more than it does for it."""
 
 MOST_THREADS = 4
 """Every thread that calls a model gets a team of its own from OpenMP, and on many CPUs there are as many callers."""
@@ -25,12 +25,14 @@ class TorchRuntime:
     """A transformers model loaded from safetensors, in the types that they hold."""
 
     def __init__(self, folder: Path, threads: int):
+        torch.set_num_threads(min(threads, MOST_THREADS))
         mapped = AutoModelForTokenClassification.from_pretrained(
             folder, device_map="cpu", local_files_only=True, use_safetensors=True
         )
         # Its weights are still the file's pages: whoever truncates the file would kill the process.
         self._model = copy.deepcopy(mapped).eval()
-        torch.set_num_threads(1 if mapped.config.hidden_size <= NARROW else min(threads, MOST_THREADS))
+        if mapped.config.hidden_size <= NARROW:
+            torch.set_num_threads(1)
 
     def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():

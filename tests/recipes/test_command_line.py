@@ -4,12 +4,14 @@ import inspect
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from build_models.__main__ import cli, main
+from build_models.settings import BuildSettings
 from build_models.workspace import Workspace
 from service.variants import KNOWN_VARIANTS
 
@@ -61,6 +63,17 @@ def test_help_is_there_as_it_is_documented() -> None:
     loaded = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
     assert "typer" in loaded
     assert not loaded & {"torch", "transformers", "onnxruntime"}
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    settings = {field.name: getattr(BuildSettings(), field.name) for field in fields(BuildSettings)}
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(main).parameters.items()
+        if name in settings and parameter.default is not None
+    }
+    assert {"transition_weight", "sample_sentences", "max_length", "overlap", "sparsity"} <= set(defaults)
+    assert defaults == {name: settings[name] for name in defaults}
 
 
 def test_unknown_variant(tmp_path: Path) -> None:
