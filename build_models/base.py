@@ -28,6 +28,8 @@ from build_models.training import Optimization, Trainer
 MASKED_SHARE = 0.15
 TOKENIZER_SENTENCES = 20_000
 TEXTS_AT_ONCE = 1_000
+SENTENCEPIECE = "sentencepiece.bpe.model"
+"""What XLM-R's tokenizers call their SentencePiece model."""
 SOURCE = "source.json"
 
 
@@ -51,13 +53,12 @@ def train_tokenizer(
     ``vocabulary`` counts everything, special tokens too; a small corpus may support fewer pieces.
     Raises ``BuildError`` where it supports no such vocabulary at all.
     """
-    prefix = folder / "sentencepiece.bpe"
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
             input_sentence_size=sentences,
             shuffle_input_sentence=False,
-            model_prefix=str(prefix),
+            model_prefix=str(folder / SENTENCEPIECE.removesuffix(".model")),
             # XLM-R adds <pad> before SentencePiece's own pieces and <mask> after them.
             vocab_size=vocabulary - 2,
             hard_vocab_limit=False,
@@ -71,7 +72,7 @@ def train_tokenizer(
             f"{vocabulary} pieces cannot be learnt from {len(texts)} sentences: give another --vocabulary, more --data,"
             f" or a base with --base. SentencePiece says: {error}"
         ) from error
-    tokenizer = XLMRobertaTokenizerFast(vocab_file=f"{prefix}.model", model_max_length=512)
+    tokenizer = XLMRobertaTokenizerFast(vocab_file=str(folder / SENTENCEPIECE), model_max_length=512)
     tokenizer.save_pretrained(folder)
     return tokenizer
 

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
+from build_models.base import SENTENCEPIECE
 from build_models.data import Dataset
 from build_models.errors import BuildError
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
@@ -43,9 +44,6 @@ from service.manifest import (
 from service.pipeline import Encoder
 from service.transitions import Transitions
 from service.variants import KNOWN_VARIANTS
-
-SENTENCEPIECE = "sentencepiece.bpe.model"
-"""What XLM-R's tokenizers call their SentencePiece model."""
 
 LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "tokenizers", "torch", "transformers")
 

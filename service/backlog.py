@@ -133,10 +133,10 @@ class Backlog:
             return 0.0
         rate = self._rates.get(variant, 0.0)
         own = rate * sum(min(other.total, max(size.total, other.step)) for other in self._sizes.get(variant, ()))
-        until_done = own + rate * size.total
+        until_done = own + self.seconds(variant, size)
         others = sum(
             min(self._rates.get(name, 0.0) * sum(other.total for other in sizes), until_done)
             for name, sizes in self._sizes.items()
             if name != variant
         )
-        return max(0.0, (own + others) / self._slots - rate * size.total)
+        return max(0.0, (own + others) / self._slots - self.seconds(variant, size))
