@@ -49,7 +49,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
     sample_sentences: Annotated[
         int, typer.Option(min=10, help="Training sentences of each language of the bundled sample.")
-    ] = 5000,
+    ] = 5500,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 4."),

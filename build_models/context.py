@@ -19,7 +19,8 @@ from build_models.base import SENTENCEPIECE
 from build_models.data import Dataset
 from build_models.errors import BuildError
 from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
-from build_models.finetune import Batch, Example, distinct_words, encode_examples, finetune
+from build_models.examples import Batch, Example, distinct_words, encode_examples
+from build_models.finetune import finetune
 from build_models.progress import say
 from build_models.replaced import DATA
 from build_models.segmentation import Segmentations

@@ -13,6 +13,7 @@ class FinetuneSettings:
     or more, so that the model has seen places beyond the length of one sentence; ``hidden_share`` of all pieces and
     ``hidden_names`` of the words of names are shown as unknown, so that it learns to go by what stands around them;
     ``respelled_names`` of them, and ``respelled_words`` of all others, are shown in other pieces (segmentation.py).
+    ``within_weight`` is what the labels of pieces within words count beside those of first pieces, the ones served.
     ``coarse_products`` and ``averaging`` are those of ``training.Optimization``."""
 
     epochs: int
@@ -24,6 +25,7 @@ class FinetuneSettings:
     hidden_names: float = 0.0
     respelled_names: float = 0.0
     respelled_words: float = 0.0
+    within_weight: float = 0.0
     coarse_products: bool = False
     averaging: float = 0.0
 
@@ -43,6 +45,7 @@ class FinetuneSettings:
             hidden_names=0.15,
             respelled_names=0.4,
             respelled_words=0.1,
+            within_weight=0.3,
             coarse_products=True,
             averaging=0.997,
         )
@@ -87,7 +90,7 @@ class BuildSettings:
     data: str | None = None
     data_revision: str | None = None
     languages: tuple[str, ...] | None = None
-    sample_sentences: int = 5000
+    sample_sentences: int = 5500
     seed: int = 42
     max_length: int = 160
     overlap: int = 40

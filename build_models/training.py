@@ -7,8 +7,8 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -34,8 +34,7 @@ class Optimization:
 
     With ``matrix_learning_rate`` the encoder's matrices are moved by Muon at that rate instead of AdamW.
     With ``averaging`` the result is a running mean of the weights, in which those of one step earlier count by this
-    factor less (Morales-Brotons et al. 2024). ``coarse``: on one thread of a CPU that can, products of matrices take
-    bfloat16 numbers, and fp32 sums.
+    factor less (Morales-Brotons et al. 2024). ``coarse``: on a CPU, too, matrices are multiplied in bfloat16.
     """
 
     learning_rate: float
@@ -52,25 +51,20 @@ def training_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def mixed_precision() -> AbstractContextManager[object]:
-    """bfloat16 for the products on a GPU; fp32 on a CPU, where the other gains nothing at small widths."""
-    return torch.autocast("cuda", torch.bfloat16) if training_device().type == "cuda" else nullcontext()
-
-
-@contextmanager
-def products(coarse: bool) -> Iterator[None]:
-    """Within, torch multiplies matrices of fp32 numbers through bfloat16 if ``coarse`` and the CPU has it.
-
-    That is oneDNN's way; the other, MKL's, is half as fast on CPUs that are not Intel's even for fp32 alone. On two
-    threads, where oneDNN gains little with matrices so small, it is MKL's that is faster.
+def mixed_precision(coarse: bool = False) -> AbstractContextManager[object]:
+    """Within, torch multiplies matrices in bfloat16 and sums in fp32: on a GPU, and if ``coarse`` on a CPU that has
+    instructions for it, where a step of a narrow model takes an eighth less.
     """
-    coarse = coarse and torch.get_num_threads() == 1
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium" if coarse else before)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    device = training_device().type
+    if device == "cuda" or (coarse and cpu_multiplies_bfloat16()):
+        return torch.autocast(device, torch.bfloat16)
+    return nullcontext()
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Without its own instructions a CPU would have to convert every number."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "sve_bf16"))
 
 
 class Trainer(Generic[Batch]):
@@ -97,11 +91,11 @@ class Trainer(Generic[Batch]):
         saved = time.monotonic()
         losses: list[float] = []
         self.model.train()
-        with products(self.optimization.coarse), progress(self.title, len(batches), done) as advance:
+        with progress(self.title, len(batches), done) as advance:
             for step in range(done, len(batches)):
                 for group, peak in zip(self._groups, self._peaks, strict=True):
                     group["lr"] = peak * self._rate(step, len(batches))
-                with mixed_precision():
+                with mixed_precision(self.optimization.coarse):
                     loss = loss_of(batches[step])
                 self.model.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from build_models.context import Context, Made, Parent, count_parameters
+from build_models.examples import IGNORED, Batch
 from build_models.export import export_onnx
-from build_models.finetune import IGNORED, Batch, cross_entropy, load_classifier
+from build_models.finetune import cross_entropy, load_classifier
 from build_models.recipes import dense
 from build_models.recipes.agnostic import student_base
 from build_models.recipes.students import make_student, soft_cross_entropy

@@ -27,8 +27,10 @@ def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None
         raise BuildError(f"A student of {layers} layers: its teacher has {config.num_hidden_layers}")
     if config.hidden_size % heads:
         raise BuildError(f"A student of {heads} heads: they do not divide its width of {config.hidden_size}")
-    student: PreTrainedModel = teacher.__class__(
-        config.__class__.from_dict({**config.to_dict(), "num_hidden_layers": layers, "num_attention_heads": heads})
+    student: PreTrainedModel = teacher.__class__._from_config(
+        config.__class__.from_dict({**config.to_dict(), "num_hidden_layers": layers, "num_attention_heads": heads}),
+        # No configuration that is written down holds it.
+        attn_implementation=config._attn_implementation,
     )
     chosen = teacher_layers(config.num_hidden_layers, layers)
     prefix = f"{teacher.base_model_prefix}.encoder.layer."

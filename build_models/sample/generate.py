@@ -17,7 +17,7 @@ LOWER_CASE_SHARE = 0.03
 ATTEMPTS = 200
 
 
-def generate_sample(wanted: Sequence[str] | None = None, seed: int = 0, sentences: int = 5000) -> Dataset:
+def generate_sample(wanted: Sequence[str] | None = None, seed: int = 0, sentences: int = 5500) -> Dataset:
     """All splits of the languages asked for (by default all), with ``sentences`` of each to train on.
 
     No entity of dev or test stands in train.

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from build_models import training
-from build_models.training import Muon, Optimization, Trainer, make_optimizers, products
+from build_models.training import Muon, Optimization, Trainer, make_optimizers
 
 BATCHES = list(range(12))
 
@@ -165,16 +165,24 @@ def test_an_average_lies_between_the_weights_that_were(tmp_path: Path, monkeypat
     assert not torch.equal(model.first.weight, seen[-1])
 
 
-def test_products_are_coarse_on_one_thread_and_within_a_training_only() -> None:
-    threads = torch.get_num_threads()
-    try:
-        for number, coarse, precision in ((1, True, "medium"), (1, False, "highest"), (2, True, "highest")):
-            torch.set_num_threads(number)
-            with products(coarse):
-                assert torch.get_float32_matmul_precision() == precision
-            assert torch.get_float32_matmul_precision() == "highest"
-    finally:
-        torch.set_num_threads(threads)
+@pytest.mark.parametrize(
+    ("coarse", "features", "bfloat16"),
+    [
+        (True, {"avx512_bf16": True}, True),
+        (True, {"sve_bf16": True}, True),
+        (True, {"avx512_f": True, "avx512_bf16": False}, False),
+        (False, {"avx512_bf16": True}, False),
+    ],
+)
+def test_products_are_coarse_where_wanted_and_the_cpu_has_them(
+    monkeypatch: pytest.MonkeyPatch, coarse: bool, features: dict[str, bool], bfloat16: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    layer = torch.nn.Linear(4, 4)
+    with training.mixed_precision(coarse):
+        assert layer(torch.ones(1, 4)).dtype == (torch.bfloat16 if bfloat16 else torch.float32)
+    assert layer(torch.ones(1, 4)).dtype == torch.float32
 
 
 def test_muon_moves_the_matrices_of_the_encoder_only() -> None:
