@@ -6,6 +6,9 @@ more, and a short request that arrives in the middle of a long document waits fo
 other.
 
 What is shared is the machine's time: steps that are under way together share each second of it.
+
+Answers leave in pairs while requests wait. To send one, the thread that reads and writes requests wakes up, finds
+nothing of what it needs in the processor's caches, and takes a processor from a step; for two it does so once.
 """
 
 import asyncio
@@ -16,6 +19,8 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
+
+from service.virtual_time import Machine, Share
 
 T = TypeVar("T")
 
@@ -71,49 +76,8 @@ class Job(Generic[T]):
             self.loop.call_soon_threadsafe(settle)
 
 
-class Share:
-    """Virtual time: what every member that waits or runs should have had by now, for each unit of its weight."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-        self._weight = 0.0
-
-    def join(self, weight: float) -> None:
-        self._weight += weight
-
-    def leave(self, weight: float) -> None:
-        self._weight -= weight
-
-    def pass_on(self, elapsed: float) -> None:
-        """It moves with every step, the last one of a job too: otherwise newcomers of one step each would always be
-        before a long job.
-        """
-        self.time += elapsed / self._weight
-
-
-class Machine:
-    """The machine's time: it passes while steps are under way, for each of them only its part."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self._seconds = 0.0
-        self._changed = 0.0
-
-    def begin(self) -> float:
-        """A step begins; returns the machine's time."""
-        return self._now(1)
-
-    def end(self) -> float:
-        """A step ends; returns the machine's time."""
-        return self._now(-1)
-
-    def _now(self, more: int) -> float:
-        now = time.perf_counter()
-        if self.steps:
-            self._seconds += (now - self._changed) / self.steps
-        self._changed = now
-        self.steps += more
-        return self._seconds
+Finished = tuple[Job[object], object, Exception | None]
+"""A job, and its result or what went wrong."""
 
 
 class Flow:
@@ -150,6 +114,7 @@ class Scheduler:
         self._lock = threading.Lock()
         # The thread that was idle last is woken first: what it needs is in the caches yet.
         self._idle: list[Worker] = []
+        self._finished: list[Finished] = []
         self._background_at_work = False
         self._last_request = float("-inf")
         self._rest_until = float("-inf")
@@ -218,14 +183,13 @@ class Scheduler:
         return max(0.0, self._rest_until - time.perf_counter())
 
     def _work(self, worker: Worker) -> None:
+        ended_of: Flow | None = None
         while True:
             with self._lock:
-                if self._closed:
-                    return
-                flow, wait = self._next()
-                if flow is None:
-                    self._idle.append(worker)
-                else:
+                closed = self._closed
+                flow, wait = (None, None) if closed else self._next()
+                finished = self._to_tell(flow, ended_of)
+                if flow is not None:
                     start, _, job = heapq.heappop(flow.ready)
                     self._waiting -= 1
                     self._share.time = max(self._share.time, flow.start)
@@ -235,15 +199,33 @@ class Scheduler:
                     if self._idle and self._waiting > len(self._background.ready):
                         # Whoever left that request there has found something else to do.
                         self._idle.pop().bell.release()
+                elif not closed:
+                    self._idle.append(worker)
+            for told, result, failure in finished:
+                told.finish(result, failure)
+            if closed:
+                return
             if flow is None:
+                ended_of = None
                 if not worker.bell.acquire(timeout=-1 if wait is None else wait):
                     self._leave_idle(worker)
                 continue
             started = time.perf_counter()
             ended, result, failure = self._take_step(flow, job, started)
-            self._charge(flow, job, start, began, started, ended)
-            if ended:
-                job.finish(result, failure)
+            ended_of = flow if ended else None
+            self._charge(flow, job, start, began, started, (job, result, failure) if ended else None)
+
+    def _to_tell(self, following: Flow | None, ended_of: Flow | None) -> list[Finished]:
+        """What has finished and leaves now, before a thread takes a step of the flow ``following``, if any.
+
+        All of it, or nothing if it is one job, which this thread has just ended, of the same flow (``ended_of``). So
+        an answer waits for at most one step, and for none of another variant, which may take far longer.
+        """
+        kept = 1 if following is not None and following is ended_of else 0
+        if len(self._finished) <= kept:
+            return []
+        finished, self._finished = self._finished, []
+        return finished
 
     def _leave_idle(self, worker: Worker) -> None:
         """Nobody rang for it, or just now."""
@@ -281,9 +263,17 @@ class Scheduler:
             and time.perf_counter() > self._last_request + LIVE_SECONDS
         )
 
-    def _charge(self, flow: Flow, job: Job[object], start: float, began: float, started: float, ended: bool) -> None:
+    def _charge(
+        self,
+        flow: Flow,
+        job: Job[object],
+        start: float,
+        began: float,
+        started: float,
+        finished: Finished | None,
+    ) -> None:
         """Note what a step took, since ``began`` of the machine's time and ``started`` by the clock, and queue the job
-        again unless it has ended.
+        again unless it has ``finished``.
         """
         with self._lock:
             elapsed = self._machine.end() - began
@@ -297,10 +287,11 @@ class Scheduler:
                 self._background_at_work = False
                 if now < self._last_request + LIVE_SECONDS:
                     self._rest_until = now + max(REST * (now - started), LEAST_REST_SECONDS)
-            if not ended:
+            if finished is None:
                 # Nobody is woken: who took this step looks for the next one, and rings if it takes another.
                 self._push(flow, start + elapsed, job)
                 return
+            self._finished.append(finished)
             flow.share.leave(1.0)
             flow.jobs -= 1
             if not flow.jobs:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
 import pytest
 
-from service.scheduler import BACKGROUND, LIVE_SECONDS, Machine, Scheduler
+from service.scheduler import BACKGROUND, LIVE_SECONDS, Scheduler
+from service.virtual_time import Machine
 
 PATIENCE = 30.0
 
@@ -521,3 +522,84 @@ def test_nothing_is_forgotten_however_jobs_come_and_go(slots: int) -> None:
         assert {type(outcome) for outcome in outcomes} <= {tuple, asyncio.CancelledError}
 
     in_loop(scenario, slots)
+
+
+class Gate:
+    """A job of one step that tells when it has begun, and ends when it may."""
+
+    def __init__(self) -> None:
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+    def steps(self) -> Generator[None, None, str]:
+        self.begun.set()
+        assert self.may_end.wait(PATIENCE)
+        return "gone through"
+        yield
+
+
+async def begun(*gates: Gate) -> None:
+    for gate in gates:
+        assert await asyncio.to_thread(gate.begun.wait, PATIENCE)
+    # What was told before the last of them began has come by now.
+    await asyncio.sleep(0.05)
+
+
+def test_answers_of_a_variant_leave_in_pairs_while_its_requests_wait() -> None:
+    gates = [Gate() for _ in range(4)]
+
+    async def scenario(scheduler: Scheduler) -> None:
+        asked = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in gates]
+        left = []
+        for gate in gates:
+            await begun(gate)
+            left.append([task.done() for task in asked].count(True))
+            gate.may_end.set()
+        await asyncio.gather(*asked)
+        assert left == [0, 0, 2, 2]
+
+    in_loop(scenario)
+
+
+def test_an_answer_waits_for_no_step_of_another_variant() -> None:
+    fast, slow = Gate(), Gate()
+
+    async def scenario(scheduler: Scheduler) -> None:
+        first = asyncio.create_task(scheduler.run(fast.steps(), PATIENCE, "dynamic"))
+        await begun(fast)
+        second = asyncio.create_task(scheduler.run(slow.steps(), PATIENCE, "int8"))
+        await asyncio.sleep(0)
+        fast.may_end.set()
+        await begun(slow)
+        assert first.done()
+        slow.may_end.set()
+        await second
+
+    in_loop(scenario)
+
+
+def test_an_answer_that_waits_leaves_with_the_next_step_of_any_thread() -> None:
+    """Two threads read documents; one ends a text and goes on with another, and the other ends a step of its own."""
+    text, further, document = Gate(), Gate(), Gate()
+
+    def long() -> Generator[None, None, str]:
+        yield from (None for _ in document.steps())
+        yield
+        further.may_end.wait(PATIENCE)
+        return "read"
+
+    async def scenario(scheduler: Scheduler) -> None:
+        tasks = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in (text,)]
+        tasks.append(asyncio.create_task(scheduler.run(long(), PATIENCE, "dense")))
+        await begun(text, document)
+        tasks.append(asyncio.create_task(scheduler.run(further.steps(), PATIENCE, "dense")))
+        await asyncio.sleep(0)
+        text.may_end.set()
+        await begun(further)
+        assert not tasks[0].done()
+        document.may_end.set()
+        await asyncio.wait_for(asyncio.shield(tasks[0]), PATIENCE)
+        assert not tasks[2].done()
+        further.may_end.set()
+        await asyncio.gather(*tasks)
+
+    in_loop(scenario, slots=2)
