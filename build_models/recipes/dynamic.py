@@ -143,7 +143,7 @@ def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Ma
             for number, candidate in enumerate(CANDIDATES):
                 place = work / str(number)
                 place.mkdir()
-                for beside in ("tokenizer.json", TRANSITIONS):
+                for beside in ("tokenizer.json", "config.json", TRANSITIONS):
                     if (folder / beside).exists():
                         shutil.copy(folder / beside, place)
                 quantize(exported[candidate.fused], place / MODEL, candidate)

@@ -14,9 +14,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 import torch
 from transformers import AutoModelForTokenClassification
 
-NARROW = 128
-"""Up to this width a second thread costs a model more than it does for it."""
-
 MOST_THREADS = 4
 """Every thread that calls a model gets a team of its own from OpenMP, and on many CPUs there are as many callers."""
 
@@ -31,8 +28,6 @@ class TorchRuntime:
         )
         # Its weights are still the file's pages: whoever truncates the file would kill the process.
         self._model = copy.deepcopy(mapped).eval()
-        if mapped.config.hidden_size <= NARROW:
-            torch.set_num_threads(1)
 
     def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():

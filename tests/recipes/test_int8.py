@@ -10,7 +10,6 @@ from transformers import AutoModelForTokenClassification
 
 from service.conll import Sentence
 from service.pipeline import Pipeline
-from service.runtimes import llm_int8
 from tests.recipes.conftest import Built
 from tests.recipes.readings import word_probabilities
 
@@ -49,15 +48,6 @@ def test_weights_are_stored_in_eight_bits(built: Built) -> None:
         if name.removesuffix(".weight") not in MATRICES and not name.endswith((".SCB", ".weight_format"))
     }
     assert rest == {torch.float16}
-
-
-def test_a_narrow_model_computes_on_one_thread(built: Built) -> None:
-    before = torch.get_num_threads()
-    try:
-        llm_int8.load(built.folder / "int8", threads=2)
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
 
 
 def test_its_config_says_so(built: Built) -> None:
