@@ -4,7 +4,7 @@ import importlib
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -18,7 +18,7 @@ from build_models.context import Context
 from build_models.data import Dataset, load_data
 from build_models.errors import BuildError, refuse_unknown
 from build_models.progress import print_table, say
-from build_models.recipes import dense, pruned
+from build_models.recipes import dense, distilled, pruned
 from build_models.replaced import replacements_recorded
 from build_models.settings import BuildSettings
 from build_models.shapes import SHAPES
@@ -30,6 +30,9 @@ from service.variants import KNOWN_VARIANTS
 
 NARROW = 128
 """Wider models gain more from a second thread."""
+
+TAUGHT = frozenset({"distilled", "distilled-dynamic"})
+"""The variants that are a student's."""
 
 
 def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
@@ -54,16 +57,30 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     workspace = Workspace(settings.out / WORKSPACE)
     with workspace.locked(), replacements_recorded(settings.out):
         context = open_context(settings, dataset, workspace)
+        made: dict[str, Manifest] = {}
+
+        def make(some: Iterable[str]) -> None:
+            made.update({name: build_variant(name, context) for name in some})
+
+        wanted = [name for name in KNOWN_VARIANTS if name in names]
         if at_once(settings, names):
+            say("pruned: trained at the same time as dense")
             side_by_side(lambda: dense.checkpoint(context), lambda: pruned.checkpoint(context), settings.threads)
-        manifests = [build_variant(name, context) for name in KNOWN_VARIANTS if name in names]
+            if TAUGHT.intersection(wanted):
+                say("distilled: trained while others are made")
+                side_by_side(
+                    lambda: make(name for name in wanted if name not in TAUGHT),
+                    lambda: distilled.trained_student(context),
+                    settings.threads,
+                )
+        make(name for name in wanted if name not in made)
         context.keep_test_split()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
-    return manifests
+    return [made[name] for name in wanted]
 
 
 def at_once(settings: BuildSettings, names: Sequence[str]) -> bool:
-    """Whether ``dense`` and ``pruned`` are trained at the same time.
+    """Whether ``dense`` and ``pruned`` are trained at the same time, and then the student while the others are made.
 
     Both start from the base, and one this narrow leaves a second thread little to do.
     """
