@@ -68,11 +68,12 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
             side_by_side(lambda: dense.checkpoint(context), lambda: pruned.checkpoint(context), settings.threads)
             if TAUGHT.intersection(wanted):
                 say("distilled: trained while others are made")
-                side_by_side(
-                    lambda: make(name for name in wanted if name not in TAUGHT),
-                    lambda: distilled.trained_student(context),
-                    settings.threads,
-                )
+
+                def make_others() -> None:
+                    make(name for name in wanted if name not in TAUGHT)
+                    say("distilled: waiting for the end of its training")
+
+                side_by_side(make_others, lambda: distilled.trained_student(context), settings.threads)
         make(name for name in wanted if name not in made)
         context.keep_test_split()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
