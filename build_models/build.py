@@ -26,10 +26,8 @@ from build_models.side_by_side import side_by_side
 from build_models.training import training_device
 from build_models.workspace import WORKSPACE, Workspace, result_digest
 from service.manifest import Manifest, file_sha256
+from service.runtimes import NARROW
 from service.variants import KNOWN_VARIANTS
-
-NARROW = 128
-"""Wider models gain more from a second thread."""
 
 TAUGHT = frozenset({"distilled", "distilled-dynamic"})
 """The variants that are a student's."""
@@ -59,22 +57,22 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
         context = open_context(settings, dataset, workspace)
         made: dict[str, Manifest] = {}
 
-        def make(some: Iterable[str]) -> None:
-            made.update({name: build_variant(name, context) for name in some})
+        def make(some: Iterable[str], threads: int) -> None:
+            made.update({name: build_variant(name, context, threads) for name in some})
 
         wanted = [name for name in KNOWN_VARIANTS if name in names]
         if at_once(settings, names):
-            say("pruned: trained at the same time as dense")
-            side_by_side(lambda: dense.checkpoint(context), lambda: pruned.checkpoint(context), settings.threads)
+            side_by_side(
+                lambda: dense.checkpoint(context), lambda: pruned.checkpoint(context), settings.threads, "pruned"
+            )
             if TAUGHT.intersection(wanted):
-                say("distilled: trained while others are made")
-
-                def make_others() -> None:
-                    make(name for name in wanted if name not in TAUGHT)
-                    say("distilled: waiting for the end of its training")
-
-                side_by_side(make_others, lambda: distilled.trained_student(context), settings.threads)
-        make(name for name in wanted if name not in made)
+                side_by_side(
+                    lambda: make((name for name in wanted if name not in TAUGHT), 1),
+                    lambda: distilled.trained_student(context),
+                    settings.threads,
+                    "distilled",
+                )
+        make((name for name in wanted if name not in made), settings.threads)
         context.keep_test_split()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
     return [made[name] for name in wanted]
@@ -109,9 +107,9 @@ def open_context(settings: BuildSettings, dataset: Dataset, workspace: Workspace
     )
 
 
-def build_variant(name: str, context: Context) -> Manifest:
+def build_variant(name: str, context: Context, threads: int) -> Manifest:
     # The runtime that scored the last one may have set its own number.
-    torch.set_num_threads(context.settings.threads)
+    torch.set_num_threads(threads)
     manifest: Manifest = importlib.import_module(KNOWN_VARIANTS[name].recipe).build(context)
     return manifest
 

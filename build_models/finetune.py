@@ -1,4 +1,6 @@
-"""Fine-tuning for named-entity recognition: a label on the first piece of each word, as it is served."""
+"""Fine-tuning for named-entity recognition: a label on the first piece of each word, which is the one that is served,
+and if the settings say so on the others, too.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -111,9 +113,11 @@ def finetune(
             hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > LAST_SPECIAL)
             batch.pieces = torch.where(hidden, UNKNOWN, batch.pieces)
         batch = batch.to(device)
-        logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits
+        # Under autocast they come in bfloat16, whose logarithms are too coarse for a loss.
+        logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits.float()
         total = loss(logits, batch)
-        if settings.within_weight:
+        # Of no pieces the mean is no number.
+        if settings.within_weight and (batch.within != IGNORED).any():
             total = total + settings.within_weight * cross_entropy(logits, labels_within(batch, continues))
         return total
 

@@ -64,7 +64,7 @@ def mixed_precision(coarse: bool = False) -> AbstractContextManager[object]:
 def cpu_multiplies_bfloat16() -> bool:
     """Without its own instructions a CPU would have to convert every number."""
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "sve_bf16"))
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 class Trainer(Generic[Batch]):

@@ -38,7 +38,10 @@ def sources() -> list[Path]:
     apart = {build / "sample" / "check.py", *(build / "experiments").glob("*.py")}
     return [
         *(path for path in sorted(build.rglob("*.py")) if path not in apart),
-        *(serving / f"{name}.py" for name in ("decoding", "pipeline", "scoring", "transitions", "words")),
+        *(
+            serving / f"{name}.py"
+            for name in ("conll", "decoding", "pipeline", "scoring", "sentences", "transitions", "words")
+        ),
         *sorted((serving / "runtimes").glob("*.py")),
     ]
 

@@ -3,8 +3,9 @@
 What a document takes of a thread is learnt from those before it: seconds for each character, a moving average for each
 variant. The estimate follows from how the scheduler shares the time: variants have equal shares while they have work,
 and so have the requests of a variant, so no other request delays a new one by more than the new one needs itself, or a
-step that is not interrupted. By how much waits exceed their estimates, for whoever comes meanwhile and whatever else
-the machine does, is learnt as well: what is told is what nearly all stay under.
+step that is not interrupted, and at the end the step that its answer may wait for. By how much waits exceed their
+estimates, for whoever comes meanwhile and whatever else the machine does, is learnt as well: what is told is what
+nearly all stay under.
 """
 
 import time

@@ -63,6 +63,8 @@ class Job(Generic[T]):
         self.waited_seconds = 0.0
 
     def finish(self, result: T | None, error: BaseException | None) -> None:
+        self.waited_seconds = time.perf_counter() - self.submitted - self.used_seconds
+
         def settle() -> None:
             if self.done.done():
                 return
@@ -188,7 +190,6 @@ class Scheduler:
             with self._lock:
                 closed = self._closed
                 flow, wait = (None, None) if closed else self._next()
-                finished = self._to_tell(flow, ended_of)
                 if flow is not None:
                     start, _, job = heapq.heappop(flow.ready)
                     self._waiting -= 1
@@ -201,6 +202,9 @@ class Scheduler:
                         self._idle.pop().bell.release()
                 elif not closed:
                     self._idle.append(worker)
+                # A document under way may go on for long, and whoever reads it has nothing to tell meanwhile.
+                pairs = flow is not None and flow is ended_of and job.used_seconds == 0.0
+                finished = self._to_tell(1 if pairs else 0)
             for told, result, failure in finished:
                 told.finish(result, failure)
             if closed:
@@ -215,13 +219,13 @@ class Scheduler:
             ended_of = flow if ended else None
             self._charge(flow, job, start, began, started, (job, result, failure) if ended else None)
 
-    def _to_tell(self, following: Flow | None, ended_of: Flow | None) -> list[Finished]:
-        """What has finished and leaves now, before a thread takes a step of the flow ``following``, if any.
+    def _to_tell(self, kept: int) -> list[Finished]:
+        """What has finished and leaves now: everything, or nothing if there is no more of it than may be ``kept``.
 
-        All of it, or nothing if it is one job, which this thread has just ended, of the same flow (``ended_of``). So
-        an answer waits for at most one step, and for none of another variant, which may take far longer.
+        A thread may keep one: the job that it has just ended, where it goes on with a new one of the same flow. So an
+        answer waits for at most one step, and for none of another variant, which may take far longer. What others have
+        kept goes with it. Where what stays is not this thread's own, its thread comes here next.
         """
-        kept = 1 if following is not None and following is ended_of else 0
         if len(self._finished) <= kept:
             return []
         finished, self._finished = self._finished, []
@@ -279,7 +283,6 @@ class Scheduler:
             elapsed = self._machine.end() - began
             now = time.perf_counter()
             job.used_seconds += now - started
-            job.waited_seconds = now - job.submitted - job.used_seconds
             self._share.pass_on(elapsed)
             flow.share.pass_on(elapsed)
             flow.start += elapsed / flow.weight

@@ -98,7 +98,7 @@ def measure(cell: Cell, places: Places) -> CellResult:
         if cell.corpus_digest and (not places.corpus or name_corpus(places.corpus).digest != cell.corpus_digest):
             raise BuildError(f"{places.corpus}: the corpus changed while the grid ran; start it again")
         context = open_context(settings, dataset, SharedWorkspace(places.work / "stages"))
-        manifest = build_variant(cell.variant, context)
+        manifest = build_variant(cell.variant, context, cell.threads)
         scores = dict(score(cell, context, manifest, places))
     return CellResult(
         cell=cell,

@@ -3,7 +3,8 @@
 Task-specific here: the teacher is fine-tuned first. ``agnostic.py`` has the other order.
 
 The student starts as some of the layers of the teacher with its embeddings and head (Sanh et al. 2019).
-The loss is alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015).
+The loss is alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015), and beside it what
+every fine-tuning here may take of the labels of pieces within words.
 """
 
 from dataclasses import asdict, replace
@@ -48,7 +49,7 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
         def loss(logits: Tensor, batch: Batch) -> Tensor:
             with torch.inference_mode():
                 targets = teacher(input_ids=batch.pieces, attention_mask=batch.attention).logits
-            return distillation_loss(logits, targets.clone(), batch.labels, settings.distillation)
+            return distillation_loss(logits, targets.float().clone(), batch.labels, settings.distillation)
 
         context.finetune("distilled", student, training(context), state, loss=loss)
         dense.save(student, context.base, result)

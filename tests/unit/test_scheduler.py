@@ -540,8 +540,9 @@ class Gate:
 async def begun(*gates: Gate) -> None:
     for gate in gates:
         assert await asyncio.to_thread(gate.begun.wait, PATIENCE)
-    # What was told before the last of them began has come by now.
-    await asyncio.sleep(0.05)
+    # What was told before the last of them began needs some turns of the event loop.
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def test_answers_of_a_variant_leave_in_pairs_while_its_requests_wait() -> None:
@@ -582,13 +583,14 @@ def test_an_answer_that_waits_leaves_with_the_next_step_of_any_thread() -> None:
     text, further, document = Gate(), Gate(), Gate()
 
     def long() -> Generator[None, None, str]:
-        yield from (None for _ in document.steps())
+        document.begun.set()
+        document.may_end.wait(PATIENCE)
         yield
         further.may_end.wait(PATIENCE)
         return "read"
 
     async def scenario(scheduler: Scheduler) -> None:
-        tasks = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in (text,)]
+        tasks = [asyncio.create_task(scheduler.run(text.steps(), PATIENCE, "dense"))]
         tasks.append(asyncio.create_task(scheduler.run(long(), PATIENCE, "dense")))
         await begun(text, document)
         tasks.append(asyncio.create_task(scheduler.run(further.steps(), PATIENCE, "dense")))
@@ -603,3 +605,58 @@ def test_an_answer_that_waits_leaves_with_the_next_step_of_any_thread() -> None:
         await asyncio.gather(*tasks)
 
     in_loop(scenario, slots=2)
+
+
+def test_an_answer_does_not_wait_for_a_document_under_way() -> None:
+    text, document = Gate(), Gate()
+
+    def long() -> Generator[None, None, str]:
+        yield
+        yield from document.steps()
+        return "read"
+
+    async def scenario(scheduler: Scheduler) -> None:
+        whole = asyncio.create_task(scheduler.run(long(), PATIENCE, "dense"))
+        short = asyncio.create_task(scheduler.run(text.steps(), PATIENCE, "dense"))
+        await begun(text)
+        text.may_end.set()
+        await begun(document)
+        assert short.done()
+        document.may_end.set()
+        await whole
+
+    in_loop(scenario)
+
+
+def test_an_answer_that_waits_is_told_at_the_end_and_its_caller_may_go() -> None:
+    first, second = Gate(), Gate()
+
+    async def scenario(scheduler: Scheduler) -> None:
+        tasks = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in (first, second)]
+        await begun(first)
+        first.may_end.set()
+        await begun(second)
+        assert not tasks[0].done()
+        tasks[0].cancel()
+        second.may_end.set()
+        assert (await tasks[1])[0] == "gone through"
+        with pytest.raises(asyncio.CancelledError):
+            await tasks[0]
+
+    in_loop(scenario)
+
+
+def test_an_answer_that_waits_is_told_when_the_scheduler_closes() -> None:
+    first, second = Gate(), Gate()
+
+    async def main() -> None:
+        scheduler = Scheduler(1)
+        tasks = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in (first, second)]
+        await begun(first)
+        first.may_end.set()
+        await begun(second)
+        asyncio.get_running_loop().call_later(0.05, second.may_end.set)
+        await asyncio.to_thread(scheduler.close)
+        assert [(await task)[0] for task in tasks] == ["gone through"] * 2
+
+    asyncio.run(main())

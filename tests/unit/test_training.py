@@ -169,7 +169,7 @@ def test_an_average_lies_between_the_weights_that_were(tmp_path: Path, monkeypat
     ("coarse", "features", "bfloat16"),
     [
         (True, {"avx512_bf16": True}, True),
-        (True, {"sve_bf16": True}, True),
+        (True, {"bf16": True}, True),
         (True, {"avx512_f": True, "avx512_bf16": False}, False),
         (False, {"avx512_bf16": True}, False),
     ],

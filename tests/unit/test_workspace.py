@@ -71,7 +71,10 @@ def test_the_code_is_that_which_results_depend_on() -> None:
     assert all(path.is_file() for path in sources())
     assert {"build_models/training.py", "build_models/recipes/dense.py", "build_models/sample/grammar.py"} <= code
     assert {name for name in code if name.startswith("service/")} == {
-        *(f"service/{name}.py" for name in ("decoding", "pipeline", "scoring", "transitions", "words")),
+        *(
+            f"service/{name}.py"
+            for name in ("conll", "decoding", "pipeline", "scoring", "sentences", "transitions", "words")
+        ),
         *(f"service/runtimes/{name}.py" for name in ("__init__", "llm_int8", "onnx", "torch")),
     }
     assert "build_models/sample/check.py" not in code
