@@ -101,6 +101,12 @@ def test_a_student_of_all_layers_answers_like_its_teacher() -> None:
     assert torch.equal(make_student(teacher, 3).eval()(pieces).logits, teacher(pieces).logits)
 
 
+@pytest.mark.parametrize("way", ["eager", "sdpa"])
+def test_a_student_attends_in_the_way_its_teacher_does(way: str) -> None:
+    teacher = XLMRobertaForTokenClassification._from_config(teacher_of(2).config, attn_implementation=way)
+    assert make_student(teacher, 1).config._attn_implementation == way
+
+
 def test_more_layers_than_the_teacher_has_are_refused(copy: Built) -> None:
     settings = replace(copy.settings, distillation=DistillationSettings(layers=3))
     with pytest.raises(BuildError, match=r"3 layers.*has 2"):
