@@ -34,7 +34,7 @@ NEARLY_ALL = 0.995
 KEPT, FEWEST = 200, 20
 """Waits that the excess is taken from, and how many it needs at least."""
 
-MARGIN = 1.15
+MARGIN = 1.2
 """A wait is learnt of when it is over; by then the machine may have become slower."""
 
 FRESH_SECONDS = 30.0

@@ -45,7 +45,7 @@ def test_pruning_after_fine_tuning(context: Context, recovery: int, tmp_path: Pa
         settings=replace(context.settings, sparsity=0.5, prune_after=True, recovery_epochs=recovery),
         workspace=SharedWorkspace(tmp_path),
     )
-    manifest = build_variant("pruned", own)
+    manifest = build_variant("pruned", own, own.settings.threads)
     assert manifest.parent == "dense"
     dense, pruned = (list(prunable(weights_of(own, name), embeddings=False)) for name in ("dense", "pruned"))
     zeros = sum(int((weight == 0).sum()) for weight in pruned) / sum(weight.numel() for weight in pruned)
@@ -61,7 +61,7 @@ def test_task_agnostic_distillation(context: Context, corpus: Path, tmp_path: Pa
         settings=replace(context.settings, distillation=distillation),
         workspace=SharedWorkspace(tmp_path),
     )
-    manifest = build_variant("distilled", own)
+    manifest = build_variant("distilled", own, own.settings.threads)
     assert manifest.parent == "student"
     student = weights_of(own, "distilled")
     assert (student.config.num_hidden_layers, student.config.num_attention_heads) == (1, 2)
