@@ -72,8 +72,7 @@ def continuations(names: Sequence[str]) -> Tensor:
 
 def labels_within(batch: Batch, continues: Tensor) -> Tensor:
     """What the pieces within words are labelled as in training, of shape (rows, pieces)."""
-    within = batch.within
-    return torch.where(within == IGNORED, IGNORED, continues.to(within.device)[within.clamp(min=0)])
+    return torch.where(batch.within == IGNORED, IGNORED, continues[batch.within.clamp(min=0)])
 
 
 def finetune(
@@ -97,8 +96,8 @@ def finetune(
     longest = int(model.config.max_position_embeddings) - padding - 1
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
     is_name = torch.tensor([name not in NOT_NAMES for name in names])
-    continues = continuations(names)
     device = training_device()
+    continues = continuations(names).to(device)
     model.to(device)
     loss = loss or (lambda logits, batch: cross_entropy(logits, batch.labels))
 

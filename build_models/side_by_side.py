@@ -1,6 +1,5 @@
 """Two things at the same time. A model this narrow gains little from a second thread, a second model all of it."""
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -14,7 +13,6 @@ from build_models.progress import console, say
 
 PARENT_DEATH_SIGNAL = 1
 """Of Linux's prctl: which signal a process gets when its parent ends."""
-
 
 _other: int | None = None
 """The process that does the second thing, while there is one."""
@@ -36,19 +34,17 @@ def side_by_side(first: Callable[[], object], second: Callable[[], object], thre
     if other == 0:
         _work_and_leave(second, this)
     _other = other
-    status = 0
     try:
         first()
-        ended, status = os.waitpid(other, os.WNOHANG)
-        if not ended:
+        # Only looked at: it is reaped below, and until then its number is nobody else's.
+        if os.waitid(os.P_PID, other, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             say(f"{title}: waiting for what is done in another process")
     except BaseException:
         os.kill(other, signal.SIGKILL)
         raise
     finally:
         _other = None
-        with contextlib.suppress(ChildProcessError):
-            _, status = os.waitpid(other, 0)
+        _, status = os.waitpid(other, 0)
         torch.set_num_threads(threads)
     if status:
         say(f"{title}: the other process ended early ({os.waitstatus_to_exitcode(status)}); once more in this one")

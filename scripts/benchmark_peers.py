@@ -13,7 +13,6 @@ before has left there is used again. The last line is one JSON record.
 """
 
 import argparse
-import concurrent.futures
 import json
 import random
 import statistics
@@ -26,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from measure_saturation import in_process
 from servers import ROOT, free_port, server
 from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
 
@@ -105,11 +105,7 @@ def measure_in_process(artifacts: Path, variant: str, texts: Sequence[str], seco
     together = len(times) / sum(times)
     del whole
     singles = [load(artifacts, variant, 1) for _ in range(cpus)]
-    orders = [chance.choices(texts, k=1000) for _ in singles]
-    with concurrent.futures.ThreadPoolExecutor(cpus) as threads:
-        began = time.perf_counter()
-        counts = list(threads.map(lambda single, order: len(read(single, order, seconds)), singles, orders))
-        apart = sum(counts) / (time.perf_counter() - began)
+    apart = in_process(singles, texts, seconds, f"{SEED}")
     milliseconds = sorted(1000 * value for value in times)
     return Figures(
         f"in process: {variant}",

@@ -215,9 +215,9 @@ class Scheduler:
                     self._leave_idle(worker)
                 continue
             started = time.perf_counter()
-            ended, result, failure = self._take_step(flow, job, started)
+            ended = self._take_step(flow, job, started)
             ended_of = flow if ended else None
-            self._charge(flow, job, start, began, started, (job, result, failure) if ended else None)
+            self._charge(flow, job, start, began, started, ended)
 
     def _to_tell(self, kept: int) -> list[Finished]:
         """What has finished and leaves now: everything, or nothing if there is no more of it than may be ``kept``.
@@ -239,22 +239,22 @@ class Scheduler:
             else:
                 worker.bell.acquire()
 
-    def _take_step(self, flow: Flow, job: Job[object], started: float) -> tuple[bool, object, Exception | None]:
-        """Whether this was the last one, then the result or what went wrong."""
+    def _take_step(self, flow: Flow, job: Job[object], started: float) -> Finished | None:
+        """What has finished, if this was the last one."""
         if job.used_seconds == 0.0:
             job.queue_seconds = started - job.submitted
         try:
             if job.cancelled:
                 job.steps.close()
-                return True, None, None
+                return job, None, None
             next(job.steps)
             while self._alone(flow) and not job.cancelled and time.perf_counter() < started + TURN_SECONDS:
                 next(job.steps)
         except StopIteration as stop:
-            return True, stop.value, None
+            return job, stop.value, None
         except Exception as error:
-            return True, None, error
-        return False, None, None
+            return job, None, error
+        return None
 
     def _alone(self, flow: Flow) -> bool:
         """Whether this is the background and nobody else waits, is at work or keeps coming. Read without the lock:

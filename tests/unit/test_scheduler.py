@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
 import pytest
 
-from service.scheduler import BACKGROUND, LIVE_SECONDS, Scheduler
+from service.scheduler import BACKGROUND, LIVE_SECONDS, Job, Scheduler
 from service.virtual_time import Machine
 
 PATIENCE = 30.0
@@ -628,15 +628,22 @@ def test_an_answer_does_not_wait_for_a_document_under_way() -> None:
     in_loop(scenario)
 
 
+async def waiting_answer(scheduler: Scheduler, second: Gate) -> list[asyncio.Task[tuple[str, Job[str]]]]:
+    """Two requests of one variant on one thread: the first has its answer, which waits while the second is read."""
+    first = Gate()
+    tasks = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in (first, second)]
+    await begun(first)
+    first.may_end.set()
+    await begun(second)
+    assert not tasks[0].done()
+    return tasks
+
+
 def test_an_answer_that_waits_is_told_at_the_end_and_its_caller_may_go() -> None:
-    first, second = Gate(), Gate()
+    second = Gate()
 
     async def scenario(scheduler: Scheduler) -> None:
-        tasks = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in (first, second)]
-        await begun(first)
-        first.may_end.set()
-        await begun(second)
-        assert not tasks[0].done()
+        tasks = await waiting_answer(scheduler, second)
         tasks[0].cancel()
         second.may_end.set()
         assert (await tasks[1])[0] == "gone through"
@@ -647,14 +654,11 @@ def test_an_answer_that_waits_is_told_at_the_end_and_its_caller_may_go() -> None
 
 
 def test_an_answer_that_waits_is_told_when_the_scheduler_closes() -> None:
-    first, second = Gate(), Gate()
+    second = Gate()
 
     async def main() -> None:
         scheduler = Scheduler(1)
-        tasks = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in (first, second)]
-        await begun(first)
-        first.may_end.set()
-        await begun(second)
+        tasks = await waiting_answer(scheduler, second)
         asyncio.get_running_loop().call_later(0.05, second.may_end.set)
         await asyncio.to_thread(scheduler.close)
         assert [(await task)[0] for task in tasks] == ["gone through"] * 2
