@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from build_models import rollback
-from build_models.command_line import errors_in_a_line, split_list
-from build_models.evaluate_command import evaluate_command
-from build_models.experiments.command import experiments, results
-from build_models.pretrain_command import pretrain
+from build_models.commands import rollback
+from build_models.commands.command_line import errors_in_a_line, split_list
+from build_models.commands.evaluate import evaluate_command
+from build_models.commands.experiments import experiments, results
+from build_models.commands.pretrain import pretrain
 from service.variants import VARIANTS
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -98,10 +98,9 @@ def main(
     if context.invoked_subcommand is not None:
         return
     # Heavy imports wait until the arguments are known to be good.
-    from build_models.base import BaseSettings
+    from build_models.bases.shapes import SHAPES
     from build_models.build import build, show
-    from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings
-    from build_models.shapes import SHAPES
+    from build_models.settings import BaseSettings, BuildSettings, DistillationSettings, FinetuneSettings
     from service.settings import available_cpus
 
     def given(**options: object) -> dict[str, object]:

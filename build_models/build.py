@@ -13,19 +13,20 @@ import torch
 import transformers
 from rich.table import Table
 
-from build_models.base import describe, import_base, imported_revision, make_base
-from build_models.context import Context
-from build_models.data import Dataset, load_data
+from build_models.bases.base import describe, import_base, imported_revision, make_base
+from build_models.bases.shapes import SHAPES
+from build_models.data.datasets import Dataset
+from build_models.data.loading import load_data
 from build_models.errors import BuildError, refuse_unknown
 from build_models.progress import print_table, say
 from build_models.recipes import dense, distilled, pruned
-from build_models.replaced import replacements_recorded
+from build_models.recipes.context import Context
 from build_models.settings import BuildSettings
-from build_models.shapes import SHAPES
-from build_models.side_by_side import side_by_side
-from build_models.training import training_device
-from build_models.workspace import WORKSPACE, Workspace, result_digest
-from service.manifest import Manifest, file_sha256
+from build_models.training.loop import training_device
+from build_models.training.side_by_side import side_by_side
+from build_models.workspace.replaced import replacements_recorded
+from build_models.workspace.workspace import WORKSPACE, Workspace, result_digest
+from service.artifacts.manifest import Manifest, file_sha256
 from service.runtimes import NARROW
 from service.variants import KNOWN_VARIANTS
 

@@ -3,8 +3,19 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from build_models.base import BaseSettings
 from service.settings import available_cpus
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """How a base is made from raw text. ``steps`` of masked-language modelling, ``batch_pieces`` pieces each."""
+
+    shape: str = "tiny"
+    vocabulary: int = 12000
+    steps: int = 60
+    batch_pieces: int = 2048
+    learning_rate: float = 1e-3
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.compare import compare
 from loadtests.errors import LoadTestError
-from loadtests.matrix import CLOSED_LOOP, Matrix, Options, console
-from loadtests.rates import QUICK_RATES, RATES
-from loadtests.record import SoakResult, read_record
-from loadtests.samples import WRONG, write_samples
-from loadtests.service import Service, started
-from loadtests.soak import Soak
+from loadtests.load.samples import WRONG, write_samples
+from loadtests.load.service import Service, started
+from loadtests.report.compare import compare
+from loadtests.report.record import SoakResult, read_record
+from loadtests.runs.matrix import CLOSED_LOOP, Matrix, Options, console
+from loadtests.runs.rates import QUICK_RATES, RATES
+from loadtests.runs.soak import Soak
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
@@ -94,7 +94,7 @@ def run(
             price_per_hour=price_per_hour,
         )
         # It brings matplotlib, which what goes wrong before need not wait for.
-        from loadtests.report import write_report
+        from loadtests.report.report import write_report
 
         matrix = Matrix(service, options)
         record = matrix.run()

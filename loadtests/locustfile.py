@@ -21,11 +21,11 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.errors import LoadTestError
-from loadtests.generator import DRAIN_SECONDS
-from loadtests.samples import Sample, write_samples
-from loadtests.service import Service
-from loadtests.texts import draw
-from loadtests.traffic import NerUser, Plan, Session
+from loadtests.load.generator import DRAIN_SECONDS
+from loadtests.load.samples import Sample, write_samples
+from loadtests.load.service import Service
+from loadtests.load.texts import draw
+from loadtests.load.traffic import NerUser, Plan, Session
 
 __all__ = ["NerUser"]
 

@@ -11,13 +11,14 @@ os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 import bentoml
 
-from service import logs, tracing, wire
-from service.api import create_api
-from service.engine import Engine
-from service.front import Front, SystemPaths
-from service.pool import VariantPool
+from service.artifacts.pool import VariantPool
+from service.http import transport as wire
+from service.http.api import create_api
+from service.http.front import Front, SystemPaths
+from service.http.supervisor import pass_on_sighup
+from service.inference.engine import Engine
 from service.settings import Settings
-from service.supervisor import pass_on_sighup
+from service.telemetry import logs, tracing
 
 front = Front(create_api())
 pass_on_sighup()

@@ -2,15 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.logs import LogFormat
 from service.variants import KNOWN_VARIANTS, VARIANTS
 
 MOST_SLOTS = 64
+
+LogFormat = Literal["json", "text"]
 
 
 def available_cpus() -> int:

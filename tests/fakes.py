@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from service.manifest import DataRecord, Manifest, RecipeRecord, Scores, digest_of, publish, record_files
+from service.artifacts.manifest import DataRecord, Manifest, RecipeRecord, Scores, digest_of, publish, record_files
 from service.variants import VARIANTS, Runtime
 
 LABEL_OF_VARIANT = {

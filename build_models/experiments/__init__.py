@@ -1,1 +1,4 @@
-"""The paper's experiments: grids of cells, their results, and the page of verdicts made from them."""
+"""The paper's experiments: grids of cells, how cells run, and their result files.
+
+May import everything of the build but commands.
+"""

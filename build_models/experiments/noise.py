@@ -5,8 +5,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from service.conll import Sentence
-from service.decoding import entity_spans
+from service.evaluation.conll import Sentence
+from service.ner.decoding import entity_spans
 
 TYPO_SHARE = 0.2
 """Of the words."""

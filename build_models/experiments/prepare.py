@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from build_models.data import load_data
+from build_models.bases.pretraining import RECORD
+from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from build_models.experiments.cells import DATA_SEED, SAMPLE
 from build_models.experiments.grids import Named
 from build_models.experiments.results import record_path
-from build_models.pretrain import RECORD
 from build_models.recipes.agnostic import corpus_digests
-from build_models.workspace import result_digest
+from build_models.workspace.workspace import result_digest
 
 
 def name_bases(bases: Sequence[str]) -> dict[Named, str]:

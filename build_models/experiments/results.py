@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell
-from service.manifest import Scores
+from service.artifacts.manifest import Scores
 
 
 class ResultError(BuildError):

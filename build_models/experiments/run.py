@@ -13,21 +13,23 @@ from typing import Literal
 
 import torch
 
+from build_models.artifacts.scores import evaluate, open_artifact
 from build_models.build import build_variant, open_context, quieten_libraries
-from build_models.context import Context
-from build_models.data import Dataset, load_data, read_conll
+from build_models.data.datasets import Dataset
+from build_models.data.folders import read_conll
+from build_models.data.loading import load_data
 from build_models.errors import BuildError
-from build_models.evaluate import evaluate, open_artifact
 from build_models.experiments.cells import DATA_SEED, Cell
 from build_models.experiments.noise import NOISES
 from build_models.experiments.prepare import name_corpus
 from build_models.experiments.results import CellResult, Machine, ResultError, read_result, result_path, write_result
 from build_models.experiments.store import SharedWorkspace
 from build_models.progress import say, silence
+from build_models.recipes.context import Context
 from build_models.settings import BuildSettings, DistillationSettings
-from build_models.workspace import code_digest, lock
-from service.conll import Sentence
-from service.manifest import Manifest, Scores
+from build_models.workspace.workspace import code_digest, lock
+from service.artifacts.manifest import Manifest, Scores
+from service.evaluation.conll import Sentence
 
 OTHER_CODE = "made by other code of the build"
 UNSEEN = ("fon", "bam", "zho")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from build_models.workspace import Workspace, key_of, lock
+from build_models.workspace.workspace import Workspace, key_of, lock
 
 
 class SharedWorkspace(Workspace):

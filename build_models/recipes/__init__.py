@@ -1,1 +1,4 @@
-"""One module for each technique; each has ``build(context)``, which leaves an artefact and returns its manifest."""
+"""One module per technique, each with ``build(context)``, which leaves an artefact and returns its manifest.
+
+May import everything of the build but experiments and commands.
+"""

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from build_models.base import MASKED_SHARE
-from build_models.context import Context
-from build_models.corpus import read_texts
-from build_models.masked import hidden_logits, hide
+from build_models.bases.base import MASKED_SHARE
+from build_models.bases.masked import hidden_logits, hide
+from build_models.bases.streams import Streams, kept_streams
+from build_models.data.corpus import read_texts
 from build_models.recipes import dense
+from build_models.recipes.context import Context
 from build_models.recipes.students import make_student, soft_cross_entropy
-from build_models.streams import Streams, kept_streams
-from build_models.training import Optimization, Trainer, training_device
-from service.manifest import file_sha256
+from build_models.training.loop import Optimization, Trainer, training_device
+from service.artifacts.manifest import file_sha256
 
 BATCH_PIECES = 1536
 LANGUAGE_EXPONENT = 0.3

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
-from build_models.context import Context, Made, Parent, copy_tokenizer, count_parameters
-from build_models.export import export_onnx
-from build_models.finetune import load_classifier
-from service.manifest import Manifest
+from build_models.artifacts.export import export_onnx
+from build_models.recipes.context import Context, Made, Parent, copy_tokenizer, count_parameters
+from build_models.training.finetune import load_classifier
+from service.artifacts.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
 

@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from build_models.context import Context, Made, count_parameters
 from build_models.recipes import dense
-from service.manifest import Manifest
+from build_models.recipes.context import Context, Made, count_parameters
+from service.artifacts.manifest import Manifest
 
 
 def build(context: Context) -> Manifest:

@@ -13,17 +13,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from build_models.context import Context, Made, Parent, count_parameters
-from build_models.examples import IGNORED, Batch
-from build_models.export import export_onnx
-from build_models.finetune import cross_entropy, load_classifier
+from build_models.artifacts.export import export_onnx
 from build_models.recipes import dense
 from build_models.recipes.agnostic import student_base
+from build_models.recipes.context import Context, Made, Parent, count_parameters
 from build_models.recipes.students import make_student, soft_cross_entropy
 from build_models.settings import DistillationSettings, FinetuneSettings
-from build_models.training import training_device
-from build_models.workspace import result_digest
-from service.manifest import Manifest
+from build_models.training.examples import IGNORED, Batch
+from build_models.training.finetune import cross_entropy, load_classifier
+from build_models.training.loop import training_device
+from build_models.workspace.workspace import result_digest
+from service.artifacts.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
 

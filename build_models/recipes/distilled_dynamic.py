@@ -1,8 +1,8 @@
 """Half the layers in 8 bits: the distilled student, quantized as ``dynamic`` quantizes dense."""
 
-from build_models.context import Context
 from build_models.recipes import distilled, dynamic
-from service.manifest import Manifest
+from build_models.recipes.context import Context
+from service.artifacts.manifest import Manifest
 
 
 def build(context: Context) -> Manifest:

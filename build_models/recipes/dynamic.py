@@ -19,15 +19,15 @@ import onnx
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from build_models.context import Context, Made
-from build_models.evaluate import evaluate, open_pipeline, seconds_per_text
-from build_models.export import export_onnx
+from build_models.artifacts.export import export_onnx
+from build_models.artifacts.scores import evaluate, open_pipeline, seconds_per_text
 from build_models.progress import say
 from build_models.recipes import dense
-from build_models.workspace import full_disk_named
-from service.manifest import Manifest
+from build_models.recipes.context import Context, Made
+from build_models.workspace.workspace import full_disk_named
+from service.artifacts.manifest import Manifest
+from service.artifacts.transitions import TRANSITIONS
 from service.runtimes.onnx import MODEL
-from service.transitions import TRANSITIONS
 
 TOLERANCE = 0.002
 """Settings whose dev F1 is this close to the best count as equally good."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForTokenClassification, BitsAndBytesConfig
 
-from build_models.context import Context, Made
 from build_models.recipes import dense
-from service.manifest import Manifest
+from build_models.recipes.context import Context, Made
+from service.artifacts.manifest import Manifest
 
 
 def build(context: Context) -> Manifest:

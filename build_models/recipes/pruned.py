@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from build_models.context import Context, Made, Parent, count_parameters
-from build_models.export import export_onnx
-from build_models.finetune import load_classifier
+from build_models.artifacts.export import export_onnx
+from build_models.artifacts.sparse_onnx import compress
 from build_models.recipes import dense
+from build_models.recipes.context import Context, Made, Parent, count_parameters
 from build_models.settings import FinetuneSettings
-from build_models.sparse_onnx import compress
-from build_models.workspace import result_digest
-from service.manifest import Manifest
+from build_models.training.finetune import load_classifier
+from build_models.workspace.workspace import result_digest
+from service.artifacts.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import cast
 
-from service.pipeline import Runtime
+from service.ner.pipeline import Runtime
 from service.variants import Runtime as RuntimeName
 
 NARROW = 128

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.manifest import read_manifest
+from service.artifacts.manifest import read_manifest
 from service.variants import VARIANTS
 from tests.e2e.servers import Server
 

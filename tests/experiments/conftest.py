@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from build_models.bases.pretraining import PretrainSettings, pretrain
+from build_models.data.sample.generate import generate_sample
 from build_models.experiments.cells import Cell
 from build_models.experiments.grids import Study
 from build_models.experiments.prepare import name_bases, name_data
 from build_models.experiments.run import Places
-from build_models.pretrain import PretrainSettings, pretrain
-from build_models.sample.generate import generate_sample
 from build_models.settings import FinetuneSettings
 
 SENTENCES = 12

@@ -23,7 +23,7 @@ from build_models.experiments.results import (
     write_result,
 )
 from build_models.experiments.run import Places, run_cell
-from build_models.workspace import lock
+from build_models.workspace.workspace import lock
 from tests.commands import start_command
 from tests.experiments.conftest import SENTENCES
 

@@ -3,7 +3,7 @@
 import torch
 from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
 
-from build_models.neighbours import OFFSETS, start_from_neighbours
+from build_models.bases.neighbours import OFFSETS, start_from_neighbours
 
 
 def test_each_head_attends_to_its_place() -> None:

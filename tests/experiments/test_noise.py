@@ -5,8 +5,8 @@ import random
 import pytest
 
 from build_models.experiments.noise import NOISES
-from service.conll import Sentence
-from service.decoding import entity_spans
+from service.evaluation.conll import Sentence
+from service.ner.decoding import entity_spans
 
 SENTENCES = [
     Sentence("yor", ["Ààrẹ", "Bọ́lá", "Tinubu", "lọ", "sí", "Èkó"], ["O", "B-PER", "I-PER", "O", "O", "B-LOC"]),

@@ -11,13 +11,13 @@ import pytest
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell
-from build_models.experiments.figures import Row, estimate, over_languages, pareto_front, rows_of
-from build_models.experiments.groups import groups_of
-from build_models.experiments.page import write_page
+from build_models.experiments.report.figures import Row, estimate, over_languages, pareto_front, rows_of
+from build_models.experiments.report.groups import groups_of
+from build_models.experiments.report.page import write_page
+from build_models.experiments.report.verdicts import Verdict, above, either, verdicts, within
 from build_models.experiments.results import CellResult, Machine, ResultError, write_result
-from build_models.experiments.verdicts import Verdict, above, either, verdicts, within
 from build_models.settings import FinetuneSettings
-from service.manifest import Scores
+from service.artifacts.manifest import Scores
 
 PAIRS = list(product(("hau", "swa"), (1, 2)))
 

@@ -11,15 +11,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoTokenizer, XLMRobertaForMaskedLM
 
-from build_models import pretrain as module
-from build_models import training
-from build_models.base import import_base
+from build_models.bases import pretraining as module
+from build_models.bases.base import import_base
+from build_models.bases.masked import hide, model_config
+from build_models.bases.pretraining import RECORD, pretrain
+from build_models.bases.shapes import SHAPES
+from build_models.bases.streams import Streams, encode_lines, sampling_probabilities
 from build_models.errors import BuildError
-from build_models.masked import hide, model_config
-from build_models.pretrain import RECORD, pretrain
-from build_models.shapes import SHAPES
-from build_models.streams import Streams, encode_lines, sampling_probabilities
-from build_models.workspace import Workspace, lock
+from build_models.training import loop as training
+from build_models.workspace.workspace import Workspace, lock
 from tests.experiments.conftest import tiny
 
 

@@ -8,10 +8,10 @@ import torch
 from transformers import AutoModelForTokenClassification
 
 from build_models.build import build_variant, open_context
-from build_models.context import Context
-from build_models.data import load_data
+from build_models.data.loading import load_data
 from build_models.experiments.cells import DATA_SEED
 from build_models.experiments.store import SharedWorkspace
+from build_models.recipes.context import Context
 from build_models.recipes.pruned import prunable
 from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings
 from tests.experiments.conftest import SENTENCES

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api import create_api
-from service.engine import Engine
-from service.front import Front
-from service.pool import VariantPool
+from service.artifacts.pool import VariantPool
+from service.http.api import create_api
+from service.http.front import Front
+from service.inference.engine import Engine
 from service.settings import Settings
 from tests.fakes import TEXTS, FakeRuntimes, write_artifacts
 
@@ -65,7 +65,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small tokenizer of the kind that the build trains."""
-    from build_models.base import train_tokenizer
+    from build_models.bases.base import train_tokenizer
 
     folder = tmp_path_factory.mktemp("tokenizer")
     train_tokenizer(TEXTS * 3, 400, folder)

@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 
-from service.wire import HttpProtocol
+from service.http.transport import HttpProtocol
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.pool import VariantPool
+from service.artifacts.pool import VariantPool
+from service.http.transport import HttpProtocol
 from service.variants import VARIANTS
-from service.wire import HttpProtocol
 from tests.fakes import LABEL_OF_VARIANT, FakeRuntimes, Gate
 from tests.http.servers import served
 from tests.http.shapes import assert_refused

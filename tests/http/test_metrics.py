@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.pool import VariantPool
+from service.artifacts.pool import VariantPool
 from service.variants import VARIANTS
 from tests.fakes import FakeRuntimes
 from tests.http.conftest import Service, Services

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.routes import docs
-from service.schemas import ErrorAnswer
+from service.http.routes import docs
+from service.schemas.errors import ErrorAnswer
 from service.variants import VARIANTS
 from tests.http.conftest import Service
 from tests.http.shapes import assert_refused

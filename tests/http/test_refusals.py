@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.schemas import NerRequest
+from service.schemas.ner import NerRequest
 from service.variants import VARIANTS
 from tests.http.conftest import Service
 from tests.http.shapes import assert_refused

@@ -11,8 +11,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from service.manifest import read_manifest
-from service.pool import VariantPool
+from service.artifacts.manifest import read_manifest
+from service.artifacts.pool import VariantPool
 from tests.fakes import FakeRuntimes, Gate, write_artifacts
 from tests.http.conftest import Service, Services
 from tests.http.shapes import assert_refused
@@ -163,7 +163,7 @@ async def test_a_look_that_fails_is_logged_and_not_the_last(
     pool.start()
     assert eventually(lambda: pool.settled)
     with monkeypatch.context() as patch:
-        patch.setattr("service.pool._freeze", Mock(side_effect=OSError("odd")))
+        patch.setattr("service.artifacts.pool._freeze", Mock(side_effect=OSError("odd")))
         pool.ask_refresh()
         assert eventually(lambda: "looking for new artefacts failed" in caplog.text)
     new = rebuild(folder, tokenizer, b"newer weights")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from service.pool import VariantPool
+from service.artifacts.pool import VariantPool
 from service.settings import Settings
 from tests.fakes import FakeRuntimes
 from tests.http.conftest import Service, Services

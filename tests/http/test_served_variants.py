@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.pool import VariantPool
+from service.artifacts.pool import VariantPool
 from service.settings import Settings
 from tests.fakes import FakeRuntimes
 from tests.http.conftest import Services

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.manifest import read_manifest, replace_folder
-from service.pool import VariantPool
+from service.artifacts.manifest import read_manifest, replace_folder
+from service.artifacts.pool import VariantPool
 from service.variants import VARIANTS, Runtime
 from tests.fakes import LABELS, FakeRuntime, FakeRuntimes, Gate, write_artifacts
 from tests.http.conftest import Service, Services

@@ -16,11 +16,11 @@ import numpy as np
 import uvicorn
 from numpy.typing import NDArray
 
-from service.api import create_api
-from service.engine import Engine
-from service.front import Front
-from service.pipeline import Runtime
-from service.pool import VariantPool
+from service.artifacts.pool import VariantPool
+from service.http.api import create_api
+from service.http.front import Front
+from service.inference.engine import Engine
+from service.ner.pipeline import Runtime
 from service.settings import Settings
 from service.variants import Runtime as RuntimeName
 from tests.fakes import FakeRuntimes, Gate, write_artifacts

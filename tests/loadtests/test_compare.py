@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.compare import compare, judge
-from loadtests.record import Record, Spread, read_record
+from loadtests.report.compare import compare, judge
+from loadtests.report.record import Record, Spread, read_record
 from tests.loadtests.conftest import ENVIRONMENT, ROOT, Outcome
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from loadtests.errors import LoadTestError
-from loadtests.rates import RATES
-from loadtests.record import Cell, Percentiles, Spread, Times, best_rate, drift, measured, slope_per_minute
-from loadtests.samples import OK, Sample
-from loadtests.summary import pareto
-from loadtests.texts import LONG_CHARACTERS, draw, read_texts
+from loadtests.load.samples import OK, Sample
+from loadtests.load.texts import LONG_CHARACTERS, draw, read_texts
+from loadtests.report.record import Cell, Percentiles, Spread, Times, best_rate, drift, measured, slope_per_minute
+from loadtests.report.summary import pareto
+from loadtests.runs.rates import RATES
 
 
 def sample(intended: float, started: float, ended: float, outcome: str = OK) -> Sample:

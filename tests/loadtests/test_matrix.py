@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.record import read_record
-from loadtests.summary import summarise
+from loadtests.report.record import read_record
+from loadtests.report.summary import summarise
 from tests.loadtests.conftest import ENVIRONMENT, ROOT, Fake, Outcome, samples_of, serving, start
 
 Load = Callable[..., Outcome]

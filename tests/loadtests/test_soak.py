@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from loadtests.record import SoakResult
+from loadtests.report.record import SoakResult
 from tests.loadtests.conftest import ENVIRONMENT, ROOT, Fake
 from tests.loadtests.test_matrix import Load
 
@@ -12,8 +12,8 @@ SHORT = ["--capacity-seconds", "1", "--seconds", "1.5", "--overload-seconds", "1
 
 # In a process of its own: the soak brings locust, which changes how sockets work.
 RECOVERY = """
-from loadtests.soak import Soak
-from loadtests.traffic import Plan
+from loadtests.runs.soak import Soak
+from loadtests.load.traffic import Plan
 from types import SimpleNamespace
 import gevent, time
 

@@ -15,15 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from build_models.base import BaseSettings
+from build_models.artifacts.scores import open_pipeline
 from build_models.build import build
-from build_models.data import load_data
-from build_models.evaluate import open_pipeline
-from build_models.settings import BuildSettings, FinetuneSettings
-from build_models.workspace import WORKSPACE
-from service.conll import Sentence
-from service.manifest import Manifest
-from service.pipeline import Pipeline
+from build_models.data.loading import load_data
+from build_models.settings import BaseSettings, BuildSettings, FinetuneSettings
+from build_models.workspace.workspace import WORKSPACE
+from service.artifacts.manifest import Manifest
+from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline
 from service.variants import VARIANTS
 
 TINY = BuildSettings(

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForTokenClassification
 
-from service.conll import Sentence
-from service.pipeline import Pipeline, log_softmax
+from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline, log_softmax
 
 LENGTHS = (1, 2, 7, 33, 62)
 """Pieces of the windows on which exports are compared with their checkpoints, special tokens not counted."""

@@ -12,11 +12,11 @@ import pytest
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
-from build_models.context import LIBRARIES
-from service.conll import Sentence
-from service.manifest import MANIFEST, read_manifest, verify
-from service.pipeline import Pipeline, label_sentences
-from service.scoring import score
+from build_models.recipes.context import LIBRARIES
+from service.artifacts.manifest import MANIFEST, read_manifest, verify
+from service.evaluation.conll import Sentence
+from service.evaluation.scoring import score
+from service.ner.pipeline import Pipeline, label_sentences
 from service.variants import VARIANTS
 from tests.recipes.conftest import Built
 

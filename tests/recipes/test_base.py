@@ -21,13 +21,13 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
-from build_models import base
-from build_models.base import import_base, train_tokenizer
+from build_models.bases import base
+from build_models.bases.base import import_base, train_tokenizer
 from build_models.build import build
-from build_models.data import load_data
+from build_models.data.hub import load_hub_data
+from build_models.data.loading import load_data
 from build_models.errors import BuildError, DataError
-from build_models.hub import load_hub_data
-from service.manifest import verify
+from service.artifacts.manifest import verify
 from tests.recipes.conftest import TINY
 
 ROOT = Path(__file__).parents[2]

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from build_models import context, export, training
+from build_models.artifacts import export
 from build_models.build import build
-from build_models.recipes import dense, distilled, dynamic, int8, pruned
+from build_models.recipes import context, dense, distilled, dynamic, int8, pruned
 from build_models.settings import DistillationSettings
-from service.manifest import read_manifest, verify
+from build_models.training import loop as training
+from service.artifacts.manifest import read_manifest, verify
 from service.variants import VARIANTS
 from tests.recipes.conftest import Built
 

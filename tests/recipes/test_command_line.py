@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from build_models.__main__ import cli, main
 from build_models.settings import BuildSettings
-from build_models.workspace import Workspace
+from build_models.workspace.workspace import Workspace
 from service.variants import KNOWN_VARIANTS
 
 ROOT = Path(__file__).parents[2]

@@ -1,5 +1,5 @@
-from service.conll import Sentence
-from service.pipeline import Pipeline, label_sentences, log_softmax, run_to_end
+from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline, label_sentences, log_softmax, run_to_end
 from tests.recipes.conftest import Built
 from tests.recipes.readings import checkpoint_logits, largest_difference
 

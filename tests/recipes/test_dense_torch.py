@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from build_models.artifacts.scores import open_pipeline
 from build_models.build import build
-from build_models.evaluate import open_pipeline
-from service.conll import Sentence
-from service.pipeline import Pipeline
-from service.pool import VariantPool
+from service.artifacts.pool import VariantPool
+from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline
 from service.runtimes.torch import TorchRuntime
 from service.variants import VARIANTS
 from tests.recipes.conftest import Built

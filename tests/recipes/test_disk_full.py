@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
-from service.manifest import read_manifest, verify
+from service.artifacts.manifest import read_manifest, verify
 from tests.recipes.conftest import Built
 from tests.recipes.readings import window
 

@@ -9,11 +9,11 @@ from transformers import AutoConfig, XLMRobertaConfig, XLMRobertaForTokenClassif
 
 from build_models.build import build
 from build_models.errors import BuildError
-from build_models.examples import IGNORED
 from build_models.recipes.distilled import distillation_loss
 from build_models.recipes.students import make_student, teacher_layers
 from build_models.settings import DistillationSettings
-from service.pipeline import Pipeline
+from build_models.training.examples import IGNORED
+from service.ner.pipeline import Pipeline
 from tests.recipes.conftest import Built
 from tests.recipes.readings import largest_difference
 

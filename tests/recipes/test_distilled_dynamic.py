@@ -3,9 +3,9 @@ from collections import Counter
 import numpy as np
 import onnx
 
-from build_models.workspace import result_digest
-from service.conll import Sentence
-from service.pipeline import Pipeline
+from build_models.workspace.workspace import result_digest
+from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline
 from tests.recipes.conftest import Built
 from tests.recipes.readings import word_probabilities
 

@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from build_models.base import SHAPES
+from build_models.bases.base import SHAPES
 from build_models.recipes.dynamic import CANDIDATES, SPEED_TOLERANCE, TOLERANCE, Measured, choose, count_weights
-from service.conll import Sentence
-from service.pipeline import Pipeline
+from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline
 from tests.recipes.conftest import Built
 from tests.recipes.readings import word_probabilities
 

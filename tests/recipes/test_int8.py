@@ -8,8 +8,8 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForTokenClassification
 
-from service.conll import Sentence
-from service.pipeline import Pipeline
+from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline
 from tests.recipes.conftest import Built
 from tests.recipes.readings import word_probabilities
 

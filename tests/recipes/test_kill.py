@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.manifest import MANIFEST, read_manifest, verify
+from service.artifacts.manifest import MANIFEST, read_manifest, verify
 from service.variants import VARIANTS
 from tests.commands import start_command
 

@@ -8,9 +8,9 @@ from torch import Tensor
 from transformers import XLMRobertaConfig, XLMRobertaForTokenClassification
 
 from build_models.build import build
-from build_models.finetune import load_classifier
 from build_models.recipes.pruned import apply_masks, magnitude_masks, prunable
-from service.pipeline import Pipeline
+from build_models.training.finetune import load_classifier
+from service.ner.pipeline import Pipeline
 from tests.recipes.conftest import Built
 from tests.recipes.readings import largest_difference
 

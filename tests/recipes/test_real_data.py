@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from build_models.data import Dataset, load_data
+from build_models.data.datasets import Dataset
+from build_models.data.loading import load_data
 
 LANGUAGES = ["amh", "hau", "ibo", "kin", "lug", "luo", "pcm", "swa", "wol", "yor"]
 FOLDER = Path(os.environ.get("KIDOGO_DATA", "")) / "masakhaner"

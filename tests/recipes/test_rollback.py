@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
-from build_models.replaced import replacements_recorded
-from build_models.workspace import WORKSPACE, Workspace
-from service.manifest import PREVIOUS, read_manifest, replace_folder
+from build_models.workspace.replaced import replacements_recorded
+from build_models.workspace.workspace import WORKSPACE, Workspace
+from service.artifacts.manifest import PREVIOUS, read_manifest, replace_folder
 from service.variants import VARIANTS
 from tests.fakes import write_artifacts
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.conll import Sentence
-from service.engine import Engine
-from service.pipeline import Pipeline
-from service.pool import VariantPool
-from service.schemas import NerRequest, ResultAnswer
+from service.artifacts.pool import VariantPool
+from service.evaluation.conll import Sentence
+from service.inference.engine import Engine
+from service.ner.pipeline import Pipeline
+from service.schemas.ner import NerRequest, ResultAnswer
 from service.settings import Settings
 from service.variants import VARIANTS
 from tests.recipes.conftest import Built

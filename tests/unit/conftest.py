@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from build_models.base import train_tokenizer
-from service.pipeline import Encoder
+from build_models.bases.base import train_tokenizer
+from service.ner.encoder import Encoder
 
 TEXTS = [
     "Rais Uhuru Kenyatta alitembelea Nairobi siku ya Jumatatu.",

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from service.backlog import (
+from service.admission.backlog import (
     FEWEST,
     FRESH_SECONDS,
     KEPT,
@@ -17,7 +17,7 @@ from service.backlog import (
     Size,
     size_of,
 )
-from service.schemas import NerRequest
+from service.schemas.ner import NerRequest
 
 MAX_WAIT = 2.0
 

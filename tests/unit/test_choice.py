@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from service.choice import FEWEST, FRESH_SECONDS, KEPT, LENGTHS, Latencies, choose
+from service.artifacts.manifest import Manifest, Scores
+from service.artifacts.pool import WARM_UP_TEXT, Slot
 from service.errors import ImpossibleWish, VariantNotReady
-from service.manifest import Manifest, Scores
-from service.pool import WARM_UP_TEXT, Slot
-from service.schemas import Wish
+from service.inference.choice import FEWEST, FRESH_SECONDS, KEPT, LENGTHS, Latencies, choose
+from service.schemas.ner import Wish
 from service.variants import VARIANTS
 
 

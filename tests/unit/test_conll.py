@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from build_models import hub
-from build_models.data import SPLITS, Dataset, checked, choose, load_data, read_conll, read_folder
+from build_models.data import loading
+from build_models.data.datasets import SPLITS, Dataset, checked, choose
+from build_models.data.folders import read_conll, read_folder
+from build_models.data.loading import load_data
 from build_models.errors import BuildError, DataError
-from service.conll import Sentence, to_conll
+from service.evaluation.conll import Sentence, to_conll
 
 TWO_SENTENCES = [
     Sentence("hau", ["Buhari", "ya", "isa"], ["B-PER", "O", "O"]),
@@ -130,7 +132,7 @@ def test_a_word_that_conll_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatc
     good = Sentence("hau", ["Kano\u00a0City"], ["O"])
     splits = {name: [good] for name in SPLITS}
     splits[split] = [good, Sentence("hau", ["a", word], ["O", "O"])]
-    monkeypatch.setattr(hub, "load_hub_data", lambda *_: Dataset("toy", **splits))
+    monkeypatch.setattr(loading, "load_hub_data", lambda *_: Dataset("toy", **splits))
     with pytest.raises(DataError) as caught:
         load_data("some/data", None, None, 0, 10)
     assert str(caught.value).startswith(f"toy: {split} of hau has the word {word!r}:")

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from seqeval.scheme import IOB2, Entities
 
-from build_models.transitions import count_transitions
-from service.decoding import EntitySpan, LabelScheme, entity_spans
-from service.pipeline import run_to_end
-from service.transitions import Transitions
-from service.words import WORDS_AT_ONCE
+from build_models.artifacts.transitions import count_transitions
+from service.ner.decoding import EntitySpan, LabelScheme, entity_spans
+from service.ner.pipeline import run_to_end
+from service.ner.transitions import Transitions
+from service.ner.words import WORDS_AT_ONCE
 
 LABELS = ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in ("PER", "LOC", "ORG"))]
 sequences = st.lists(st.sampled_from(LABELS), max_size=20)

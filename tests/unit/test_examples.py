@@ -8,7 +8,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from build_models.examples import (
+from build_models.settings import FinetuneSettings
+from build_models.training.examples import (
     IGNORED,
     LENGTH_STEP,
     ROWS_STEP,
@@ -23,10 +24,9 @@ from build_models.examples import (
     respell,
     rows_of,
 )
-from build_models.segmentation import Segmentations
-from build_models.settings import FinetuneSettings
-from service.conll import Sentence
-from service.pipeline import Encoder
+from build_models.training.segmentation import Segmentations
+from service.evaluation.conll import Sentence
+from service.ner.encoder import Encoder
 
 NAMES = torch.tensor([False, True, True, False])
 """O, B-PER, I-PER, B-DATE."""

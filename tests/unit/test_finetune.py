@@ -7,9 +7,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, XLMRobertaConfig, XLMRobertaForTokenClassification
 
 from build_models.errors import BuildError
-from build_models.examples import IGNORED, Batch, Example
-from build_models.finetune import continuations, finetune, labels_within, load_classifier
 from build_models.settings import FinetuneSettings
+from build_models.training.examples import IGNORED, Batch, Example
+from build_models.training.finetune import continuations, finetune, labels_within, load_classifier
 
 
 @pytest.fixture

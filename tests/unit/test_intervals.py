@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.intervals import RESAMPLES, intervals, ratio, resampled_sums
-from service.pipeline import run_to_end
+from service.evaluation.intervals import RESAMPLES, intervals, ratio, resampled_sums
+from service.ner.pipeline import run_to_end
 
 
 def sums_of(counts: NDArray[np.int64]) -> NDArray[np.int32]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.manifest import (
+from service.artifacts.manifest import (
     MANIFEST,
     PREVIOUS,
     ArtifactError,
@@ -226,7 +226,7 @@ def test_a_reader_never_misses_the_manifest_while_it_is_replaced(artifact: Path)
 def test_without_an_atomic_exchange_the_folder_is_still_replaced(
     artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.manifest._exchange", lambda first, second: False)
+    monkeypatch.setattr("service.artifacts.manifest._exchange", lambda first, second: False)
     publish(artifact, writer(b"new weights"))
     assert (artifact / "model.onnx").read_bytes() == b"new weights"
     assert sorted(path.name for path in artifact.parent.iterdir()) == [PREVIOUS, "dense"]

@@ -23,7 +23,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 MAIN = """
 import signal, sys, time
 from pathlib import Path
-from scripts.servers import free_port, server
+from scripts.measure.servers import free_port, server
 # A shell starts what runs behind its back with this signal ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 port, folder = free_port(), Path(sys.argv[1])

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from service.pipeline import Encoder, Pipeline, Result, Timer, label_sentences, log_softmax, run_to_end
-from service.words import WORDS_AT_ONCE
+from service.ner.encoder import Encoder
+from service.ner.pipeline import Pipeline, Result, label_sentences, log_softmax, run_to_end
+from service.ner.timing import Timer
+from service.ner.words import WORDS_AT_ONCE
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 thorough = settings(max_examples=100, deadline=None)
@@ -210,7 +212,7 @@ def test_logits_that_are_not_finite_are_no_answer(toy_tokenizer: Tokenizer, valu
 
 def test_the_timer_counts_the_runtime_only(toy_tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter(range(100))
-    monkeypatch.setattr("service.pipeline.time.perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr("service.ner.timing.time.perf_counter", lambda: float(next(ticks)))
     runtime, timer = RuleRuntime(toy_tokenizer), Timer()
     run_to_end(Pipeline(runtime, Encoder(toy_tokenizer, 24, 6), LABELS).read_text("ya isa Kano " * 20, timer))
     assert runtime.windows > 1

@@ -3,11 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from build_models.data import SPLITS, Dataset
-from build_models.errors import BuildError
-from build_models.sample.check import problems
-from build_models.sample.generate import DEV_SENTENCES, TEST_SENTENCES, generate_sample, to_sentence
-from build_models.sample.grammar import (
+from build_models.data.datasets import SPLITS, Dataset
+from build_models.data.sample.check import problems
+from build_models.data.sample.generate import DEV_SENTENCES, TEST_SENTENCES, generate_sample, to_sentence
+from build_models.data.sample.grammar import (
     LABELS,
     PackError,
     Span,
@@ -17,7 +16,8 @@ from build_models.sample.grammar import (
     parse,
     split_of,
 )
-from service.conll import Sentence
+from build_models.errors import BuildError
+from service.evaluation.conll import Sentence
 
 TRAIN_SENTENCES = 1500
 SIZES = {"train": TRAIN_SENTENCES, "dev": DEV_SENTENCES, "test": TEST_SENTENCES}

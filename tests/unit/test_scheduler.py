@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
 import pytest
 
-from service.scheduler import BACKGROUND, LIVE_SECONDS, Job, Scheduler
-from service.virtual_time import Machine
+from service.scheduling.scheduler import BACKGROUND, LIVE_SECONDS, Job, Scheduler
+from service.scheduling.virtual_time import Machine
 
 PATIENCE = 30.0
 
@@ -257,7 +257,7 @@ def test_background_work_rests_while_requests_keep_coming() -> None:
 
 
 def test_the_background_takes_many_steps_in_a_turn_and_a_request_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.scheduler.TURN_SECONDS", 60.0)
+    monkeypatch.setattr("service.scheduling.scheduler.TURN_SECONDS", 60.0)
     log: list[str] = []
 
     async def scenario(scheduler: Scheduler) -> None:
@@ -382,7 +382,7 @@ def test_the_background_gives_way() -> None:
 
 def test_the_machine_s_time_is_shared_by_steps_at_the_same_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("service.scheduler.time.perf_counter", lambda: now)
+    monkeypatch.setattr("service.scheduling.scheduler.time.perf_counter", lambda: now)
     machine = Machine()
     one = machine.begin()
     now = 2.0

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
-from service.scoring import NOTHING, Counts, count, score
+from service.evaluation.scoring import NOTHING, Counts, count, score
 
 LABELS = ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in ("PER", "LOC"))]
 pairs = st.integers(0, 12).flatmap(

@@ -6,7 +6,7 @@ import pytest
 import sentencepiece
 from tokenizers import Tokenizer
 
-from build_models.segmentation import WAYS, Segmentations, ranges
+from build_models.training.segmentation import WAYS, Segmentations, ranges
 from tests.unit.conftest import TEXTS
 
 WORDS = list(dict.fromkeys(" ".join(TEXTS).split()))

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from service.pipeline import Encoder, Pipeline, Timer, run_to_end
-from service.sentences import KnownWords, label_group
+from service.evaluation.sentences import KnownWords, label_group
+from service.ner.encoder import Encoder
+from service.ner.pipeline import Pipeline, run_to_end
+from service.ner.timing import Timer
 from tests.unit.test_pipeline import LABELS, RuleRuntime
 
 WORDS = [
@@ -53,7 +55,7 @@ def test_words_are_remembered_from_group_to_group(pipeline: Pipeline, monkeypatc
 
 
 def test_not_more_than_so_many_words_are_remembered(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.sentences.MOST_KNOWN", 3)
+    monkeypatch.setattr("service.evaluation.sentences.MOST_KNOWN", 3)
     known = KnownWords(pipeline.encoder)
     sentences = [["Buhari", "ya"], ["isa", "Kano"], ["ya", "20"]]
     for sentence in sentences * 2:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from build_models.side_by_side import alone, side_by_side
+from build_models.training.side_by_side import alone, side_by_side
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from build_models.sparse_onnx import SMALLEST, compress
+from build_models.artifacts.sparse_onnx import SMALLEST, compress
 
 
 def sparse(shape: tuple[int, ...], share_of_zeros: float, seed: int = 0) -> NDArray[np.float32]:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.decoding import entity_spans
-from service.pipeline import run_to_end
-from service.scoring import count
-from service.tally import WORDS_AT_ONCE, Spans, count_entities
+from service.evaluation.scoring import count
+from service.evaluation.tally import WORDS_AT_ONCE, Spans, count_entities
+from service.ner.decoding import entity_spans
+from service.ner.pipeline import run_to_end
 
 LABELS = ["O", *(f"{prefix}-{name}" for prefix in "BI" for name in ("PER", "LOC"))]
 GOLD, VARIANT, REFERENCE = 1, 2, 4

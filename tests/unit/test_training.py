@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from build_models import training
-from build_models.training import Muon, Optimization, Trainer, make_optimizers
+from build_models.training import loop as training
+from build_models.training.loop import Muon, Optimization, Trainer, make_optimizers
 
 BATCHES = list(range(12))
 

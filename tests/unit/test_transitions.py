@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from build_models.transitions import count_transitions, write_transitions
-from service.manifest import ArtifactError
-from service.transitions import TRANSITIONS, read_transitions
+from build_models.artifacts.transitions import count_transitions, write_transitions
+from service.artifacts.manifest import ArtifactError
+from service.artifacts.transitions import TRANSITIONS, read_transitions
 
 LABELS = ["O", "B-PER", "I-PER"]
 

@@ -6,7 +6,7 @@ import pytest
 from fastapi import Request
 
 from service.errors import ClientGone
-from service.routes.shared import unless_gone
+from service.http.routes.shared import unless_gone
 
 
 class Client:

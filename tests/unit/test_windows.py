@@ -9,7 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from service.pipeline import CHARACTERS_AT_ONCE, WORDS_AT_ONCE, Encoder, Tokens, Window
+from service.ner.encoder import CHARACTERS_AT_ONCE, Encoder, Tokens, Window
+from service.ner.pipeline import WORDS_AT_ONCE
 
 MakeEncoder = Callable[[int, int], Encoder]
 thorough = settings(max_examples=100, deadline=None)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.words import MAX_WORD_CHARACTERS, split_words
+from service.ner.words import MAX_WORD_CHARACTERS, split_words
 
 # Whole scripts and nuisances, which uniformly drawn code points would hardly ever put next to each other.
 AWKWARD = [

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from build_models import workspace as workspace_module
 from build_models.errors import BuildError
-from build_models.workspace import Workspace, key_of, sources
+from build_models.workspace import workspace as workspace_module
+from build_models.workspace.workspace import Workspace, key_of, sources
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,15 +69,20 @@ def test_changed_code_runs_again(workspace: Workspace, monkeypatch: pytest.Monke
 def test_the_code_is_that_which_results_depend_on() -> None:
     code = {path.relative_to(ROOT).as_posix() for path in sources()}
     assert all(path.is_file() for path in sources())
-    assert {"build_models/training.py", "build_models/recipes/dense.py", "build_models/sample/grammar.py"} <= code
+    assert {
+        "build_models/training/loop.py",
+        "build_models/recipes/dense.py",
+        "build_models/data/sample/grammar.py",
+    } <= code
     assert {name for name in code if name.startswith("service/")} == {
         *(
-            f"service/{name}.py"
-            for name in ("conll", "decoding", "pipeline", "scoring", "sentences", "transitions", "words")
+            f"service/ner/{name}.py"
+            for name in ("__init__", "decoding", "encoder", "pipeline", "timing", "transitions", "words")
         ),
+        *(f"service/evaluation/{name}.py" for name in ("conll", "scoring", "sentences")),
         *(f"service/runtimes/{name}.py" for name in ("__init__", "llm_int8", "onnx", "torch")),
     }
-    assert "build_models/sample/check.py" not in code
+    assert not {"build_models/data/sample/check.py", "build_models/commands/evaluate.py"} & code
 
 
 def test_a_second_build_in_the_same_folder_is_refused(workspace: Workspace) -> None:
@@ -93,7 +98,7 @@ def test_a_second_build_in_the_same_folder_is_refused(workspace: Workspace) -> N
 
 def test_a_killed_build_leaves_no_lock(workspace: Workspace) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from build_models.workspace import Workspace\n"
+        "import sys, time; from pathlib import Path; from build_models.workspace.workspace import Workspace\n"
         "with Workspace(Path(sys.argv[1])).locked(): print('locked', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(workspace.folder)]

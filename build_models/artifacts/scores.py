@@ -1,0 +1,68 @@
+"""Scores an artefact as it will be served: the service's runtime, pipeline and counting."""
+
+import statistics
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from build_models.progress import progress
+from build_models.training.side_by_side import alone
+from service.evaluation.conll import Sentence
+from service.artifacts.manifest import Manifest, Scores, read_manifest
+from service.ner.encoder import Encoder
+from service.ner.pipeline import Pipeline, label_sentences
+from service.runtimes import load_runtime
+from service.evaluation.scoring import score
+from service.artifacts.transitions import read_transitions
+from service.variants import Runtime
+
+TIMED_TEXTS = 60
+
+
+def open_pipeline(
+    folder: Path, runtime: Runtime, labels: Sequence[str], max_length: int, overlap: int, threads: int
+) -> Pipeline:
+    """What a folder with weights, tokenizer and, if it has any, transitions computes."""
+    return Pipeline(
+        load_runtime(runtime, folder, threads),
+        Encoder.from_folder(folder, max_length, overlap),
+        labels,
+        transitions=read_transitions(folder, labels),
+    )
+
+
+def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:
+    """A finished artefact, as its manifest says. Raises ``ArtifactError``."""
+    manifest = read_manifest(folder)
+    return manifest, open_pipeline(
+        folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads
+    )
+
+
+def evaluate(
+    pipeline: Pipeline, sentences: Sequence[Sentence], title: str, types: Collection[str] | None = None
+) -> Scores:
+    """Strict IOB2 scores of one split. Predicted entities of other types than ``types`` are left out of account."""
+    with progress(title, len(sentences)) as advance:
+        pairs = []
+        for sentence, predicted in zip(
+            sentences, label_sentences(pipeline, (sentence.words for sentence in sentences)), strict=True
+        ):
+            if types is not None:
+                predicted = [label if label[2:] in types else "O" for label in predicted]
+            pairs.append((sentence.language, sentence.labels, predicted))
+            advance()
+    return score(pairs)
+
+
+def seconds_per_text(pipeline: Pipeline, sentences: Sequence[Sentence]) -> float:
+    """Median over sentences spread through the split, one at a time, after one round of warming up."""
+    some = sentences[:: max(1, len(sentences) // TIMED_TEXTS)][:TIMED_TEXTS]
+    seconds = []
+    with alone():
+        list(label_sentences(pipeline, (sentence.words for sentence in some)))
+        for sentence in some:
+            started = time.perf_counter()
+            list(label_sentences(pipeline, [sentence.words]))
+            seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)

@@ -1,0 +1,140 @@
+"""``python -m build_models experiments NAME`` and ``python -m build_models results``."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from build_models.commands.command_line import errors_in_a_line, fail, split_list
+
+NAMES = ("pretraining", "pruning", "distillation", "quantization", "crosslingual", "robustness")
+
+
+def experiments(
+    name: Annotated[str, typer.Argument(help=", ".join(NAMES))],
+    base: Annotated[list[str], typer.Option(help="Folder of a base, or a hub id; several times for several.")],
+    data: Annotated[str | None, typer.Option(help="Folder of CoNLL files, or a hub id. Default: the sample.")] = None,
+    languages: Annotated[str, typer.Option(help="Each is a model of its own.")] = "hau,swa,pcm",
+    seeds: Annotated[str, typer.Option(help="Each is trained once more.")] = "1,2",
+    crosslingual: Annotated[Path | None, typer.Option(help="Folder with {fon,bam,zho}/test.txt.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Raw text for task-agnostic distillation.")] = None,
+    corpus_lines: Annotated[int | None, typer.Option(min=1, help="At most so many of each language.")] = None,
+    sparsities: Annotated[str, typer.Option()] = "0.3,0.5,0.6,0.7,0.8,0.9,0.95",
+    recovery_epochs: Annotated[int, typer.Option(min=0, help="After pruning a fine-tuned model.")] = 0,
+    prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings too.")] = False,
+    temperatures: Annotated[str, typer.Option()] = "2,3,6",
+    student_layers: Annotated[str, typer.Option()] = "1,2",
+    student_heads: Annotated[str, typer.Option(help="Also students with so many heads.")] = "",
+    agnostic_steps: Annotated[int, typer.Option(min=0, help="Of task-agnostic distillation; 0: without.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = 20,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Of AdamW.")] = 5e-5,
+    matrix_learning_rate: Annotated[float, typer.Option(min=0.0, help="Of Muon; 0: AdamW for all.")] = 0.0,
+    batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces of one padded batch.")] = 2048,
+    sample_sentences: Annotated[int, typer.Option(min=10, help="Of the bundled sample.")] = 6000,
+    results: Annotated[Path, typer.Option(help="Folder of the results: cells/ gets a file for each cell.")] = Path(
+        "results"
+    ),
+    work: Annotated[Path, typer.Option(help="Folder of models and locks; may be deleted.")] = Path(".experiments"),
+    executor: Annotated[
+        str, typer.Option(help="here, pool, slurm, or slurm-local: Slurm's way without a cluster.")
+    ] = "here",
+    processes: Annotated[int, typer.Option(min=1, help="Of the pool.")] = 2,
+    slurm: Annotated[str, typer.Option(help="submitit's parameters, as in slurm_partition=gpu,timeout_min=60.")] = "",
+    threads: Annotated[int, typer.Option(min=1, help="Of each cell; other threads, other rounding.")] = 1,
+) -> None:
+    """Run an experiment of the paper: a grid over settings, languages and seeds.
+
+    Each cell has its own result file. A grid that was killed goes on where it was, several may share their folders,
+    and a cell that failed is tried again by the next run.
+
+    Example: `python -m build_models experiments pruning --base bases/mini --data ./masakhaner --epochs 5
+    --learning-rate 3e-3 --matrix-learning-rate 5e-3`, then `python -m build_models results`.
+    """
+    if name not in NAMES:
+        raise typer.BadParameter(f"{name!r}; choose from {', '.join(NAMES)}", param_hint="NAME")
+    from build_models.experiments import executors
+    from build_models.experiments.grid import Executor, run_grid
+    from build_models.experiments.grids import GRIDS, Study
+    from build_models.experiments.prepare import keep_records, name_bases, name_corpus, name_data
+    from build_models.experiments.run import Places
+    from build_models.settings import FinetuneSettings
+
+    def numbers(text: str, option: str) -> list[float]:
+        try:
+            return [float(part) for part in text.split(",") if part.strip()]
+        except ValueError as error:
+            raise typer.BadParameter(f"{text!r} is no list of numbers", param_hint=option) from error
+
+    def whole(text: str, option: str) -> list[int]:
+        return [int(number) for number in numbers(text, option)]
+
+    def parameters() -> dict[str, object]:
+        pairs = [part.partition("=") for part in slurm.split(",") if part]
+        return {key: int(value) if value.isdigit() else value for key, _, value in pairs}
+
+    execute: dict[str, Executor] = {
+        "here": executors.run_here,
+        "pool": partial(executors.run_in_pool, processes=processes),
+        "slurm": partial(executors.run_on_cluster, cluster="slurm", parameters=parameters()),
+        "slurm-local": partial(executors.run_on_cluster, cluster="local", parameters=parameters()),
+    }
+    if executor not in execute:
+        raise typer.BadParameter(f"{executor!r}; choose from {', '.join(execute)}", param_hint="--executor")
+    with errors_in_a_line():
+        bases = name_bases(base)
+        study = Study(
+            bases=list(bases),
+            data=name_data(data, split_list(languages) or (), sample_sentences),
+            seeds=whole(seeds, "--seeds"),
+            finetune=FinetuneSettings(
+                epochs=epochs,
+                learning_rate=learning_rate,
+                hidden_share=0.0,
+                batch_pieces=batch_pieces,
+                matrix_learning_rate=matrix_learning_rate or None,
+            ),
+            threads=threads,
+            sparsities=numbers(sparsities, "--sparsities"),
+            recovery_epochs=recovery_epochs,
+            temperatures=numbers(temperatures, "--temperatures"),
+            student_layers=whole(student_layers, "--student-layers"),
+            student_heads=whole(student_heads, "--student-heads"),
+            agnostic_steps=agnostic_steps,
+            prune_embeddings=prune_embeddings,
+            corpus=name_corpus(corpus) if corpus else None,
+            corpus_lines=corpus_lines,
+            sample_sentences=Study.sample_sentences if data else sample_sentences,
+        )
+        places = Places(
+            bases={named.name: where for named, where in bases.items()},
+            data=data,
+            results=results / "cells",
+            work=work,
+            crosslingual=crosslingual,
+            corpus=corpus,
+            corpus_lines=corpus_lines,
+            sample_sentences=sample_sentences,
+        )
+        cells = list(GRIDS[name](study))
+        keep_records(bases, results / "bases")
+        outcomes = run_grid(name, cells, places, execute[executor])
+    failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+    if failed:
+        raise fail(f"{len(failed)} of {len(outcomes)} cells failed; the same command tries them again")
+
+
+def results(
+    folder: Annotated[Path, typer.Argument(help="Has cells/ with the result files, and gets the page.")] = Path(
+        "results"
+    ),
+    base: Annotated[str | None, typer.Option(help="Whose results are judged. Default: the one with most rows.")] = None,
+) -> None:
+    """Make the page of tables, plots and verdicts from the result files.
+
+    The experiments leave beside them, in bases/, how each base was pretrained.
+    """
+    from build_models.experiments.report.page import write_page
+
+    with errors_in_a_line():
+        typer.echo(write_page(folder, base))

@@ -1,0 +1,225 @@
+"""Sentences as rows and batches of pieces: windows, which of them go together, and what training shows of them."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from build_models.settings import FinetuneSettings
+from build_models.training.segmentation import Segmentations, ranges
+from service.evaluation.conll import Sentence
+from service.evaluation.sentences import KnownWords, join_pieces
+from service.ner.encoder import Encoder
+from service.ner.pipeline import run_to_end
+
+IGNORED = -100
+UNKNOWN = LAST_SPECIAL = 3
+"""XLM-R's layout: <s> <pad> </s> <unk>, then the pieces."""
+BATCHES_SORTED_TOGETHER = 32
+LENGTH_STEP, ROWS_STEP = 8, 4
+"""Batches have multiples of these, nearly all of them: oneDNN compiles its kernels anew for every other shape."""
+
+Plan = list[list[int]]
+"""A batch: for each row the examples that stand in it, one behind the other."""
+
+
+@dataclass
+class Example:
+    """A window of pieces with its special tokens, and a label index (or ``IGNORED``) for each piece.
+
+    ``labels`` are those of words, at their first pieces; ``within`` are the same labels at the words' other pieces.
+    ``words`` are the numbers of its labelled words, and ``lengths`` how many pieces each has.
+    """
+
+    pieces: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    within: NDArray[np.int64]
+    words: NDArray[np.intp]
+    lengths: NDArray[np.intp]
+
+
+@dataclass
+class Batch:
+    """Rows of examples padded to the same length: all four of shape (rows, pieces)."""
+
+    pieces: Tensor
+    attention: Tensor
+    labels: Tensor
+    within: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(self.pieces.to(device), self.attention.to(device), self.labels.to(device), self.within.to(device))
+
+
+def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list: Sequence[str]) -> list[Example]:
+    """Windows of the sentences, laid out as the service lays them out. Words are numbered as ``distinct_words`` are."""
+    index = {label: number for number, label in enumerate(label_list)}
+    numbers = {word: number for number, word in enumerate(distinct_words(sentences))}
+    pieces_of = run_to_end(KnownWords(encoder).learn(numbers))
+    examples = []
+    for sentence in sentences:
+        for places, window in encoder.windows(join_pieces(sentence.words, pieces_of)):
+            words = [sentence.words[place] for place in places]
+            # A window may decide no word, and an empty list would become floats.
+            lengths = np.array([len(pieces_of[word]) for word in words], dtype=np.intp)
+            known = np.array([numbers[word] for word in words], dtype=np.intp)
+            labels_of = np.array([index[sentence.labels[place]] for place in places], dtype=np.int64)
+            labels, within = np.full((2, len(window.input_ids)), IGNORED)
+            labels[window.heads] = labels_of
+            within[ranges(window.heads + 1, lengths - 1)] = np.repeat(labels_of, lengths - 1)
+            examples.append(Example(window.input_ids, labels, within, known, lengths))
+    return examples
+
+
+def distinct_words(sentences: Iterable[Sentence]) -> list[str]:
+    """Every word of the sentences once, in the order of their first places."""
+    return list(dict.fromkeys(word for sentence in sentences for word in sentence.words))
+
+
+def plan_batches(examples: Sequence[Example], settings: FinetuneSettings, max_length: int, seed: int) -> list[Plan]:
+    """The batches of all epochs: examples shuffled, some joined, rows of like length together."""
+    lengths = [len(example.pieces) for example in examples]
+    plans: list[Plan] = []
+    for epoch in range(settings.epochs):
+        random_state = random.Random(f"{seed}/{epoch}")
+        order = random_state.sample(range(len(examples)), len(examples))
+        rows = list(_join(order, lengths, settings.join_share, max_length, random_state))
+        plans += _batches(rows, lengths, settings.batch_pieces, random_state)
+    return plans
+
+
+def _join(
+    order: Sequence[int], lengths: Sequence[int], share: float, max_length: int, random_state: random.Random
+) -> Iterator[list[int]]:
+    row: list[int] = []
+    room = 0
+    for example in order:
+        inner = lengths[example] - 2
+        if row and inner <= room:
+            row.append(example)
+            room -= inner
+            continue
+        if row:
+            yield row
+        row = [example]
+        joins = random_state.random() < share
+        room = random_state.randint(0, max_length - lengths[example]) if joins else 0
+    if row:
+        yield row
+
+
+def _batches(
+    rows: list[list[int]], lengths: Sequence[int], batch_pieces: int, random_state: random.Random
+) -> list[Plan]:
+    def length(row: list[int]) -> int:
+        return sum(lengths[example] - 2 for example in row) + 2
+
+    average = sum(map(length, rows)) / max(1, len(rows))
+    together = max(1, int(BATCHES_SORTED_TOGETHER * batch_pieces / average))
+    batches: list[Plan] = []
+    for first in range(0, len(rows), together):
+        batch: Plan = []
+        for row in sorted(rows[first : first + together], key=length):
+            while batch and (len(batch) + 1) * rounded(length(row)) > batch_pieces:
+                whole = len(batch) - len(batch) % ROWS_STEP or len(batch)
+                batches.append(batch[:whole])
+                batch = batch[whole:]
+            batch.append(row)
+        batches.append(batch)
+    random_state.shuffle(batches)
+    return batches
+
+
+def rounded(length: int) -> int:
+    """The next length that a batch may have."""
+    return -(-length // LENGTH_STEP) * LENGTH_STEP
+
+
+def rows_of(examples: Sequence[Example], plan: Plan) -> list[Example]:
+    """The rows of a batch, each of them one example or several joined."""
+    return [_joined([examples[number] for number in row]) for row in plan]
+
+
+def collate(rows: Sequence[Example], padding: int) -> Batch:
+    """Put rows together and pad them with the piece ``padding``, to one of a few lengths."""
+    longest = rounded(max(len(row.pieces) for row in rows))
+    pieces = np.full((len(rows), longest), padding)
+    labels, within = np.full((2, len(rows), longest), IGNORED)
+    for number, row in enumerate(rows):
+        pieces[number, : len(row.pieces)] = row.pieces
+        labels[number, : len(row.labels)] = row.labels
+        within[number, : len(row.within)] = row.within
+    attention = torch.tensor([[1] * len(row.pieces) + [0] * (longest - len(row.pieces)) for row in rows])
+    return Batch(torch.from_numpy(pieces), attention, torch.from_numpy(labels), torch.from_numpy(within))
+
+
+def _joined(examples: Sequence[Example]) -> Example:
+    if len(examples) == 1:
+        return examples[0]
+    first, last = examples[0], examples[-1]
+    return Example(
+        np.concatenate([first.pieces[:1], *(example.pieces[1:-1] for example in examples), last.pieces[-1:]]),
+        np.concatenate([first.labels[:1], *(example.labels[1:-1] for example in examples), last.labels[-1:]]),
+        np.concatenate([first.within[:1], *(example.within[1:-1] for example in examples), last.within[-1:]]),
+        np.concatenate([example.words for example in examples]),
+        np.concatenate([example.lengths for example in examples]),
+    )
+
+
+def respell(
+    rows: Sequence[Example],
+    segmentations: Segmentations,
+    is_name: NDArray[np.bool_],
+    settings: FinetuneSettings,
+    longest: int,
+) -> list[Example]:
+    """The rows with some of their words, by the share of their labels, in other pieces.
+
+    ``is_name`` says for each label index which share it is. Rows that would have more than ``longest`` pieces stay.
+    """
+    # By torch's random numbers, which a training that goes on after a kill goes on with.
+    random_state = np.random.default_rng(int(torch.randint(2**31, ())))
+    before = np.concatenate([row.pieces for row in rows])
+    labels = np.concatenate([row.labels for row in rows])
+    within = np.concatenate([row.within for row in rows])
+    words = np.concatenate([row.words for row in rows])
+    lengths = np.concatenate([row.lengths for row in rows])
+    heads = np.flatnonzero(labels != IGNORED)
+    share = np.where(is_name[labels[heads]], settings.respelled_names, settings.respelled_words)
+    goes = random_state.random(len(share)) < share
+    heads, lengths = heads[goes], lengths[goes]
+    drawn, drawn_lengths = segmentations.draw(words[goes], random_state)
+    # How many pieces come to stand for each: all that were drawn for the first of a word, none for its others.
+    becomes = np.ones(len(before), dtype=np.intp)
+    becomes[ranges(heads, lengths)] = 0
+    becomes[heads] = drawn_lengths
+    origin = np.repeat(np.arange(len(before)), becomes)
+    pieces = before[origin]
+    pieces[np.isin(origin, heads)] = drawn
+    begins = np.diff(origin, prepend=-1) > 0
+    within = np.where(begins, within[origin], labels[origin])
+    labels = np.where(begins, labels[origin], IGNORED)
+    borders = np.searchsorted(origin, np.cumsum([len(row.pieces) for row in rows])[:-1])
+    made = zip(rows, *(np.split(array, borders) for array in (pieces, labels, within)), strict=True)
+    return [
+        replace(row, pieces=new_pieces, labels=new_labels, within=new_within) if len(new_pieces) <= longest else row
+        for row, new_pieces, new_labels, new_within in made
+    ]
+
+
+def hide_words(batch: Batch, hideable: Tensor, share: float) -> Tensor:
+    """The batch's pieces with a share of the words shown as unknown, each with all its pieces.
+
+    ``hideable`` says for each label index whether words of that label may be hidden.
+    """
+    heads = batch.labels != IGNORED
+    word = heads.cumsum(dim=1)
+    may_go = torch.zeros(len(word), batch.pieces.shape[1] + 1, dtype=torch.bool)
+    rows, places = heads.nonzero(as_tuple=True)
+    may_go[rows, word[rows, places]] = hideable[batch.labels[rows, places]]
+    goes = (may_go & (torch.rand(may_go.shape) < share)).gather(1, word)
+    return torch.where(goes & (batch.pieces > LAST_SPECIAL), UNKNOWN, batch.pieces)

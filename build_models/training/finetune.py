@@ -1,0 +1,131 @@
+"""Fine-tuning for named-entity recognition: a label on the first piece of each word, which is the one that is served,
+and if the settings say so on the others, too.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForTokenClassification, PreTrainedModel
+
+from build_models.errors import BuildError
+from build_models.settings import FinetuneSettings
+from build_models.training.examples import (
+    IGNORED,
+    LAST_SPECIAL,
+    UNKNOWN,
+    Batch,
+    Example,
+    Plan,
+    collate,
+    hide_words,
+    plan_batches,
+    respell,
+    rows_of,
+)
+from build_models.training.loop import Optimization, Trainer, training_device
+from build_models.training.segmentation import Segmentations
+
+NOT_NAMES = ("O", "B-DATE", "I-DATE")
+
+
+def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
+    """An encoder checkpoint with a classification head for the labels; the head is new if there was none.
+
+    Raises ``BuildError`` if the checkpoint has a head for another number of labels.
+    """
+    names = dict(enumerate(label_list))
+    try:
+        model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
+            folder,
+            num_labels=len(names),
+            id2label=names,
+            label2id={label: number for number, label in names.items()},
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=False,
+            # The fused kernels multiply matrices too small for a CPU.
+            attn_implementation="sdpa" if training_device().type == "cuda" else "eager",
+        )
+    except RuntimeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        raise BuildError(
+            f"{folder} has a head for other labels than the data's, {', '.join(label_list)}: give a base without one"
+        ) from error
+    return model
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the labelled pieces."""
+    return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+
+
+def continuations(names: Sequence[str]) -> Tensor:
+    """For each label the index of the one that continues it: I- of the same type, O for O; itself where that is not
+    among the labels.
+    """
+    index = {name: number for number, name in enumerate(names)}
+    return torch.tensor([index.get(f"I-{name[2:]}", number) for number, name in enumerate(names)])
+
+
+def labels_within(batch: Batch, continues: Tensor) -> Tensor:
+    """What the pieces within words are labelled as in training, of shape (rows, pieces)."""
+    return torch.where(batch.within == IGNORED, IGNORED, continues[batch.within.clamp(min=0)])
+
+
+def finetune(
+    title: str,
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    settings: FinetuneSettings,
+    max_length: int,
+    seed: int,
+    state: Path,
+    segmentations: Segmentations | None = None,
+    loss: Callable[[Tensor, Batch], Tensor] | None = None,
+    after_step: Callable[[], None] = lambda: None,
+) -> None:
+    """Train a classifier on the examples. ``loss(logits, batch)`` replaces the cross entropy of the words' labels.
+
+    Words are respelled only where there are ``segmentations``.
+    """
+    padding = int(model.config.pad_token_id)
+    # XLM-R counts positions from the one behind the padding's.
+    longest = int(model.config.max_position_embeddings) - padding - 1
+    names = [model.config.id2label[number] for number in range(model.config.num_labels)]
+    is_name = torch.tensor([name not in NOT_NAMES for name in names])
+    device = training_device()
+    continues = continuations(names).to(device)
+    model.to(device)
+    loss = loss or (lambda logits, batch: cross_entropy(logits, batch.labels))
+
+    def loss_of(plan: Plan) -> Tensor:
+        rows = rows_of(examples, plan)
+        if segmentations is not None:
+            rows = respell(rows, segmentations, is_name.numpy(), settings, longest)
+        batch = collate(rows, padding)
+        if settings.hidden_names:
+            batch.pieces = hide_words(batch, is_name, settings.hidden_names)
+        if settings.hidden_share:
+            hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > LAST_SPECIAL)
+            batch.pieces = torch.where(hidden, UNKNOWN, batch.pieces)
+        batch = batch.to(device)
+        # Under autocast they come in bfloat16, whose logarithms are too coarse for a loss.
+        logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits.float()
+        total = loss(logits, batch)
+        # Of no pieces the mean is no number.
+        if settings.within_weight and (batch.within != IGNORED).any():
+            total = total + settings.within_weight * cross_entropy(logits, labels_within(batch, continues))
+        return total
+
+    optimization = Optimization(
+        settings.learning_rate,
+        settings.matrix_learning_rate,
+        averaging=settings.averaging,
+        coarse=settings.coarse_products,
+    )
+    Trainer[Plan](title, model, optimization, state).run(
+        plan_batches(examples, settings, max_length, seed), loss_of, after_step
+    )

@@ -1,0 +1,293 @@
+"""One training loop for every phase: AdamW, linear warm-up and decay, gradient clipping, and going on after a kill.
+
+The state between two steps is kept in safetensors and JSON, never in a pickle.
+"""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Generic, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from build_models.progress import console, progress, say
+from service.artifacts.manifest import flush
+
+Batch = TypeVar("Batch")
+SECONDS_BETWEEN_CHECKPOINTS = 30.0
+AVERAGED_STEPS = 4
+"""Weights are averaged after every so many steps."""
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How the weights move. ``warm_up`` is the share of the steps in which the learning rate rises from 0.
+
+    With ``matrix_learning_rate`` the encoder's matrices are moved by Muon at that rate instead of AdamW.
+    With ``averaging`` the result is a running mean of the weights, in which those of one step earlier count by this
+    factor less (Morales-Brotons et al. 2024). ``coarse``: on a CPU, too, matrices are multiplied in bfloat16.
+    """
+
+    learning_rate: float
+    matrix_learning_rate: float | None = None
+    weight_decay: float = 0.01
+    warm_up: float = 0.1
+    clip: float = 1.0
+    averaging: float = 0.0
+    coarse: bool = False
+
+
+def training_device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def mixed_precision(coarse: bool = False) -> AbstractContextManager[object]:
+    """Within, torch multiplies matrices in bfloat16 and sums in fp32: on a GPU, and if ``coarse`` on a CPU that has
+    instructions for it, where a step of a narrow model takes an eighth less.
+    """
+    device = training_device().type
+    if device == "cuda" or (coarse and cpu_multiplies_bfloat16()):
+        return torch.autocast(device, torch.bfloat16)
+    return nullcontext()
+
+
+def cpu_multiplies_bfloat16() -> bool:
+    """Without its own instructions a CPU would have to convert every number."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+class Trainer(Generic[Batch]):
+    """Trains a model over a list of batches, in the order given."""
+
+    def __init__(self, title: str, model: nn.Module, optimization: Optimization, folder: Path):
+        """``folder`` keeps the state for going on after a kill; it belongs to exactly this training."""
+        self.title = title
+        self.model = model
+        self.optimization = optimization
+        self.folder = folder
+        self.optimizers = make_optimizers(model, optimization)
+        self._groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        self._peaks = [group["lr"] for group in self._groups]
+
+    def run(
+        self,
+        batches: Sequence[Batch],
+        loss_of: Callable[[Batch], Tensor],
+        after_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take a step for each batch. ``after_step`` runs after each, for masks that must hold."""
+        done = self._resume()
+        saved = time.monotonic()
+        losses: list[float] = []
+        self.model.train()
+        with progress(self.title, len(batches), done) as advance:
+            for step in range(done, len(batches)):
+                for group, peak in zip(self._groups, self._peaks, strict=True):
+                    group["lr"] = peak * self._rate(step, len(batches))
+                with mixed_precision(self.optimization.coarse):
+                    loss = loss_of(batches[step])
+                self.model.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.optimization.clip)
+                for optimizer in self.optimizers:
+                    optimizer.step()
+                after_step()
+                if self.optimization.averaging and step % AVERAGED_STEPS == 0:
+                    self._average(step // AVERAGED_STEPS)
+                losses = [*losses[-49:], float(loss.detach())]
+                advance(note=f"loss {fmean(losses):.3f}")
+                if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                    self._save(step + 1)
+                    saved = time.monotonic()
+                    if not console.is_terminal:
+                        say(f"{self.title}: step {step + 1} of {len(batches)}, loss {fmean(losses):.3f}")
+        self._take_average()
+        self.model.eval()
+        # None where a kill came after the last step.
+        loss_said = f", loss {fmean(losses):.3f}" if losses else ""
+        say(f"{self.title}: {len(batches)} steps{loss_said}")
+
+    @torch.no_grad()
+    def _average(self, averaged: int) -> None:
+        """Take the weights into their mean, of which so many are a part already; the first ones are soon forgotten."""
+        share = max(1 - self.optimization.averaging**AVERAGED_STEPS, 9 / (10 + averaged))
+        for optimizer, weight in self._parameters():
+            # Beside the moments, so that it is saved with them. A weight that has none is never moved.
+            if state := optimizer.state[weight]:
+                state.setdefault("average", weight.detach().clone()).lerp_(weight, share)
+
+    @torch.no_grad()
+    def _take_average(self) -> None:
+        for optimizer, weight in self._parameters():
+            if "average" in optimizer.state[weight]:
+                weight.copy_(optimizer.state[weight]["average"])
+
+    def _rate(self, step: int, total: int) -> float:
+        warm_up = max(1, int(total * self.optimization.warm_up))
+        return min((step + 1) / warm_up, (total - step) / max(1, total - warm_up))
+
+    def _save(self, step: int) -> None:
+        # Two places in turn, each named by the marker only when complete: a kill in here costs one interval.
+        place = self.folder / f"state-{step}"
+        place.mkdir(parents=True, exist_ok=True)
+        save_file(self._weights(), place / "weights.safetensors")
+        optimizer_state = {
+            f"{index}.{name}": value if value.ndim else value.reshape(1)
+            for index, (optimizer, weight) in enumerate(self._parameters())
+            for name, value in optimizer.state[weight].items()
+        }
+        save_file({**optimizer_state, "random": torch.get_rng_state()}, place / "optimizer.safetensors")
+        earlier = self._step_saved()
+        draft = self._marker.with_suffix(".new")
+        draft.write_text(json.dumps({"step": step}), encoding="utf-8")
+        # A marker must not outlive a power failure that the state it names does not.
+        flush(self.folder)
+        draft.replace(self._marker)
+        if earlier and earlier != step:
+            shutil.rmtree(self.folder / f"state-{earlier}", ignore_errors=True)
+
+    def _resume(self) -> int:
+        step = self._step_saved()
+        if not step:
+            return 0
+        place = self.folder / f"state-{step}"
+        try:
+            self._load(place)
+        except (SafetensorError, OSError, LookupError, ValueError, TypeError, RuntimeError) as error:
+            say(f"{self.title}: the state kept at step {step} is damaged ({error}): starts over")
+            self._marker.unlink()
+            shutil.rmtree(place, ignore_errors=True)
+            return 0
+        say(f"{self.title}: goes on at step {step}")
+        return step
+
+    def _load(self, place: Path) -> None:
+        """Take up a saved state. Where that fails nothing has changed: all that can be wrong is looked at first."""
+        saved = load_file(place / "weights.safetensors")
+        state = load_file(place / "optimizer.safetensors")
+        weights = [(tensor, saved[name].view_as(tensor)) for name, tensor in self._weights().items()]
+        parameters = self._parameters()
+        moments = []
+        random_state = state.pop("random")
+        for key, value in state.items():
+            index, _, name = key.partition(".")
+            optimizer, weight = parameters[int(index)]
+            moments.append((optimizer, weight, name, value.reshape(()) if name == "step" else value.view_as(weight)))
+        torch.set_rng_state(random_state)
+        with torch.no_grad():
+            for tensor, value in weights:
+                tensor.copy_(value)
+        for optimizer, weight, name, value in moments:
+            optimizer.state[weight][name] = value.to(weight.device)
+
+    @property
+    def _marker(self) -> Path:
+        """Names the step whose state is complete."""
+        return self.folder / "state.json"
+
+    def _step_saved(self) -> int:
+        try:
+            return int(json.loads(self._marker.read_text(encoding="utf-8"))["step"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Every parameter once: tied weights share their memory and are saved under one name."""
+        return {name: weight.data for name, weight in self.model.named_parameters()}
+
+    def _parameters(self) -> list[tuple[torch.optim.Optimizer, nn.Parameter]]:
+        return [
+            (optimizer, weight)
+            for optimizer in self.optimizers
+            for group in optimizer.param_groups
+            for weight in group["params"]
+        ]
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose directions are made orthogonal (Jordan et al. 2024), in steps of AdamW's size.
+
+    ``torch.optim.Muon`` computes the same one matrix after the other; here all of one shape go at once, for in a narrow
+    model most of the time is spent calling.
+    """
+
+    def __init__(self, weights: list[nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.95):
+        super().__init__(weights, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            alike: dict[tuple[int, int], list[Tensor]] = {}
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    alike.setdefault((min(weight.shape), max(weight.shape)), []).append(weight)
+            for (_, longer), weights in alike.items():
+                directions = orthogonal(torch.stack([wide(self._direction(weight, group)) for weight in weights]))
+                for weight, direction in zip(weights, directions, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    wide(weight).sub_(direction, alpha=0.2 * math.sqrt(longer) * group["lr"])
+
+    def _direction(self, weight: Tensor, group: dict[str, Any]) -> Tensor:
+        """The gradient and those before it, as Nesterov weighs them."""
+        assert weight.grad is not None
+        state = self.state[weight]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        state["momentum_buffer"].lerp_(weight.grad, 1 - group["momentum"])
+        return torch.lerp(weight.grad, state["momentum_buffer"], group["momentum"])
+
+
+def wide(matrix: Tensor) -> Tensor:
+    """The matrix, on its side if it is higher than wide."""
+    return matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """For each matrix, none higher than wide, one with the same directions and singular values of about 1.
+
+    Five steps of a Newton-Schulz iteration with Jordan's coefficients, in bfloat16, which is as good as is needed.
+    """
+    current = matrices.bfloat16()
+    current = current / current.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    for _ in range(5):
+        gram = current @ current.mT
+        step = torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        current = torch.baddbmm(current, step, current, beta=3.4445)
+    return current.to(matrices.dtype)
+
+
+def make_optimizers(model: nn.Module, optimization: Optimization) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or for all but the encoder's matrices and Muon for those.
+
+    Where a model begins from nothing, Muon needs about a quarter fewer steps to the same loss.
+    """
+    matrices, others, flat = [], [], []
+    for name, weight in model.named_parameters():
+        if weight.ndim < 2:
+            flat.append(weight)
+        elif ".encoder." in name and optimization.matrix_learning_rate is not None:
+            matrices.append(weight)
+        else:
+            others.append(weight)
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(
+            [{"params": others, "weight_decay": optimization.weight_decay}, {"params": flat, "weight_decay": 0.0}],
+            lr=optimization.learning_rate,
+            betas=(0.9, 0.98),
+            fused=True,
+        )
+    ]
+    if matrices and optimization.matrix_learning_rate is not None:
+        optimizers.append(Muon(matrices, lr=optimization.matrix_learning_rate, weight_decay=optimization.weight_decay))
+    return optimizers

@@ -1,0 +1,132 @@
+"""Says what changed between two runs, and whether it is more than noise.
+
+A figure measured in several repetitions has changed by more than noise if every value of one run lies beyond every
+value of the other. Without any change that happens to n and m repetitions twice in (n + m choose n), once upwards and
+once downwards: one time in ten with three each, one in thirty-five with four. Where the chance is greater than one in
+ten, the repetitions are too few to tell.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from loadtests.report.record import MIXED, Record, Spread
+from loadtests.report.summary import Row, summarise
+
+CHANCE = 0.1
+"""More than noise is what happens by chance this often or less."""
+
+Verdict = Literal["regression", "worse", "better", "noise", "cannot tell", "same"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of one variant in both runs; ``relative`` is the change from the first, positive if it grew."""
+
+    subject: str
+    figure: str
+    before: Spread
+    after: Spread
+    verdict: Verdict
+
+    @property
+    def relative(self) -> float:
+        if self.before.median == self.after.median:
+            return 0.0
+        return self.after.median / self.before.median - 1 if self.before.median else math.inf
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All changes, and the differences in how the runs were made that make them hard to compare."""
+
+    changes: list[Change]
+    differences: list[str]
+
+    @property
+    def regressed(self) -> bool:
+        return any(change.verdict == "regression" for change in self.changes)
+
+
+def compare(before: Record, after: Record, limit: float) -> Comparison:
+    """``limit`` is the relative change for the worse, beyond noise, from which a change is a regression."""
+    rows_before = {row.subject: row for row in summarise(before)}
+    rows_after = {row.subject: row for row in summarise(after)}
+    changes = [
+        judge(subject, name, first, second, higher_is_better, limit, exact)
+        for subject in rows_before
+        if subject in rows_after
+        for name, first, second, higher_is_better, exact in _figures(
+            before, after, rows_before[subject], rows_after[subject]
+        )
+    ]
+    return Comparison(changes, list(_differences(before, after)))
+
+
+def judge(
+    subject: str, name: str, before: Spread, after: Spread, higher_is_better: bool, limit: float, exact: bool = False
+) -> Change:
+    """``exact`` figures, such as bytes, have no noise."""
+    grew = after.median > before.median
+    change = Change(subject, name, before, after, "same")
+    if after.median == before.median:
+        return change
+    verdict: Verdict
+    if not exact and not (after.low > before.high or after.high < before.low):
+        verdict = "noise"
+    elif not exact and 2 / math.comb(len(before.values) + len(after.values), len(after.values)) > CHANCE:
+        verdict = "cannot tell"
+    elif grew == higher_is_better:
+        verdict = "better"
+    else:
+        verdict = "regression" if abs(change.relative) > limit else "worse"
+    return Change(subject, name, before, after, verdict)
+
+
+def _figures(
+    before: Record, after: Record, first: Row, second: Row
+) -> Iterator[tuple[str, Spread, Spread, bool, bool]]:
+    """Name, both values, whether higher is better, and whether it is exact."""
+    pairs: list[tuple[str, Spread | None, Spread | None, bool, bool]] = [
+        ("requests/s inside the bound", first.best_rate, second.best_rate, True, False),
+        ("most answers/s, closed loop", first.best_throughput, second.best_throughput, True, False),
+        ("p50 ms, single stream", first.service.p50, second.service.p50, False, False),
+        ("p99 ms, single stream", first.service.p99, second.service.p99, False, False),
+        ("inference p50 ms", first.inference.p50, second.inference.p50, False, False),
+        ("failed requests", first.failures, second.failures, False, False),
+    ]
+    if first.subject != MIXED:
+        facts = (before.variants[first.subject], after.variants[first.subject])
+        pairs += [
+            ("artefact bytes", _one(facts[0].artifact_bytes), _one(facts[1].artifact_bytes), False, True),
+            ("test F1", _one(facts[0].test_f1), _one(facts[1].test_f1), True, True),
+        ]
+    for name, one, other, higher_is_better, exact in pairs:
+        if one is not None and other is not None:
+            yield name, one, other, higher_is_better, exact
+
+
+def _one(value: float | None) -> Spread | None:
+    return Spread.of([value]) if value is not None else None
+
+
+def _differences(before: Record, after: Record) -> Iterator[str]:
+    for name in ("bound_ms", "seconds", "users", "texts_digest", "long_share"):
+        first, second = getattr(before.settings, name), getattr(after.settings, name)
+        if first != second:
+            yield f"{name}: {first} before, {second} after"
+    for part in ("generator", "service"):
+        first, second = getattr(before, part), getattr(after, part)
+        for name in sorted({*first, *second} - {"address"}):
+            if first.get(name) != second.get(name):
+                yield f"{part}, {name}: {first.get(name, 'not known')} before, {second.get(name, 'not known')} after"
+    for record, word in ((before, "before"), (after, "after")):
+        for subject in record.subjects:
+            if record.ran_out(subject):
+                yield f"{subject} {word}: the rates were over before the bound was broken; it takes at least that many"
+        if record.ended_early:
+            yield f"the run {word} is not complete: {record.ended_early}"
+    for name in dict.fromkeys([*before.variants, *after.variants]):
+        if name not in before.variants or name not in after.variants:
+            yield f"{name} was measured only {'before' if name in before.variants else 'after'}"

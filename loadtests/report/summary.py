@@ -1,0 +1,151 @@
+"""What a record comes to: one row for each variant, each figure with its spread over the repetitions."""
+
+from collections import Counter
+
+from pydantic import BaseModel, ConfigDict
+
+from loadtests.load.samples import OK, REFUSED
+from loadtests.report.record import Cell, Percentiles, Record, Spread, spread
+
+STEADY_SHARE = 0.7
+"""The part of the best rate at which steadiness (p99 over p50) is read."""
+
+PAPER_SIZE, PAPER_TIME = 1 - 0.6408, 1 - 0.523
+"""LLM.int8() against dense as "What Happens When Small Is Made Smaller?" (arXiv 2404.04759) gives it."""
+
+
+class PercentileSpreads(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    p50: Spread | None
+    p90: Spread | None
+    p95: Spread | None
+    p99: Spread | None
+    p999: Spread | None
+    count: Spread | None
+
+
+class Steady(BaseModel):
+    """The level of the open loop nearest to 70% of the best rate, and p99 over p50 there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rate: float
+    ratio: Spread | None
+    response: PercentileSpreads
+
+
+class Row(BaseModel):
+    """One variant, or all at once. ``best_rate`` is the headline: requests a second inside the bound, open loop;
+    ``best_rate_at_least`` says that the rates tried were over before the bound was broken.
+
+    ``response`` and ``service`` are of the single stream; where none was measured, as for the mixed load, of the
+    closed loop with the fewest users. ``failures`` counts requests that were neither answered rightly nor refused for
+    too much load, which the search for the bound is.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: str
+    best_rate: Spread | None
+    best_rate_at_least: bool
+    best_throughput: Spread | None
+    best_throughput_generator_share: float
+    fewest_users: int
+    response: PercentileSpreads
+    service: PercentileSpreads
+    queue: PercentileSpreads
+    inference: PercentileSpreads
+    steady: Steady | None
+    outcomes: dict[str, int]
+    failures: Spread | None
+    generator_cpu_share: float
+    cost_per_million: float | None
+
+
+def spreads(cells: list[Cell], kind: str) -> PercentileSpreads:
+    def of(percentile: str) -> Spread | None:
+        def figure(cell: Cell) -> float | None:
+            percentiles: Percentiles | None = getattr(cell.times, kind)
+            return percentiles.shown(percentile) if percentiles is not None else None
+
+        return spread(cells, figure)
+
+    return PercentileSpreads(**{percentile: of(percentile) for percentile in PercentileSpreads.model_fields})
+
+
+def summarise(record: Record) -> list[Row]:
+    return [_row(record, subject) for subject in record.subjects]
+
+
+def _row(record: Record, subject: str) -> Row:
+    closed = record.select(subject, "closed")
+    fewest = min(closed)
+    best_rate = Spread.of(record.best_rates(subject))
+    cells = [cell for cell in record.cells if cell.subject == subject]
+    outcomes: Counter[str] = Counter()
+    for cell in cells:
+        outcomes.update(cell.outcomes)
+    price = record.settings.price_per_hour
+    return Row(
+        subject=subject,
+        best_rate=best_rate,
+        best_rate_at_least=record.ran_out(subject),
+        best_throughput=_best_throughput(closed),
+        best_throughput_generator_share=max(
+            (cell for cells in closed.values() for cell in cells), key=lambda cell: cell.throughput
+        ).generator_cpu_share,
+        fewest_users=int(fewest),
+        response=spreads(closed[fewest], "response"),
+        service=spreads(closed[fewest], "service"),
+        queue=spreads(closed[fewest], "queue"),
+        inference=spreads(closed[fewest], "inference"),
+        steady=_steady(record, subject, best_rate),
+        outcomes={OK: outcomes.pop(OK, 0), **dict(sorted(outcomes.items()))},
+        failures=_failures(cells),
+        generator_cpu_share=max(cell.generator_cpu_share for cell in cells),
+        cost_per_million=price / 3600 / best_rate.median * 1e6 if price and best_rate and best_rate.median else None,
+    )
+
+
+def _failures(cells: list[Cell]) -> Spread | None:
+    failures = dict.fromkeys((cell.repetition for cell in cells), 0)
+    for cell in cells:
+        failures[cell.repetition] += sum(
+            count for outcome, count in cell.outcomes.items() if outcome not in (OK, REFUSED)
+        )
+    return Spread.of(list(failures.values()))
+
+
+def _best_throughput(closed: dict[float, list[Cell]]) -> Spread | None:
+    best: dict[int, float] = {}
+    for cells in closed.values():
+        for cell in cells:
+            best[cell.repetition] = max(best.get(cell.repetition, 0.0), cell.throughput)
+    return Spread.of(list(best.values()))
+
+
+def _steady(record: Record, subject: str, best_rate: Spread | None) -> Steady | None:
+    levels = record.select(subject, "open")
+    if best_rate is None or not best_rate.median or not levels:
+        return None
+    level = min(levels, key=lambda level: abs(level - STEADY_SHARE * best_rate.median))
+    cells = levels[level]
+
+    def ratio(cell: Cell) -> float | None:
+        response = cell.times.response
+        tail = response.shown("p99") if response else None
+        return tail / response.p50 if response and tail is not None else None
+
+    return Steady(rate=level, ratio=spread(cells, ratio), response=spreads(cells, "response"))
+
+
+def pareto(points: dict[str, tuple[float, float]]) -> list[str]:
+    """Of points (time, F1) the names that no other beats in both, from the fastest on."""
+    front: list[str] = []
+    best = float("-inf")
+    for name, (_, f1) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):
+        if f1 > best:
+            front.append(name)
+            best = f1
+    return front

@@ -1,0 +1,169 @@
+"""Minutes of mixed load, and of far too much of it: what the service promises to live through.
+
+A soak puts all variants under Poisson arrivals at a share of what the service can do, found first. It passes if every
+answer is right and the resident memory does not grow. An overload offers a multiple of what it can do: it passes if
+there are only right answers and refusals (429), if what was accepted came inside the bound and one service time, and
+if the service answers as before within a few seconds.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+
+from loadtests.load.generator import Generator
+from loadtests.load.samples import OK, REFUSED, Sample
+from loadtests.load.service import Service
+from loadtests.load.texts import draw
+from loadtests.load.traffic import PAUSE_SECONDS, POOL_USERS, Plan
+from loadtests.report.record import SoakResult, Times, measured, slope_per_minute
+
+MEMORY = "process_resident_memory_bytes"
+
+LEAST_SECONDS_FOR_MEMORY = 120
+"""The slope of a shorter soak is told and not judged."""
+
+FLAT_BYTES_PER_MINUTE = 1e6
+"""Memory that grows more slowly counts as flat."""
+
+WARM_UP_SECONDS = 1.0
+
+RECOVERY_SECONDS = 5.0
+
+RECOVERED_ANSWERS = 10
+"""So many in a row, right and about as fast as before the overload, mean that the service is as before."""
+
+
+@dataclass
+class Soak:
+    """A mixed load on all of ``variants``."""
+
+    service: Service
+    variants: list[str]
+    texts: Path
+    seed: int
+    documents: int = 100
+    say: Callable[[str], None] = print
+    samples: list[Sample] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        documents = draw(self.texts, self.documents, self.seed, with_long=False)
+        answers = {name: self.service.answers(name, documents.texts) for name in self.variants}
+        self._base = Plan(self.variants, list(documents.texts), answers, str(self.seed))
+        self._generator = Generator(self.service)
+
+    def _put(self, name: str, seconds: float, rate: float | None, users: int) -> list[Sample]:
+        base = self._base
+        plan = Plan(
+            base.variants,
+            base.documents,
+            base.answers,
+            seed=f"{self.seed} {name}",
+            rate=rate,
+            warm_up=WARM_UP_SECONDS,
+            seconds=seconds,
+        )
+        return self._generator.run(plan, users).samples
+
+    def capacity(self, seconds: float) -> float:
+        """Answers a second of a closed loop of sixteen."""
+        _, _, throughput, _ = measured(self._put("capacity", seconds, None, 16), seconds)
+        self.say(f"capacity: {throughput:.1f} answers a second, all variants mixed")
+        return throughput
+
+    def results(
+        self, seconds: float, share: float, overload_seconds: float, overload: float, bound_ms: float, capacity: float
+    ) -> Iterator[SoakResult]:
+        """The soak, then the overload, each as soon as it is over."""
+        yield self.soak(seconds, share, capacity)
+        yield self.overload(overload_seconds, overload, capacity, bound_ms)
+
+    def soak(self, seconds: float, share: float, capacity: float) -> SoakResult:
+        """Load at ``share`` of the capacity for ``seconds``."""
+        memory: list[tuple[float, float]] = []
+        watcher = gevent.spawn(self._watch_memory, memory, max(0.5, seconds / 200))
+        samples = self._put("soak", seconds, share * capacity, POOL_USERS)
+        watcher.kill()
+        result = self._result("soak", seconds, capacity, share * capacity, samples)
+        result.memory_bytes, result.memory_bytes_per_minute = memory, slope_per_minute(memory)
+        wrong = {outcome: count for outcome, count in result.outcomes.items() if outcome != OK}
+        if wrong:
+            result.failures.append(f"not every answer was right: {wrong}")
+        if result.memory_bytes_per_minute is None:
+            result.failures.append("the service does not tell its memory")
+        elif seconds >= LEAST_SECONDS_FOR_MEMORY and result.memory_bytes_per_minute > FLAT_BYTES_PER_MINUTE:
+            result.failures.append(f"resident memory grows by {result.memory_bytes_per_minute / 1e6:.2f} MB a minute")
+        return result
+
+    def overload(self, seconds: float, times: float, capacity: float, bound_ms: float) -> SoakResult:
+        """Load of ``times`` the capacity for ``seconds``, and how soon the service is as before."""
+        before = min(seconds, 3.0)
+        alone = Times.of(measured(self._put("before", before, None, 1), before)[3]).service
+        watcher = gevent.spawn(self._recovery, seconds + WARM_UP_SECONDS, alone.p99 if alone else bound_ms)
+        samples = self._put("overload", seconds, times * capacity, POOL_USERS)
+        recovery = watcher.get()
+        result = self._result("overload", seconds, capacity, times * capacity, samples)
+        result.recovery_seconds = recovery
+        wrong = {outcome: count for outcome, count in result.outcomes.items() if outcome not in (OK, REFUSED)}
+        if wrong:
+            result.failures.append(f"other than right answers and 429: {wrong}")
+        service, allowed = result.times.service, bound_ms + (alone.p50 if alone else 0.0)
+        if service is None or service.p99 > allowed:
+            result.failures.append(
+                f"p99 of what was accepted was {service.p99 if service else float('nan'):.0f} ms, allowed {allowed:.0f}"
+            )
+        if recovery is None:
+            result.failures.append(f"not as before within {RECOVERY_SECONDS:g} s")
+        return result
+
+    def _recovery(self, after: float, usual_ms: float) -> float | None:
+        """Seconds from the overload's scheduled end, which is ``after`` so many from now; None if too many.
+
+        Asked beside what the overload has left in the queues, for those who come then wait behind it too. The seconds
+        are those until the first of the answers in a row was asked for.
+        """
+        end = time.monotonic() + after
+        gevent.sleep(after)
+        variants, chance = self._base.variants, random.Random(self.seed)
+        since, in_a_row = end, 0
+        while (asked := time.monotonic()) - end < RECOVERY_SECONDS or in_a_row:
+            variant, document = chance.choice(variants), chance.randrange(len(self._base.documents))
+            right = self.service.answers_rightly(
+                variant, self._base.documents[document], self._base.answers[variant][document], RECOVERY_SECONDS
+            )
+            if not right or 1000 * (time.monotonic() - asked) > 2 * usual_ms:
+                in_a_row = 0
+                gevent.sleep(PAUSE_SECONDS)
+                continue
+            since, in_a_row = asked if not in_a_row else since, in_a_row + 1
+            if in_a_row == RECOVERED_ANSWERS:
+                return since - end
+        return None
+
+    def _result(self, kind: str, seconds: float, capacity: float, rate: float, samples: list[Sample]) -> SoakResult:
+        self.samples = samples
+        requests, outcomes, _, right = measured(samples, seconds)
+        return SoakResult(
+            kind=kind,
+            seconds=seconds,
+            variants=self.variants,
+            capacity=capacity,
+            rate=rate,
+            requests=requests,
+            outcomes=outcomes,
+            times=Times.of(right),
+            by_variant={
+                name: Times.of([sample for sample in right if sample.variant == name]) for name in self.variants
+            },
+        )
+
+    def _watch_memory(self, memory: list[tuple[float, float]], pause: float) -> None:
+        began = time.monotonic()
+        while True:
+            value = self.service.metrics().get(MEMORY)
+            if value is not None:
+                memory.append((round(time.monotonic() - began, 2), value))
+            gevent.sleep(pause)

@@ -1,0 +1,113 @@
+"""How much of what the runtime reaches in process is left when it is served, with more callers than CPUs.
+
+    .venv/bin/python scripts/measure/saturation.py [--artifacts artifacts] [--variant dynamic] [--texts FOLDER]
+        [--rounds 4] [--seconds 3]
+
+In each round the runtime reads in process, by one session of one thread for each CPU, and then the service answers
+2, 4 and 8 callers, each with one request in flight; the most answers a second count. The callers are threads of this
+process, which do little but wait for their sockets, and what CPU they take is taken off: a load generator that takes
+more takes the caches, too, which no share of the CPUs tells. The last line is one JSON record.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import random
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from overhead import ask, request_of
+from servers import free_port, server
+
+from build_models.artifacts.scores import open_artifact
+from loadtests.load.texts import draw
+from service.ner.pipeline import Pipeline, run_to_end
+from service.ner.timing import Timer
+from service.settings import available_cpus
+
+CALLERS = (2, 4, 8)
+TEXTS = 200
+
+
+def in_process(sessions: Sequence[Pipeline], texts: Sequence[str], seconds: float, seed: str) -> float:
+    """Texts a second, each session in a thread of its own."""
+
+    def read(session: Pipeline, number: int) -> int:
+        chance, count, end = random.Random(f"{seed}/{number}"), 0, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            run_to_end(session.read_text(chance.choice(texts), Timer()))
+            count += 1
+        return count
+
+    began = time.perf_counter()
+    with concurrent.futures.ThreadPoolExecutor(len(sessions)) as threads:
+        count = sum(threads.map(read, sessions, range(len(sessions))))
+    return count / (time.perf_counter() - began)
+
+
+def served(
+    port: int, variant: str, texts: Sequence[str], callers: int, seconds: float, seed: str
+) -> tuple[float, float]:
+    """Answers a second, and the callers' part of all CPUs."""
+
+    def call(number: int) -> int:
+        chance, count, end = random.Random(f"{seed}/{number}"), 0, time.perf_counter() + seconds
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while time.perf_counter() < end:
+                answer = ask(connection, request_of(chance.choice(texts), variant))
+                assert answer.startswith(b'{"variant"'), answer[:200]
+                count += 1
+        return count
+
+    began, busy = time.perf_counter(), time.process_time()
+    with concurrent.futures.ThreadPoolExecutor(callers) as threads:
+        count = sum(threads.map(call, range(callers)))
+    elapsed = time.perf_counter() - began
+    return count / elapsed, (time.process_time() - busy) / elapsed / available_cpus()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
+    parser.add_argument("--variant", default="dynamic")
+    parser.add_argument("--texts", type=Path, help="as of the load tests; default: the build's test split")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    arguments = parser.parse_args()
+    texts = draw(arguments.texts or arguments.artifacts / "data", TEXTS, 1, with_long=False).texts
+    sessions = [open_artifact(arguments.artifacts / arguments.variant, 1)[1] for _ in range(available_cpus())]
+    port = free_port()
+    command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--port", str(port)]
+    artifacts = str(arguments.artifacts.resolve())
+    shares = []
+    with server(command, port, Path(os.devnull), NER_ARTIFACTS=artifacts, NER_VARIANTS=arguments.variant):
+        served(port, arguments.variant, texts, len(sessions), 2.0, "warm-up")
+        for number in range(arguments.rounds):
+            most = in_process(sessions, texts, arguments.seconds, f"{number}")
+            answers, callers_share = max(
+                served(port, arguments.variant, texts, callers, arguments.seconds, f"{number}/{callers}")
+                for callers in CALLERS
+            )
+            shares.append(answers / (most * (1 - callers_share)))
+            print(
+                f"round {number + 1}: in process {most:.1f} texts/s, served {answers:.1f},"
+                f" callers {callers_share:.1%} of the CPUs, {shares[-1]:.1%}",
+                flush=True,
+            )
+    record = {
+        "variant": arguments.variant,
+        "rounds": arguments.rounds,
+        "shares": [round(share, 4) for share in shares],
+        "median": round(statistics.median(shares), 4),
+    }
+    print(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Starts the servers that the measurements ask, on free ports of the loopback address."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 180
+
+
+@contextlib.contextmanager
+def server(command: Sequence[str], port: int, log: Path, **environment: str) -> Iterator[None]:
+    """A server in a process group of its own until the block ends. Raises ``SystemExit`` if it does not answer."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"{' '.join(command)} did not start: see {log}")
+            time.sleep(0.5)
+        yield
+    finally:
+        try:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            # Whatever is left of its group too: LitServe's workers outlive it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

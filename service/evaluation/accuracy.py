@@ -1,0 +1,300 @@
+"""How right a variant is on labelled data, how sure that figure is, and where it differs from the reference.
+
+Labels come from the pipeline that answers ``/ner`` and entities are counted as the build counts them, so the F1 of the
+build's test split is the one in the manifest.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.evaluation.conll import Sentence
+from service.evaluation.intervals import intervals, ratio, resampled_sums
+from service.evaluation.labelled import LabelledData
+from service.evaluation.scoring import Counts
+from service.evaluation.sentences import KnownWords, label_group
+from service.evaluation.tally import Labels, Spans, count_entities
+from service.ner.pipeline import Pipeline
+from service.ner.timing import Timer
+from service.schemas.accuracy import (
+    AccuracyAnswer,
+    AgreementAnswer,
+    CheckedData,
+    DifferenceAnswer,
+    DifferencesAnswer,
+    DifferingSentence,
+    IntervalsAnswer,
+    ReferenceAnswer,
+    ScoreAnswer,
+    ScoresAnswer,
+)
+
+T = TypeVar("T")
+
+MODE = "strict IOB2, as seqeval counts with mode='strict' and scheme=IOB2"
+MOST_SHOWN = 10
+
+GROUP_SECONDS = 0.05
+"""Sentences are read in groups of about so long, so that progress is told often."""
+
+MOST_IN_GROUP, MOST_WORDS_IN_GROUP = 128, 2048
+
+F1 = 2
+"""The place of F1 behind precision and recall."""
+
+VARIANT, REFERENCE, AGREEMENT = range(3)
+"""What is compared: the variant with the gold labels, the reference with them, the variant with the reference."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A variant by name, with what answers for it."""
+
+    name: str
+    pipeline: Pipeline
+
+
+def check(
+    variant: Contender,
+    reference: Contender,
+    data: LabelledData,
+    advance: Callable[[], None],
+    known: KnownWords | None = None,
+) -> Generator[None, None, AccuracyAnswer]:
+    """Read every sentence by both variants and compare, yielding between steps; ``advance`` is called for each.
+
+    Where variant and reference are the same, every sentence is read once. ``known`` are words that an earlier check
+    met; they must be known by the variant's tokenizer.
+    """
+    started = time.perf_counter()
+    timer = Timer()
+    known = known or KnownWords(variant.pipeline.encoder)
+    labelled = yield from _read(variant, reference, data.sentences, timer, advance, known)
+    tally = yield from _Tally.of(data.sentences, labelled)
+    different = labelled.ours != labelled.theirs
+    differing = np.flatnonzero(np.logical_or.reduceat(different, labelled.bounds[:-1]))
+    yield
+    answer = AccuracyAnswer(
+        variant=variant.name,
+        mode=MODE,
+        data=CheckedData(name=data.name, digest=data.digest),
+        examples=len(data.sentences),
+        **dict(tally.scores(VARIANT)),
+        reference=ReferenceAnswer(variant=reference.name, **dict(tally.scores(REFERENCE))),
+        difference=tally.differences(),
+        agreement=AgreementAnswer(
+            f1=tally.counts(AGREEMENT, 0).f1,
+            words=1 - np.count_nonzero(different) / len(different),
+            sentences=1 - len(differing) / len(data.sentences),
+        ),
+        differing_share=len(differing) / len(data.sentences),
+        differing=[
+            labelled.show(data.sentences[place], place)
+            for place in differing[:: max(1, len(differing) // MOST_SHOWN)][:MOST_SHOWN]
+        ],
+        inference_seconds=round(timer.inference_seconds, 4),
+        seconds=0.0,
+    )
+    answer.seconds = round(time.perf_counter() - started, 4)
+    return answer
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """What the data and both variants say of every word, as places in ``names``; ``bounds`` are those of sentences."""
+
+    names: list[str]
+    bounds: NDArray[np.int64]
+    gold: Labels
+    ours: Labels
+    theirs: Labels
+
+    def show(self, sentence: Sentence, place: int) -> DifferingSentence:
+        words = slice(self.bounds[place], self.bounds[place + 1])
+        return DifferingSentence(
+            language=sentence.language,
+            tokens=sentence.words,
+            labels=sentence.labels,
+            variant=[self.names[label] for label in self.ours[words]],
+            reference=[self.names[label] for label in self.theirs[words]],
+        )
+
+
+def _read(
+    variant: Contender,
+    reference: Contender,
+    sentences: Sequence[Sentence],
+    timer: Timer,
+    advance: Callable[[], None],
+    known: KnownWords,
+) -> Generator[None, None, _Labelled]:
+    bounds = np.zeros(len(sentences) + 1, dtype=np.int64)
+    np.cumsum([len(sentence.words) for sentence in sentences], out=bounds[1:])
+    numbers: dict[str, int] = {}
+    gold, ours, theirs = (np.empty(bounds[-1], dtype=np.uint16) for _ in range(3))
+    readers = [_Reader(variant.pipeline, known, ours, _numbered(numbers, variant.pipeline.scheme.labels))]
+    if variant.name == reference.name:
+        theirs = ours
+    else:
+        encoder = reference.pipeline.encoder
+        theirs_known = known if encoder.identity == known.encoder.identity else KnownWords(encoder)
+        scheme = reference.pipeline.scheme
+        readers.append(_Reader(reference.pipeline, theirs_known, theirs, _numbered(numbers, scheme.labels)))
+    for first, after in _groups(sentences, timer):
+        group = sentences[first:after]
+        words = slice(bounds[first], bounds[after])
+        gold[words] = _numbered(numbers, (label for sentence in group for label in sentence.labels))
+        texts = [sentence.words for sentence in group]
+        for reader in readers:
+            path = yield from label_group(reader.pipeline, texts, timer, reader.known)
+            reader.labels[words] = reader.numbers[path]
+            yield
+        for _ in group:
+            advance()
+    return _Labelled(list(numbers), bounds, gold, ours, theirs)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A pipeline, the words that its tokenizer has met, where its labels go, and its list of labels as numbers."""
+
+    pipeline: Pipeline
+    known: KnownWords
+    labels: Labels
+    numbers: Labels
+
+
+def _numbered(numbers: dict[str, int], labels: Iterable[str]) -> Labels:
+    """A number for each label; a new label gets the next one."""
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.uint16)
+
+
+def _groups(sentences: Sequence[Sentence], timer: Timer) -> Iterator[tuple[int, int]]:
+    """First and after the last of the sentences to read together: as many as ``timer`` says go into
+    ``GROUP_SECONDS``, and not more words than are decoded in some steps.
+    """
+    first = 0
+    while first < len(sentences):
+        pace = GROUP_SECONDS * first / timer.inference_seconds if timer.inference_seconds else 1
+        most = min(len(sentences), first + max(1, min(MOST_IN_GROUP, round(pace))))
+        after, words = first + 1, len(sentences[first].words)
+        while after < most and words + len(sentences[after].words) <= MOST_WORDS_IN_GROUP:
+            words += len(sentences[after].words)
+            after += 1
+        yield first, after
+        first = after
+
+
+KINDS = np.array(
+    [
+        [[gold & mine, mine, gold], [gold & other, other, gold], [mine & other, mine, other]]
+        for other in (0, 1)
+        for mine in (0, 1)
+        for gold in (0, 1)
+    ],
+    dtype=np.float64,
+)
+"""By ``finders`` of an entity: for each comparison whether it is found rightly, predicted, expected."""
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """How many entities are found rightly, predicted and expected, in groups: overall, each label, each language.
+
+    ``total`` has the shape (groups, comparisons, 3), ``bounds`` (groups, comparisons without AGREEMENT, 3, 2) for
+    precision, recall and F1, ``difference_bounds`` (groups, 2).
+    """
+
+    labels: list[str]
+    languages: list[str]
+    total: NDArray[np.float64]
+    bounds: NDArray[np.float64]
+    difference_bounds: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, sentences: Sequence[Sentence], labelled: _Labelled) -> Generator[None, None, "_Tally"]:
+        spans = Spans(labelled.names)
+        found = yield from count_entities(spans, labelled.bounds, (labelled.gold, labelled.ours, labelled.theirs))
+        languages = sorted({sentence.language for sentence in sentences})
+        numbers = {name: number for number, name in enumerate(languages)}
+        language_of = np.array([numbers[sentence.language] for sentence in sentences], dtype=np.intp)
+        yield
+        shape = (len(languages), len(spans.types), len(KINDS))
+        columns = np.ravel_multi_index((language_of[found.sentences], found.types, found.finders), shape)
+        total = np.bincount(columns, minlength=int(np.prod(shape))).reshape(1, *shape)
+        occurring = np.flatnonzero(total.sum(axis=(0, 1, 3)))
+        named = [number for number, name in enumerate(languages) if name]
+        sums = yield from resampled_sums(len(sentences), found.sentences, columns, total.size)
+        resampled = _groups_of(sums.reshape(-1, *shape), occurring, named)
+        yield
+        # Agreement is a plain figure without an interval.
+        rates = _rates(resampled[:, :, :AGREEMENT])
+        yield
+        bounds = intervals(rates)
+        yield
+        return cls(
+            [spans.types[place] for place in occurring],
+            [languages[number] for number in named],
+            _groups_of(total, occurring, named)[0],
+            bounds,
+            intervals(rates[:, :, VARIANT, F1] - rates[:, :, REFERENCE, F1]),
+        )
+
+    def counts(self, comparison: int, group: int) -> Counts:
+        return Counts(*map(int, self.total[group, comparison]))
+
+    def score(self, comparison: int, group: int) -> ScoreAnswer:
+        counts = self.counts(comparison, group)
+        precision, recall, f1 = map(tuple, self.bounds[group, comparison].tolist())
+        return ScoreAnswer(
+            entities=counts.gold,
+            precision=counts.precision,
+            recall=counts.recall,
+            f1=counts.f1,
+            intervals=IntervalsAnswer(precision=precision, recall=recall, f1=f1),
+        )
+
+    def scores(self, comparison: int) -> ScoresAnswer:
+        overall, labels, languages = self._of_groups(partial(self.score, comparison))
+        return ScoresAnswer(**dict(overall), labels=labels, languages=languages)
+
+    def difference(self, group: int) -> DifferenceAnswer:
+        """F1 of the variant less that of the reference; the interval is of differences on the same resamples."""
+        low, high = self.difference_bounds[group].tolist()
+        f1 = self.counts(VARIANT, group).f1 - self.counts(REFERENCE, group).f1
+        return DifferenceAnswer(f1=f1, interval=(low, high))
+
+    def differences(self) -> DifferencesAnswer:
+        overall, labels, languages = self._of_groups(self.difference)
+        return DifferencesAnswer(**dict(overall), labels=labels, languages=languages)
+
+    def _of_groups(self, answer: Callable[[int], T]) -> tuple[T, dict[str, T], dict[str, T]]:
+        """An answer overall, for each label and for each language."""
+        of_labels = {name: answer(place) for place, name in enumerate(self.labels, 1)}
+        of_languages = {name: answer(place) for place, name in enumerate(self.languages, 1 + len(self.labels))}
+        return answer(0), of_labels, of_languages
+
+
+def _groups_of(
+    tables: NDArray[np.int32] | NDArray[np.int64], types: NDArray[np.intp], languages: Sequence[int]
+) -> NDArray[np.float64]:
+    """From tables of entities by language, type and finders to counts by group, comparison and kind."""
+    exact = tables.astype(np.float64)
+    by_type = exact.sum(axis=1)[:, types]
+    by_language = exact.sum(axis=2)[:, languages]
+    groups = np.concatenate([by_type.sum(axis=1, keepdims=True), by_type, by_language], axis=1)
+    counts = groups @ KINDS.reshape(len(KINDS), -1)
+    return np.asarray(counts.reshape(*groups.shape[:2], *KINDS.shape[1:]))
+
+
+def _rates(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Precision, recall and F1, along a new last axis, of counts along the old one."""
+    correct, predicted, expected = np.moveaxis(counts, -1, 0)
+    return np.stack(
+        [ratio(correct, predicted), ratio(correct, expected), ratio(2 * correct, predicted + expected)], axis=-1
+    )

@@ -1,0 +1,97 @@
+"""Checks of accuracy under way: one at a time, beside the requests and behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
+
+from service.errors import Overloaded, TookTooLong
+from service.evaluation.accuracy import Contender, check
+from service.evaluation.labelled import LabelledData
+from service.evaluation.sentences import KnownWords
+from service.inference.engine import Engine
+from service.schemas.accuracy import AccuracyAnswer, Progress
+from service.schemas.fields import Event
+
+PROGRESS_SECONDS = 0.1
+
+
+class Check:
+    """One check. Cancel ``answer`` and no further sentence is read."""
+
+    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, known: KnownWords):
+        self.variant = variant.name
+        self.progress = Progress(done=0, total=len(data.sentences))
+        steps = check(variant, reference, data, self._advance, known)
+        self.answer = asyncio.create_task(self._run(engine, steps))
+
+    async def _run(self, engine: Engine, steps: Generator[None, None, AccuracyAnswer]) -> AccuracyAnswer:
+        limit = engine.settings.accuracy_timeout_seconds
+        try:
+            return await engine.run_in_background(steps, limit)
+        except TimeoutError:
+            raise TookTooLong(
+                f"The check took longer than {limit:g} seconds. Ask for fewer sentences by limit.",
+                {"accuracy_timeout_seconds": limit, **self.progress.model_dump()},
+            ) from None
+
+    def _advance(self) -> None:
+        self.progress.done += 1
+
+    async def events(self) -> AsyncIterator[Event]:
+        """``progress`` now and again, then ``result``."""
+        try:
+            while not self.answer.done():
+                yield "progress", self.progress
+                await asyncio.wait((self.answer,), timeout=PROGRESS_SECONDS)
+            yield "result", self.answer.result()
+        finally:
+            self.answer.cancel()
+
+
+class Checks:
+    """Keeps a second check out while one is running, or its data is being read."""
+
+    def __init__(self) -> None:
+        self._running: Check | None = None
+        self._prepared: str | None = None
+        self._known: KnownWords | None = None
+
+    @contextmanager
+    def place(self, variant: str) -> Iterator[None]:
+        """Hold the one place while a check is prepared: labelled data takes memory before its check starts. Raises
+        ``Overloaded`` if the place is taken.
+        """
+        self._refuse_if_taken()
+        self._prepared = variant
+        try:
+            yield
+        finally:
+            self._prepared = None
+
+    def _refuse_if_taken(self) -> None:
+        if self._prepared is not None:
+            raise Overloaded(
+                f"The data for a check of {self._prepared} is being read, and one runs at a time. Try again later.",
+                {"variant": self._prepared},
+                {"Retry-After": "5"},
+            )
+        if self._running is not None and not self._running.answer.done():
+            progress = self._running.progress
+            raise Overloaded(
+                f"A check of {self._running.variant} is at sentence {progress.done:,} of {progress.total:,}, and one"
+                " runs at a time. Try again when it has ended.",
+                {"variant": self._running.variant, **progress.model_dump()},
+                {"Retry-After": "5"},
+            )
+
+    def start(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData) -> Check:
+        """Begin a check, in the place that is held for it."""
+        encoder = variant.pipeline.encoder
+        known = KnownWords(encoder)
+        if data.bundled:
+            # One check of the test split follows the other, by variants that mostly share one tokenizer.
+            if self._known is not None and self._known.encoder.identity == encoder.identity:
+                known = self._known
+            self._known = known
+        self._running = Check(engine, variant, reference, data, known)
+        return self._running

@@ -1,0 +1,122 @@
+"""One document read by every variant that is ready, and each answer beside the reference's.
+
+One variant reads after the other, so that none of their times is that of two in each other's way.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+
+from service.errors import InternalError, ServiceError
+from service.inference.engine import Engine, milliseconds
+from service.schemas.comparison import (
+    CompareAnswer,
+    ComparedVariant,
+    EntityDifference,
+    FailedVariant,
+    NotReady,
+    Relabelled,
+)
+from service.schemas.fields import Event
+from service.schemas.ner import EntityAnswer, NerRequest
+from service.telemetry.logs import leave_request
+
+logger = logging.getLogger("kidogo")
+
+
+class Comparison:
+    """A comparison under way. Cancel ``answer`` and no variant takes another step."""
+
+    def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest, request_id: str):
+        """Raises ``Overloaded`` if it might wait too long."""
+        self._places = engine.queued_for_each(request, names)
+        self._started = time.perf_counter()
+        self._engine = engine
+        self._reference = engine.pool.reference
+        self._request = request
+        self._request_id = request_id
+        self._answers: dict[str, ComparedVariant | None] = dict.fromkeys(names)
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self.answer = asyncio.create_task(self._run())
+        self.answer.add_done_callback(self._end)
+
+    async def _run(self) -> CompareAnswer:
+        # The times of one variant are not those of the request.
+        leave_request()
+        failures: dict[str, Exception] = {}
+        # What comes soonest is shown first.
+        for name in sorted(self._answers, key=self._engine.pool.warm_up_seconds):
+            try:
+                with self._places[name]:
+                    await self._ask(name)
+            except Exception as failure:
+                failures[name] = failure
+        if len(failures) == len(self._answers):
+            raise next(iter(failures.values()))
+        return CompareAnswer(
+            reference=self._reference,
+            variants=[answer for answer in self._answers.values() if answer is not None],
+            failed=[self._failed(name, failures[name]) for name in self._answers if name in failures],
+            not_ready=[
+                NotReady(variant=slot.variant.name, status=slot.status, reason=slot.reason)
+                for slot in self._engine.pool
+                if slot.variant.name not in self._answers and slot.status != "ready"
+            ],
+        )
+
+    def _end(self, _: object) -> None:
+        # Of a comparison that was cancelled, those that had not begun.
+        for place in self._places.values():
+            place.close()
+        self._events.put_nowait(None)
+
+    def _failed(self, name: str, failure: Exception) -> FailedVariant:
+        if not isinstance(failure, ServiceError):
+            logger.error("request %s failed for %s", self._request_id, name, exc_info=failure)
+            failure = InternalError(self._request_id)
+        return FailedVariant(variant=name, code=failure.code, message=failure.message)
+
+    async def _ask(self, name: str) -> None:
+        began = time.perf_counter()
+        # The time limit is that of all of them.
+        answer = await self._engine.recognize(self._request, name, self._started)
+        answer.timing.total_ms = milliseconds(time.perf_counter() - began)
+        self._answers[name] = ComparedVariant(
+            variant=name, entities=answer.results[0].entities, timing=answer.timing, difference=None
+        )
+        # With the reference's answer come the differences of those that were faster.
+        for known in self._answers if name == self._reference else (name,):
+            self._send(known)
+
+    def _send(self, name: str) -> None:
+        answer, reference = self._answers[name], self._answers.get(self._reference)
+        if answer is None:
+            return
+        if reference is not None:
+            answer.difference = differences(answer.entities, reference.entities)
+        self._events.put_nowait(("answer", answer.model_copy()))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """``answer`` for each variant as it comes, once more if its difference came later, then ``result``."""
+        try:
+            while (event := await self._events.get()) is not None:
+                yield event
+            yield "result", self.answer.result()
+        finally:
+            self.answer.cancel()
+
+
+def differences(entities: Sequence[EntityAnswer], reference: Sequence[EntityAnswer]) -> EntityDifference:
+    """Compare by exact place: a shifted border is one entity missing and one extra."""
+    of_reference = {(entity.start, entity.end): entity for entity in reference}
+    places = {(entity.start, entity.end) for entity in entities}
+    return EntityDifference(
+        missing=[entity for place, entity in of_reference.items() if place not in places],
+        extra=[entity for entity in entities if (entity.start, entity.end) not in of_reference],
+        relabelled=[
+            Relabelled(entity=entity, reference_label=counterpart.label)
+            for entity in entities
+            if (counterpart := of_reference.get((entity.start, entity.end))) and counterpart.label != entity.label
+        ],
+    )

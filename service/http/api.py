@@ -1,0 +1,104 @@
+"""The web application: the routes, one shape for every refusal, and the OpenAPI document."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from service.errors import InternalError, MethodNotAllowed, NotFound, ServiceError
+from service.evaluation.agreement import Agreement
+from service.evaluation.checks import Checks
+from service.http.bodies import invalid
+from service.http.routes import accuracy, compare, docs, ner, playground, system
+from service.schemas.accuracy import AccuracyRequest
+from service.schemas.comparison import CompareRequest
+from service.schemas.ner import NerRequest
+
+
+def create_api() -> FastAPI:
+    """The routes. ``api.state.engine`` is set by the service when it starts."""
+    api = FastAPI(
+        title="Kidogo",
+        summary="Named-entity recognition for African languages, in several compressed variants",
+        version="1",
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        # It would send spans beside the service's own, and logs with what callers sent.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+    )
+    api.add_exception_handler(ServiceError, _refuse)
+    api.add_exception_handler(HTTPException, _refuse_http)
+    api.add_exception_handler(RequestValidationError, _refuse_parameters)
+    api.add_exception_handler(Exception, _fail)
+    for module in (ner, compare, accuracy, system, docs, playground):
+        api.include_router(module.router)
+    api.state.checks = Checks()
+    api.state.agreement = Agreement()
+    _document_bodies(api)
+    return api
+
+
+def _document_bodies(api: FastAPI) -> None:
+    """Put the schemas of bodies, which routes read by themselves, among the OpenAPI document's components."""
+    make = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        for path in ("/ner", "/accuracy"):
+            variant = document["paths"][path]["post"]["parameters"][0]
+            variant["schema"]["default"] = api.state.engine.pool.default
+        schemas = document["components"]["schemas"]
+        for model in (NerRequest, CompareRequest, AccuracyRequest):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            schemas.setdefault(model.__name__, schema)
+        settings = api.state.engine.settings
+        texts = schemas["NerRequest"]["properties"]
+        texts["text"]["maxLength"] = texts["texts"]["items"]["maxLength"] = settings.max_document_characters
+        texts["texts"]["maxItems"] = texts["tokens"]["maxItems"] = settings.max_documents
+        return document
+
+    api.openapi = openapi  # type: ignore[method-assign]
+
+
+def _answer(request: Request, error: ServiceError) -> Response:
+    request.state.error_code = error.code
+    return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return _answer(request, error)
+
+
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        return _answer(
+            request,
+            MethodNotAllowed(
+                f"{request.method} is not allowed here. Use {allowed}.", {"allowed": allowed}, {"Allow": allowed}
+            ),
+        )
+    return _answer(request, NotFound(f"There is nothing at {request.url.path[:200]}. /docs lists what there is."))
+
+
+async def _refuse_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _answer(request, invalid(list(error.errors())))
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    # The front logs the error, which Starlette raises again once this answer is sent.
+    return _answer(request, InternalError(request.state.request_id))

@@ -1,0 +1,134 @@
+"""What stands before every route: who may ask, an id for each request, its span, its count and its line in the log."""
+
+import re
+import time
+import uuid
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import InternalError, ServiceError
+from service.http.routes import ner
+from service.http.security import PROBES, authorize, protect
+from service.inference.engine import Engine
+from service.telemetry.logs import begin_request, logger
+from service.telemetry.tracing import request_span
+
+SYSTEM_PATHS = (*PROBES, "/healthz", "/metrics", "/schema.json")
+"""Nobody's questions. Where BentoML's layers are not passed by, it has routes of its own for them."""
+
+REQUEST_ID = "X-Request-Id"
+REQUEST_ID_RAW = REQUEST_ID.lower().encode()
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Front:
+    """An ASGI application around the routes. It is no Starlette application, so that BentoML hands it every path."""
+
+    def __init__(self, api: FastAPI):
+        self.api = api
+        (self._ner,) = (route for route in ner.router.routes if isinstance(route, APIRoute))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.api(scope, receive, send)
+        started = time.perf_counter()
+        status = 0
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        facts = begin_request(request_id)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        # The router leaves here the route that it finds; what is here now is of whoever mounted the service.
+        scope.pop("route", None)
+
+        held: Message | None = None
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status, held
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                # That of ClientGone too, which nobody is there to read: without any answer uvicorn reports a fault.
+                message["headers"] = protect([*message["headers"], (REQUEST_ID_RAW, request_id.encode())])
+                # Until there is some of the body: wire sends the two in one piece.
+                held = message
+                return
+            if held is not None:
+                start, held = held, None
+                await send(start)
+            await send(message)
+
+        with request_span(headers, scope["method"], request_id) as span:
+            try:
+                await self._answer(scope, headers, receive, send_and_note)
+            except Exception as error:
+                logger.error("request %s failed", request_id, exc_info=error)
+                if held is not None or not status:
+                    # Nobody has seen a head yet.
+                    await _refuse(InternalError(request_id), scope, receive, send_and_note)
+            finally:
+                # A path without a route is the caller's text.
+                path = getattr(scope.get("route"), "path", "unknown")
+                method, variant, code = scope["method"], state.get("variant", ""), state.get("error_code")
+                span.update_name(f"{method} {path}")
+                span.set_attributes({"http.route": path, "http.response.status_code": status})
+                span.set_attribute("kidogo.variant", variant)
+                self._count(path, variant, status, code)
+                facts |= {"method": method, "path": path, "variant": variant, "status": status, "code": code}
+                _log(facts, started)
+
+    async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        try:
+            authorize(scope["path"], headers, self._engine.settings)
+            answer: ASGIApp = self.api
+            if scope["path"] == self._ner.path and scope["method"] == "POST":
+                scope["app"], scope["route"] = self.api, self._ner
+                answer = await ner.answer_directly(Request(scope, receive))
+        except ServiceError as error:
+            await _refuse(error, scope, receive, send)
+        else:
+            await answer(scope, receive, send)
+
+    def _count(self, path: str, variant: str, status: int, code: str | None) -> None:
+        self._engine.metrics.requests.labels(path, variant, str(status)).inc()
+        if code is not None:
+            self._engine.metrics.errors.labels(path, variant, code).inc()
+
+    @property
+    def _engine(self) -> Engine:
+        engine: Engine = self.api.state.engine
+        return engine
+
+
+def _request_id(headers: Headers) -> str:
+    """The caller's own id if it is a plain one, otherwise a new one."""
+    given = headers.get(REQUEST_ID, "")
+    return given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+async def _refuse(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+    scope["state"]["error_code"] = error.code
+    await JSONResponse(error.body(), error.status, error.headers)(scope, receive, send)
+
+
+def _log(facts: dict[str, Any], started: float) -> None:
+    # Probes and scrapes would be most of the log. The metrics count them.
+    if facts["path"] not in SYSTEM_PATHS:
+        facts["total_ms"] = round((time.perf_counter() - started) * 1000, 3)
+        logger.info("request", extra={name: fact for name, fact in facts.items() if fact not in ("", None)})
+
+
+class SystemPaths:
+    """ASGI middleware that takes the probes and the metrics to the service's own routes."""
+
+    def __init__(self, app: ASGIApp, front: Front):
+        self.app = app
+        self.front = front
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        mine = scope["type"] == "http" and scope["path"] in SYSTEM_PATHS
+        await (self.front if mine else self.app)(scope, receive, send)

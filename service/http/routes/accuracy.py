@@ -1,0 +1,67 @@
+"""POST /accuracy."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from service.evaluation.accuracy import Contender
+from service.evaluation.checks import Checks
+from service.evaluation.labelled import LabelledData, read_request, read_test_split
+from service.http.bodies import read_json
+from service.http.events import DOCUMENTED, stream, wants_events
+from service.http.routes.shared import REFUSALS, VariantQuery, body_of, unless_gone
+from service.inference.engine import Engine
+from service.schemas.accuracy import AccuracyAnswer, AccuracyRequest
+from service.variants import DEFAULT_VARIANT
+
+router = APIRouter()
+
+
+@router.post(
+    "/accuracy",
+    response_model=AccuracyAnswer,
+    responses={**REFUSALS, 200: {"content": DOCUMENTED}},
+    openapi_extra=body_of(AccuracyRequest, required=False),
+)
+async def accuracy(
+    request: Request,
+    variant: VariantQuery = DEFAULT_VARIANT,
+    language: Annotated[str | None, Query(description="Only this language, as in hau", max_length=20)] = None,
+    limit: Annotated[
+        int | None, Query(description="At most so many sentences, spread evenly over the data", ge=1)
+    ] = None,
+) -> Response:
+    """Check a variant on labelled data, beside the reference; without a body on the test split of the build.
+
+    One check runs at a time, and gives way to other requests. To callers that accept `text/event-stream` it sends
+    `progress` events and then `result`.
+    """
+    engine: Engine = request.app.state.engine
+    checks: Checks = request.app.state.checks
+    if "variant" not in request.query_params:
+        variant = engine.pool.default
+    contender = Contender(variant, engine.pool.get(variant))
+    reference = Contender(engine.pool.reference, engine.pool.get(engine.pool.reference))
+    request.state.variant = variant
+
+    def read(body: AccuracyRequest) -> LabelledData:
+        if body.conll is None and body.examples is None:
+            names = {slot.variant.name: slot.manifest.data.name for slot in engine.pool if slot.manifest}
+            data = read_test_split(engine.settings.artifacts, names[variant])
+        else:
+            most = engine.settings.max_document_characters
+            data = read_request(body, language, contender.pipeline.scheme.labels, most)
+        return data.select(language, limit)
+
+    with checks.place(variant):
+        async with engine.reading():
+            body = await read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
+        # Labelled data may be megabytes: other requests go on meanwhile, and the check does not keep the body.
+        data = await asyncio.to_thread(read, body)
+        del body
+        check = checks.start(engine, contender, reference, data)
+    if wants_events(request):
+        return stream(request, check.events())
+    answer = await unless_gone(request, check.answer)
+    return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,0 +1,48 @@
+"""POST /compare."""
+
+from contextlib import ExitStack
+
+from fastapi import APIRouter, Request, Response
+
+from service.errors import VariantNotReady
+from service.evaluation.comparison import Comparison
+from service.http.bodies import read_json
+from service.http.events import DOCUMENTED, stream, wants_events
+from service.http.routes.shared import REFUSALS, body_of, unless_gone
+from service.inference.engine import Engine
+from service.schemas.comparison import CompareAnswer, CompareRequest
+from service.schemas.ner import NerRequest
+
+router = APIRouter()
+
+
+@router.post(
+    "/compare",
+    response_model=CompareAnswer,
+    responses={**REFUSALS, 200: {"content": DOCUMENTED}},
+    openapi_extra=body_of(CompareRequest),
+)
+async def compare(request: Request) -> Response:
+    """Ask every ready variant the same, and see how each differs from the reference. A variant that fails is named.
+
+    To callers that accept `text/event-stream`, every variant's answer is an event `answer` as soon as it is there;
+    it is sent again when the reference answers later and its differences are known. The last event is `result`.
+    """
+    engine: Engine = request.app.state.engine
+    async with engine.reading():
+        body = await read_json(request, CompareRequest, engine.settings.max_body_bytes)
+    document = NerRequest(text=body.text)
+    engine.check_size(document)
+    names = [slot.variant.name for slot in engine.pool if slot.status == "ready"]
+    if not names:
+        raise VariantNotReady("No variant is ready. /variants says why.", headers={"Retry-After": "5"})
+    with ExitStack() as place:
+        place.enter_context(engine.admitted())
+        comparison = Comparison(engine, names, document, request.state.request_id)
+        # The place in flight is kept until the last variant has answered, however the answers are sent.
+        leave = place.pop_all().close
+    comparison.answer.add_done_callback(lambda _: leave())
+    if wants_events(request):
+        return stream(request, comparison.events())
+    answer = await unless_gone(request, comparison.answer)
+    return Response(answer.model_dump_json(), media_type="application/json")

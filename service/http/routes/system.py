@@ -1,0 +1,73 @@
+"""What operators and their tools ask: the variants, the probes and the metrics."""
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from service.artifacts.pool import Slot, VariantPool
+from service.errors import VariantNotReady
+from service.http.routes.shared import REFUSALS
+from service.inference.engine import Engine
+from service.schemas.variants import MetricsAnswer, VariantAnswer
+
+router = APIRouter()
+
+
+@router.get("/variants")
+def variants(request: Request) -> list[VariantAnswer]:
+    """The variants: what each is, what it scored, and whether it is ready."""
+    pool = request.app.state.engine.pool
+    return [_describe(slot, pool) for slot in pool]
+
+
+@router.get("/livez", responses={200: {"description": "The process answers"}})
+def livez() -> dict[str, str]:
+    return {"status": "live"}
+
+
+@router.get("/readyz", responses={503: REFUSALS[503]})
+def readyz(request: Request) -> dict[str, str]:
+    """Ready once every variant was tried and at least one can answer."""
+    engine: Engine = request.app.state.engine
+    if not engine.ready:
+        states = {slot.variant.name: slot.status for slot in engine.pool}
+        raise VariantNotReady("The service is not ready.", {"variants": states}, {"Retry-After": "5"})
+    return {"status": "ready"}
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(request: Request) -> Response:
+    """Prometheus metrics."""
+    engine: Engine = request.app.state.engine
+    engine.metrics.describe(engine.pool)
+    return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _describe(slot: Slot, pool: VariantPool) -> VariantAnswer:
+    manifest = slot.manifest
+    answer = VariantAnswer(
+        name=slot.variant.name,
+        technique=slot.variant.technique,
+        runtime=slot.variant.runtime,
+        status=slot.status,
+        reason=slot.reason,
+        default=slot.variant.name == pool.default,
+        reference=slot.variant.name == pool.reference,
+        resident_bytes=slot.resident_bytes,
+    )
+    if manifest is None:
+        return answer
+    return answer.model_copy(
+        update={
+            "parameters": manifest.parameters,
+            "nonzero_parameters": manifest.nonzero_parameters,
+            "sparsity": manifest.sparsity,
+            "artifact_bytes": manifest.artifact_bytes,
+            "labels": manifest.labels,
+            "languages": manifest.languages,
+            "metrics": MetricsAnswer(data=manifest.data.name, data_digest=manifest.data.digest, **manifest.metrics),
+            "base_model": manifest.base_model,
+            "recipe": manifest.recipe.model_dump(),
+            "digest": manifest.digest,
+            "built_at": manifest.built_at,
+        }
+    )

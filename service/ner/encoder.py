@@ -1,0 +1,148 @@
+"""The tokenizer of an artefact, and how it lays words out in overlapping windows."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from service.ner.words import WORDS_AT_ONCE
+
+CHARACTERS_AT_ONCE = 4096
+"""``WORDS_AT_ONCE`` in characters, for words given as tokens may be long and the tokenizer holds Python's lock."""
+
+CHARACTERS_OF_A_PIECE = 8
+"""A word is cut to so many characters for each piece that a window has room for; its later pieces are not used."""
+
+
+class Window(NamedTuple):
+    """Pieces to run at once. ``heads`` are the places, in the window, of the first pieces of the words it decides."""
+
+    input_ids: NDArray[np.int64]
+    heads: NDArray[np.intp]
+
+
+@dataclass
+class Tokens:
+    """Words encoded so far: the pieces of all, and for each word where its first piece stands (-1: it has none)."""
+
+    pieces: list[int] = field(default_factory=list)
+    heads: list[int] = field(default_factory=list)
+
+
+class Encoder:
+    """The tokenizer of an artefact, and how it lays words out in windows of ``max_length`` pieces."""
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int, overlap: int, digest: str = ""):
+        """``overlap`` pieces are shared by neighbouring windows, ``digest`` is the tokenizer's if it is known. Raises
+        ``ValueError`` if no window could advance.
+
+        Encoders of one ``identity`` encode every word alike.
+        """
+        self.identity = (digest or object(), max_length, overlap)
+        self.capacity = max_length - 2
+        if not 0 <= overlap < self.capacity:
+            raise ValueError(f"an overlap of {overlap} pieces does not fit windows of {max_length}")
+        self.overlap = overlap
+        self._tokenizer = tokenizer
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        # A word "<mask>" of the caller's is text like any other. This keeps the tokenizer from looking for special
+        # pieces, but its vocabulary still holds them, so encode() replaces those that it finds.
+        self._tokenizer.encode_special_tokens = True
+        self._begin, self._end, self._unknown = (self._special(piece) for piece in ("<s>", "</s>", "<unk>"))
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._specials = {identifier for identifier, token in added.items() if token.special} | {self._begin, self._end}
+
+    @classmethod
+    def from_folder(cls, folder: Path, max_length: int, overlap: int) -> "Encoder":
+        content = (folder / "tokenizer.json").read_bytes()
+        return cls(Tokenizer.from_buffer(content), max_length, overlap, hashlib.sha256(content).hexdigest())
+
+    def _special(self, piece: str) -> int:
+        identifier = self._tokenizer.token_to_id(piece)
+        if identifier is None:
+            raise ValueError(f"the tokenizer has no {piece!r}: it is not laid out like XLM-R's")
+        return int(identifier)
+
+    def encode(self, words: Sequence[str]) -> Iterator[Tokens]:
+        """Encode words each by itself, as in the CoNLL files, yielding what there is so far after every few.
+
+        A word of more pieces than fit a window is represented by its first ones. A word of none (only zero-width
+        characters, say) is left out of the windows.
+        """
+        tokens = Tokens()
+        for some in self._parts(words):
+            encoding = self._tokenizer.encode(some, is_pretokenized=True, add_special_tokens=False)
+            previous, count = -1, 0
+            heads = [-1] * len(some)
+            for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
+                if word != previous:
+                    heads[word], previous, count = len(tokens.pieces), word, 0
+                count += 1
+                if count <= self.capacity:
+                    tokens.pieces.append(self._unknown if piece in self._specials else piece)
+            tokens.heads += heads
+            yield tokens
+
+    def _parts(self, words: Sequence[str]) -> Iterator[list[str]]:
+        """The words, cut to what can matter, in parts that are tokenized quickly."""
+        longest = CHARACTERS_OF_A_PIECE * self.capacity
+        part: list[str] = []
+        characters = 0
+        for word in words:
+            cut = word[:longest]
+            if part and (len(part) == WORDS_AT_ONCE or characters + len(cut) > CHARACTERS_AT_ONCE):
+                yield part
+                part, characters = [], 0
+            part.append(cut)
+            characters += len(cut)
+        if part:
+            yield part
+
+    def encode_all(self, words: Sequence[str]) -> Tokens:
+        """The same in one go."""
+        tokens = Tokens()
+        for tokens in self.encode(words):  # noqa: B007 (the last one holds all)
+            pass
+        return tokens
+
+    def windows(self, tokens: Tokens) -> Iterator[tuple[NDArray[np.intp], Window]]:
+        """Cut encoded words into windows; yields the indices of the words that each window decides, and the window.
+
+        A window begins and ends with whole words. Where two overlap, the border between the words that they decide
+        is the middle: each word is decided where it has more context.
+        """
+        heads = np.asarray(tokens.heads, dtype=np.intp)
+        words = np.flatnonzero(heads >= 0)
+        if not words.size:
+            return
+        heads = heads[words]
+        if len(tokens.pieces) <= self.capacity:
+            # Nearly every sentence; the rest of this takes several times as long.
+            yield words, Window(np.array([self._begin, *tokens.pieces, self._end], dtype=np.int64), heads + 1)
+            return
+        pieces = np.asarray(tokens.pieces, dtype=np.int64)
+        spans = list(self._spans(np.append(heads, len(pieces))))
+        middles = [(following[0] + span[1]) / 2 for span, following in pairwise(spans)]
+        borders = [0, *np.searchsorted(heads, middles), len(words)]
+        for (start, end), (first, last) in zip(spans, pairwise(borders), strict=True):
+            ids = np.concatenate(([self._begin], pieces[start:end], [self._end])).astype(np.int64)
+            yield words[first:last], Window(ids, heads[first:last] - start + 1)
+
+    def _spans(self, bounds: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+        """Where windows start and end, in pieces; ``bounds`` are the starts of all words and the end of the last."""
+        total = int(bounds[-1])
+        start = end = 0
+        while end < total:
+            previous, end = end, int(bounds[np.searchsorted(bounds, start + self.capacity, side="right") - 1])
+            # Before a word too long to follow, the window may hold nothing that the last one did not.
+            if end > previous:
+                yield start, end
+            following = int(bounds[np.searchsorted(bounds, end - self.overlap)])
+            start = following if following > start else int(bounds[np.searchsorted(bounds, start, side="right")])

@@ -1,0 +1,175 @@
+"""Text to entities: words, pieces, overlapping windows, logits, labels, spans.
+
+Every variant shares this path and only its runtime's ``logits`` differ, so a measured difference between variants
+comes from the models. The build scores artefacts through it too: what is evaluated is what is served.
+
+Each window is read alone, without padding: the answer for a document depends on nothing else in flight.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.ner.decoding import EntitySpan, LabelScheme, entity_spans
+from service.ner.encoder import Encoder, Tokens
+from service.ner.timing import Timer
+from service.ner.transitions import Transitions
+from service.ner.words import WORDS_AT_ONCE, Word, iterate_words
+
+T = TypeVar("T")
+
+
+class Runtime(Protocol):
+    """An execution engine with one model in it."""
+
+    def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Run one window: piece identifiers of shape (pieces,) to logits of shape (pieces, labels)."""
+
+
+class Entity(NamedTuple):
+    """A named entity; ``start`` and ``end`` count code points of the text, or words where words were given."""
+
+    label: str
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass
+class Result:
+    """What was found in one document, and the label and its probability for each word."""
+
+    entities: list[Entity]
+    labels: list[str]
+
+
+class Pipeline:
+    """A runtime with its encoder and label list: everything between a document and its entities."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        encoder: Encoder,
+        labels: Sequence[str],
+        digest: str = "",
+        transitions: Transitions | None = None,
+    ):
+        """``digest`` is the artefact's identity, which answers name."""
+        self.digest = digest
+        self.runtime = runtime
+        self.encoder = encoder
+        self.scheme = LabelScheme(labels, transitions)
+
+    def read_text(self, text: str, timer: Timer) -> Generator[None, None, Result]:
+        """Find the entities of a text, yielding between steps so that other work can go in between.
+
+        Offsets count code points of the text as given: ``text[start:end] == entity.text``.
+        """
+        words, parts = yield from timer.tokenize.over(_split(text))
+
+        def cut(span: EntitySpan) -> tuple[str, int, int]:
+            start, end = words[span.first].start, words[span.last].end
+            return text[start:end], start, end
+
+        labels, scores = yield from self._label(parts, timer)
+        return Result((yield from _entities(labels, scores, cut)), labels)
+
+    def read_words(self, words: Sequence[str], timer: Timer) -> Generator[None, None, Result]:
+        """The same for a sentence that is already split; offsets count words."""
+
+        def cut(span: EntitySpan) -> tuple[str, int, int]:
+            return " ".join(words[span.first : span.last + 1]), span.first, span.last + 1
+
+        labels, scores = yield from self._label(words, timer)
+        return Result((yield from _entities(labels, scores, cut)), labels)
+
+    def _label(
+        self, words: Sequence[str], timer: Timer
+    ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
+        """The best valid IOB2 labels, and the probability that the model gives the type of each of them."""
+        # A word that no window holds is outside, for certain.
+        log_probabilities = self.scheme.certainly_outside(len(words))
+        tokens = Tokens()
+        encoding = self.encoder.encode(words)
+        while len(tokens.heads) < len(words):
+            if tokens.heads:
+                yield
+            with timer.tokenize:
+                tokens = next(encoding)
+        for position, (decided, window) in enumerate(self.encoder.windows(tokens)):
+            if position:
+                yield
+            with timer.inference:
+                logits = self.runtime.logits(window.input_ids)
+            timer.pieces += len(window.input_ids)
+            check_finite(logits)
+            with timer.decode:
+                log_probabilities[decided] = log_softmax(logits[window.heads])
+        path = yield from timer.decode.over(self.scheme.best_path(log_probabilities))
+        labels: list[str] = []
+        scores = np.empty(len(words))
+        for first in range(0, len(words), WORDS_AT_ONCE):
+            if first:
+                yield
+            some = slice(first, first + WORDS_AT_ONCE)
+            with timer.decode:
+                labels += [self.scheme.labels[label] for label in path[some]]
+                scores[some] = self.scheme.type_probabilities(log_probabilities[some], path[some])
+        return labels, scores
+
+
+def _split(text: str) -> Generator[None, None, tuple[list[Word], list[str]]]:
+    """The words of a text, and what stands in each."""
+    words: list[Word] = []
+    parts: list[str] = []
+    for word in iterate_words(text):
+        words.append(word)
+        parts.append(text[word.start : word.end])
+        if len(words) % WORDS_AT_ONCE == 0:
+            yield
+    return words, parts
+
+
+def _entities(
+    labels: Sequence[str], scores: NDArray[np.float64], cut: Callable[[EntitySpan], tuple[str, int, int]]
+) -> Generator[None, None, list[Entity]]:
+    """The entities of labelled words; ``cut`` gives the text, start and end of a span of words."""
+    entities: list[Entity] = []
+    for span in entity_spans(labels):
+        score = float(scores[span.first : span.last + 1].mean())
+        entities.append(Entity(span.label, *cut(span), score))
+        if len(entities) % WORDS_AT_ONCE == 0:
+            yield
+    return entities
+
+
+def check_finite(logits: NDArray[np.float32]) -> None:
+    """Raise ``FloatingPointError`` if a model gave no numbers: labels chosen from these would look like an answer."""
+    if not np.isfinite(logits).all():
+        raise FloatingPointError("the model gave logits that are not finite")
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Logarithms of the probabilities over the last axis."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def run_to_end(steps: Generator[None, None, T]) -> T:
+    """Take every step at once, for callers with nothing else to do."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+
+def label_sentences(pipeline: Pipeline, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+    """Predicted IOB2 labels of sentences already split into words."""
+    for words in sentences:
+        yield run_to_end(pipeline.read_words(words, Timer())).labels

@@ -1,0 +1,53 @@
+"""Where the time of a request goes."""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass
+class Phase:
+    """Measures one kind of work: ``with phase: …``. ``began`` and ``ended`` are of its first and last time, by
+    ``perf_counter``; ``seconds`` is the sum, without what other requests took in between.
+    """
+
+    seconds: float = 0.0
+    began: float | None = None
+    ended: float = 0.0
+
+    def __enter__(self) -> None:
+        self._entered = time.perf_counter()
+        if self.began is None:
+            self.began = self._entered
+
+    def __exit__(self, *exception: object) -> None:
+        self.ended = time.perf_counter()
+        self.seconds += self.ended - self._entered
+
+    def over(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
+        """Measure every one of these steps, and not what comes between them."""
+        while True:
+            with self:
+                try:
+                    next(steps)
+                except StopIteration as stop:
+                    result: T = stop.value
+                    return result
+            yield
+
+
+@dataclass
+class Timer:
+    """Where the time of a request went, and the pieces that were run; the caller reads it after the last step."""
+
+    tokenize: Phase = field(default_factory=Phase)
+    inference: Phase = field(default_factory=Phase)
+    decode: Phase = field(default_factory=Phase)
+    pieces: int = 0
+
+    @property
+    def inference_seconds(self) -> float:
+        return self.inference.seconds

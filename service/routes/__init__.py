@@ -1,1 +1,0 @@
-"""The HTTP routes, a module for each thing that is asked. They are thin: they read, ask the engine, and answer."""

@@ -1,0 +1,4 @@
+"""Fair turns: shares the processor among requests in flight, step by step.
+
+Imports nothing else of the service.
+"""
