@@ -97,7 +97,7 @@ def draining_signal(service: Service) -> Iterator[signal.Signals]:
     """A signal that drains the service as SIGTERM does where it is served."""
     number = signal.SIGUSR1
     previous = signal.signal(number, signal.SIG_IGN)
-    service.inference.engine.drain_on(number)
+    service.engine.drain_on(number)
     yield number
     signal.signal(number, previous)
 
@@ -123,7 +123,7 @@ async def test_the_signal_goes_on_once_nothing_is_in_flight(service: Service) ->
     loop = asyncio.get_running_loop()
     original = signal.signal(signal.SIGUSR1, lambda number, frame: loop.call_soon_threadsafe(stopped.set))
     try:
-        service.inference.engine.drain_on(signal.SIGUSR1)
+        service.engine.drain_on(signal.SIGUSR1)
         async with request_in_flight(service) as (gate, task):
             signal.raise_signal(signal.SIGUSR1)
             await asyncio.sleep(0.1)
