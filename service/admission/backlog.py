@@ -10,8 +10,7 @@ nearly all stay under.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 from service.schemas.ner import NerRequest
@@ -96,15 +95,13 @@ class Backlog:
         self._rates: dict[str, float] = {}
         self._excess: dict[str, Excess] = {}
 
-    @contextmanager
-    def holding(self, variant: str, size: Size) -> Iterator[None]:
-        """A request is in flight until the block ends."""
-        sizes = self._sizes.setdefault(variant, [])
-        sizes.append(size)
-        try:
-            yield
-        finally:
-            sizes.remove(size)
+    def add(self, variant: str, size: Size) -> None:
+        """A request is in flight."""
+        self._sizes.setdefault(variant, []).append(size)
+
+    def remove(self, variant: str, size: Size) -> None:
+        """A request of this size is no longer in flight."""
+        self._sizes[variant].remove(size)
 
     def learn(self, variant: str, size: Size, seconds: float) -> None:
         """Note what a request took of a thread."""

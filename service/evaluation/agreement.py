@@ -26,7 +26,7 @@ class Agreement:
         """Called when an answer has gone out: perhaps begin to read its request again, and return at once."""
         if self._random.random() >= engine.settings.agreement_share:
             return
-        if (self._reading is not None and not self._reading.done()) or not engine.has_time:
+        if (self._reading is not None and not self._reading.done()) or engine.admission.in_flight:
             engine.metrics.agreement_skipped.inc()
             return
         wanted = engine.settings.agreement_variant

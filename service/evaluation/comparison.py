@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 
+from service.admission.admission import Visit
 from service.errors import InternalError, ServiceError
 from service.inference.engine import Engine, milliseconds
 from service.schemas.comparison import (
@@ -28,10 +29,8 @@ logger = logging.getLogger("kidogo")
 class Comparison:
     """A comparison under way. Cancel ``answer`` and no variant takes another step."""
 
-    def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest, request_id: str):
-        """Raises ``Overloaded`` if it might wait too long."""
-        self._places = engine.queued_for_each(request, names)
-        self._started = time.perf_counter()
+    def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest, visit: Visit, request_id: str):
+        self._visit = visit
         self._engine = engine
         self._reference = engine.pool.reference
         self._request = request
@@ -48,8 +47,7 @@ class Comparison:
         # What comes soonest is shown first.
         for name in sorted(self._answers, key=self._engine.pool.warm_up_seconds):
             try:
-                with self._places[name]:
-                    await self._ask(name)
+                await self._ask(name)
             except Exception as failure:
                 failures[name] = failure
         if len(failures) == len(self._answers):
@@ -66,9 +64,6 @@ class Comparison:
         )
 
     def _end(self, _: object) -> None:
-        # Of a comparison that was cancelled, those that had not begun.
-        for place in self._places.values():
-            place.close()
         self._events.put_nowait(None)
 
     def _failed(self, name: str, failure: Exception) -> FailedVariant:
@@ -79,8 +74,8 @@ class Comparison:
 
     async def _ask(self, name: str) -> None:
         began = time.perf_counter()
-        # The time limit is that of all of them.
-        answer = await self._engine.recognize(self._request, name, self._started)
+        # All variants share the request's time limit.
+        answer = await self._engine.recognize(self._request, name, self._visit)
         answer.timing.total_ms = milliseconds(time.perf_counter() - began)
         self._answers[name] = ComparedVariant(
             variant=name, entities=answer.results[0].entities, timing=answer.timing, difference=None

@@ -164,7 +164,8 @@ def test_too_much_in_flight_is_said(open_page: Open, services: Services, service
     busy = services.make(service.engine.pool, service.runtimes, max_in_flight=1)
     page = open_page(busy)
     expect(page.locator("#summary")).to_contain_text("answered")
-    with busy.engine.admitted():
+    with busy.engine.admission.enter() as visit:
+        visit.proceed({})
         page.get_by_role("button", name="Compare").click()
         error = page.locator("#compare-error")
         expect(error).to_have_text(

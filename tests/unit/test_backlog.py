@@ -1,6 +1,6 @@
 import random
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -27,6 +27,13 @@ def short(characters: int) -> Size:
     return Size(characters, characters)
 
 
+@contextmanager
+def holding(backlog: Backlog, variant: str, size: Size) -> Iterator[None]:
+    backlog.add(variant, size)
+    yield
+    backlog.remove(variant, size)
+
+
 def learnt(slots: int = 1, now: Callable[[], float] = lambda: 0.0) -> Backlog:
     """``fast`` takes a millisecond for each character, ``slow`` ten."""
     backlog = Backlog(slots, MAX_WAIT, now)
@@ -42,7 +49,7 @@ def test_nothing_in_flight_is_no_wait() -> None:
 
 def test_what_is_not_known_yet_is_no_reason_to_refuse() -> None:
     backlog = Backlog(1, MAX_WAIT)
-    with backlog.holding("fast", short(1000)):
+    with holding(backlog, "fast", short(1000)):
         assert backlog.estimate("fast", short(100)) == 0
 
 
@@ -50,21 +57,21 @@ def test_requests_of_the_same_variant_are_waited_for() -> None:
     backlog = learnt()
     with ExitStack() as flying:
         for _ in range(5):
-            flying.enter_context(backlog.holding("fast", short(100)))
+            flying.enter_context(holding(backlog, "fast", short(100)))
         assert backlog.estimate("fast", short(100)) == pytest.approx(0.4)
     assert backlog.estimate("fast", short(100)) == 0
 
 
 def test_a_long_document_delays_a_short_one_by_the_short_one_s_own_time() -> None:
     backlog = learnt()
-    with backlog.holding("fast", Size(100_000, 100)):
+    with holding(backlog, "fast", Size(100_000, 100)):
         assert backlog.estimate("fast", short(100)) == pytest.approx(0)
         assert backlog.estimate("slow", short(100)) == pytest.approx(0)
 
 
 def test_a_step_is_waited_for_to_its_end() -> None:
     backlog = learnt()
-    with backlog.holding("fast", Size(100_000, 1500)):
+    with holding(backlog, "fast", Size(100_000, 1500)):
         assert backlog.estimate("fast", short(100)) == pytest.approx(1.4)
 
 
@@ -72,7 +79,7 @@ def test_a_slow_variant_delays_a_fast_one_by_its_share() -> None:
     backlog = learnt()
     with ExitStack() as flying:
         for _ in range(16):
-            flying.enter_context(backlog.holding("slow", short(100)))
+            flying.enter_context(holding(backlog, "slow", short(100)))
         # Half of the time until it is done is the other's: as much as it takes itself, and none beyond that.
         assert backlog.estimate("fast", short(100)) == pytest.approx(0)
         assert backlog.estimate("slow", short(100)) == pytest.approx(15)
@@ -90,7 +97,7 @@ def test_who_finds_a_free_slot_waits_for_nobody() -> None:
     backlog = learnt(slots=16)
     with ExitStack() as flying:
         for _ in range(15):
-            flying.enter_context(backlog.holding("slow", Size(100_000, 1500)))
+            flying.enter_context(holding(backlog, "slow", Size(100_000, 1500)))
         assert backlog.estimate("slow", short(100)) == 0
         assert backlog.estimate("fast", short(100)) == 0
 
@@ -99,7 +106,7 @@ def test_slots_share_the_wait() -> None:
     backlog = learnt(slots=2)
     with ExitStack() as flying:
         for _ in range(6):
-            flying.enter_context(backlog.holding("fast", short(100)))
+            flying.enter_context(holding(backlog, "fast", short(100)))
         assert backlog.estimate("fast", short(100)) == pytest.approx(0.3 - 0.1)
 
 
