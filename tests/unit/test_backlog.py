@@ -8,11 +8,11 @@ from service.admission.backlog import (
     FEWEST,
     FRESH_SECONDS,
     KEPT,
-    LEAST_EXCESS,
-    MOST_EXCESS,
+    LEAST_FACTOR,
+    MOST_FACTOR,
     PIECE_CHARACTERS,
     START_CHARACTERS,
-    USUAL_EXCESS,
+    USUAL_FACTOR,
     Backlog,
     Size,
     size_of,
@@ -123,7 +123,7 @@ def test_what_is_told_is_what_nearly_all_stay_under() -> None:
         backlog.learn_wait("fast", estimate, waited)
     assert 0.0002 < longer / 10_000 < 0.01
     # Each variant by itself.
-    assert backlog.wait("slow", 1.0) == USUAL_EXCESS
+    assert backlog.wait("slow", 1.0) == USUAL_FACTOR
 
 
 def test_a_bad_spell_is_forgotten() -> None:
@@ -131,25 +131,25 @@ def test_a_bad_spell_is_forgotten() -> None:
     backlog = learnt(now=lambda: now)
     for _ in range(100):
         backlog.learn_wait("fast", 1.0, 20.0)
-    assert backlog.wait("fast", 1.0) == MOST_EXCESS
+    assert backlog.wait("fast", 1.0) == MOST_FACTOR
     # As others come that wait less,
     for _ in range(KEPT):
         backlog.learn_wait("fast", 1.0, 0.2)
-    assert backlog.wait("fast", 1.0) == LEAST_EXCESS
+    assert backlog.wait("fast", 1.0) == LEAST_FACTOR
     # or none at all that would come near the limit.
     for _ in range(100):
         backlog.learn_wait("fast", 1.0, 20.0)
     now = FRESH_SECONDS
-    assert backlog.wait("fast", 1.0) == USUAL_EXCESS
+    assert backlog.wait("fast", 1.0) == USUAL_FACTOR
     backlog.learn_wait("fast", 1.0, 0.2)
-    assert backlog.wait("fast", 1.0) == USUAL_EXCESS, "one says little yet"
+    assert backlog.wait("fast", 1.0) == USUAL_FACTOR, "one says little yet"
 
 
 def test_short_waits_say_nothing_of_long_ones() -> None:
     backlog = learnt()
     for _ in range(1000):
         backlog.learn_wait("fast", 0.01, 0.3)
-    assert backlog.wait("fast", 1.0) == USUAL_EXCESS
+    assert backlog.wait("fast", 1.0) == USUAL_FACTOR
 
 
 def test_the_size_of_a_request() -> None:
