@@ -92,28 +92,6 @@ def test_the_best_path_weighs_scores_and_transitions(
     assert total([int(choice) for choice in path]) == pytest.approx(best)
 
 
-@thorough
-@given(
-    st.lists(st.integers(1, 6), max_size=5),
-    st.integers(0, 2**32 - 1),
-    st.sampled_from([None, 0.0, 0.5]),
-)
-def test_many_sentences_at_once_get_the_labels_that_each_gets_alone(
-    lengths: list[int], seed: int, weight: float | None
-) -> None:
-    chance = np.random.default_rng(seed)
-    scores = chance.normal(0, 3, (sum(lengths), len(SMALL)))
-    counted = count_transitions([["B-PER", "I-PER", "O"], ["O", "B-LOC", "O"]], SMALL, weight or 0.0)
-    scheme = LabelScheme(SMALL, None if weight is None else counted)
-    begins = np.cumsum([0, *lengths])[:-1]
-    together = run_to_end(scheme.best_paths(scores, begins))
-    alone = [
-        run_to_end(scheme.best_path(scores[begin : begin + length]))
-        for begin, length in zip(begins, lengths, strict=True)
-    ]
-    assert together.tolist() == [label for path in alone for label in path]
-
-
 def test_a_name_of_two_words_is_not_split_where_names_seldom_touch() -> None:
     labels = ["O", "B-PER", "I-PER"]
     scores = np.log([[0.02, 0.97, 0.01], [0.02, 0.55, 0.43], [0.98, 0.01, 0.01]])
