@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 
 import pytest
 
-from service.scheduling.scheduler import BACKGROUND, LIVE_SECONDS, Job, Scheduler
+from service.scheduling.scheduler import BACKGROUND, LIVE_SECONDS, Scheduler
 from service.scheduling.virtual_time import Machine
 
 PATIENCE = 30.0
@@ -545,7 +545,7 @@ async def begun(*gates: Gate) -> None:
         await asyncio.sleep(0)
 
 
-def test_answers_of_a_variant_leave_in_pairs_while_its_requests_wait() -> None:
+def test_an_answer_leaves_before_the_next_request_is_read() -> None:
     gates = [Gate() for _ in range(4)]
 
     async def scenario(scheduler: Scheduler) -> None:
@@ -556,7 +556,7 @@ def test_answers_of_a_variant_leave_in_pairs_while_its_requests_wait() -> None:
             left.append([task.done() for task in asked].count(True))
             gate.may_end.set()
         await asyncio.gather(*asked)
-        assert left == [0, 0, 2, 2]
+        assert left == [0, 1, 2, 3]
 
     in_loop(scenario)
 
@@ -578,35 +578,6 @@ def test_an_answer_waits_for_no_step_of_another_variant() -> None:
     in_loop(scenario)
 
 
-def test_an_answer_that_waits_leaves_with_the_next_step_of_any_thread() -> None:
-    """Two threads read documents; one ends a text and goes on with another, and the other ends a step of its own."""
-    text, further, document = Gate(), Gate(), Gate()
-
-    def long() -> Generator[None, None, str]:
-        document.begun.set()
-        document.may_end.wait(PATIENCE)
-        yield
-        further.may_end.wait(PATIENCE)
-        return "read"
-
-    async def scenario(scheduler: Scheduler) -> None:
-        tasks = [asyncio.create_task(scheduler.run(text.steps(), PATIENCE, "dense"))]
-        tasks.append(asyncio.create_task(scheduler.run(long(), PATIENCE, "dense")))
-        await begun(text, document)
-        tasks.append(asyncio.create_task(scheduler.run(further.steps(), PATIENCE, "dense")))
-        await asyncio.sleep(0)
-        text.may_end.set()
-        await begun(further)
-        assert not tasks[0].done()
-        document.may_end.set()
-        await asyncio.wait_for(asyncio.shield(tasks[0]), PATIENCE)
-        assert not tasks[2].done()
-        further.may_end.set()
-        await asyncio.gather(*tasks)
-
-    in_loop(scenario, slots=2)
-
-
 def test_an_answer_does_not_wait_for_a_document_under_way() -> None:
     text, document = Gate(), Gate()
 
@@ -626,41 +597,3 @@ def test_an_answer_does_not_wait_for_a_document_under_way() -> None:
         await whole
 
     in_loop(scenario)
-
-
-async def waiting_answer(scheduler: Scheduler, second: Gate) -> list[asyncio.Task[tuple[str, Job[str]]]]:
-    """Two requests of one variant on one thread: the first has its answer, which waits while the second is read."""
-    first = Gate()
-    tasks = [asyncio.create_task(scheduler.run(gate.steps(), PATIENCE, "dense")) for gate in (first, second)]
-    await begun(first)
-    first.may_end.set()
-    await begun(second)
-    assert not tasks[0].done()
-    return tasks
-
-
-def test_an_answer_that_waits_is_told_at_the_end_and_its_caller_may_go() -> None:
-    second = Gate()
-
-    async def scenario(scheduler: Scheduler) -> None:
-        tasks = await waiting_answer(scheduler, second)
-        tasks[0].cancel()
-        second.may_end.set()
-        assert (await tasks[1])[0] == "gone through"
-        with pytest.raises(asyncio.CancelledError):
-            await tasks[0]
-
-    in_loop(scenario)
-
-
-def test_an_answer_that_waits_is_told_when_the_scheduler_closes() -> None:
-    second = Gate()
-
-    async def main() -> None:
-        scheduler = Scheduler(1)
-        tasks = await waiting_answer(scheduler, second)
-        asyncio.get_running_loop().call_later(0.05, second.may_end.set)
-        await asyncio.to_thread(scheduler.close)
-        assert [(await task)[0] for task in tasks] == ["gone through"] * 2
-
-    asyncio.run(main())
