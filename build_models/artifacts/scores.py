@@ -7,13 +7,13 @@ from pathlib import Path
 
 from build_models.progress import progress
 from build_models.training.side_by_side import alone
-from service.evaluation.conll import Sentence
 from service.artifacts.manifest import Manifest, Scores, read_manifest
+from service.artifacts.transitions import read_transitions
+from service.evaluation.conll import Sentence
+from service.evaluation.scoring import score
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline, label_sentences
 from service.runtimes import load_runtime
-from service.evaluation.scoring import score
-from service.artifacts.transitions import read_transitions
 from service.variants import Runtime
 
 TIMED_TEXTS = 60
