@@ -1,12 +1,12 @@
-# Images that serve the variants; docs/deploying.md has the commands, the sizes and the times.
-#   full (the default)  every variant
-#   slim                the variants that run on ONNX Runtime: no torch, transformers or bitsandbytes
+# Images that serve the variants. docs/deploying.md has the commands, image sizes and start-up times.
+#   full (default)      all variants
+#   slim                only variants that run on ONNX Runtime: no torch, transformers or bitsandbytes
 # Build arguments:
-#   ARTIFACTS           folder: what is in artifacts/; sample: built here from the bundled sample; none: mount them at
-#                       /app/artifacts; auto (the default): folder if artifacts/ holds any, otherwise sample
-#   PYTHON_IMAGE        another base, or this one by its digest
+#   ARTIFACTS           folder: copy artifacts/; sample: build from the bundled sample; none: to be mounted at
+#                       /app/artifacts; auto (default): folder if artifacts/ contains any, otherwise sample
+#   PYTHON_IMAGE        another base image, or the default one pinned by its digest
 #   PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, PIP_TRUSTED_HOST, TORCH_INDEX_URL
-#                       other package indexes. They are used in stages that the images do not contain.
+#                       other package indexes, used only in stages that are not part of the images
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS base
@@ -20,7 +20,7 @@ ARG PIP_TRUSTED_HOST
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-# Without pip in it: the base image's installs into it from outside.
+# The environment has no pip of its own; the base image's pip installs into it.
 RUN python -m venv --without-pip /opt/kidogo
 
 FROM install AS slim-packages
@@ -32,8 +32,8 @@ COPY requirements.lock ./
 RUN python -m pip --python /opt/kidogo/bin/python install --no-deps \
       ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} torch==2.13.0+cpu \
  && python -m pip --python /opt/kidogo/bin/python install --no-deps -r requirements.lock \
- # What only machines with a GPU, compilers and the packages' own tests load; and the architectures that no variant has,
- # whose folders transformers reads through at every start.
+ # Remove what only GPUs, compilers and the packages' own tests need, and the model architectures that no variant uses:
+ # transformers scans their folders at every start.
  && cd /opt/kidogo/lib/python3*/site-packages \
  && rm -rf bitsandbytes/libbitsandbytes_cuda* bitsandbytes/libbitsandbytes_rocm* bitsandbytes/libbitsandbytes_xpu* \
       torch/include torch/lib/*.a sympy/*/tests networkx/*/tests \
@@ -45,13 +45,13 @@ ARG ARTIFACTS=auto
 COPY pyproject.toml README.md LICENSE requirements-dev.lock ./
 COPY service service
 COPY build_models build_models
-# The pattern lets a context without artifacts/ pass.
+# The pattern also matches if artifacts/ does not exist.
 COPY artifact[s] artifacts
 RUN set -eu; \
     mode="$ARTIFACTS"; \
     if [ "$mode" = auto ]; then if ls artifacts/*/manifest.json >/dev/null 2>&1; then mode=folder; else mode=sample; fi; fi; \
     case "$mode" in \
-      folder) ls artifacts/*/manifest.json >/dev/null || { echo "ARTIFACTS=folder, and artifacts/ holds none" >&2; exit 1; } ;; \
+      folder) ls artifacts/*/manifest.json >/dev/null || { echo "ARTIFACTS=folder, but artifacts/ contains no artefacts" >&2; exit 1; } ;; \
       none) rm -rf artifacts; mkdir artifacts ;; \
       sample) \
         rm -rf artifacts; \
@@ -60,12 +60,12 @@ RUN set -eu; \
         python -m pip --python /opt/kidogo/bin/python install --no-deps -r requirements-dev.lock; \
         /opt/kidogo/bin/python -m build_models --out artifacts; \
         rm -rf artifacts/.work ;; \
-      *) echo "ARTIFACTS is $ARTIFACTS and must be auto, folder, sample or none" >&2; exit 1 ;; \
+      *) echo "ARTIFACTS must be auto, folder, sample or none, not $ARTIFACTS" >&2; exit 1 ;; \
     esac
 
 FROM base AS runtime
 RUN useradd --system --uid 10001 --home-dir /tmp --shell /usr/sbin/nologin kidogo
-# Everything that is written goes to /tmp, so that the root file system can be read-only.
+# The service writes only to /tmp, so the root file system can be read-only.
 ENV PATH=/opt/kidogo/bin:$PATH HOME=/tmp BENTOML_HOME=/tmp/bentoml BENTOML_DO_NOT_TRACK=True \
     HF_HUB_OFFLINE=1 NER_ARTIFACTS=/app/artifacts
 WORKDIR /app

@@ -11,8 +11,9 @@ os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 import bentoml
 
+from service.admission.drain import drain_on
 from service.artifacts.pool import VariantPool
-from service.http import transport as wire
+from service.http import transport
 from service.http.api import create_api
 from service.http.front import Front, SystemPaths
 from service.http.supervisor import pass_on_sighup
@@ -22,7 +23,7 @@ from service.telemetry import logs, tracing
 
 front = Front(create_api())
 pass_on_sighup()
-wire.serve(front, lambda: hasattr(front.api.state, "engine"))
+transport.serve(front, lambda: hasattr(front.api.state, "engine"))
 
 
 # The service has its own limits, metrics, spans and error shape. These are for whoever mounts the service elsewhere,
@@ -46,7 +47,7 @@ class NerService:
         pool = VariantPool(settings.artifacts, settings.threads, variants=settings.variants)
         self.engine = front.api.state.engine = Engine(settings, pool)
         if threading.current_thread() is threading.main_thread():
-            self.engine.drain_on(signal.SIGTERM)
+            drain_on(signal.SIGTERM, self.engine.admission)
             signal.signal(signal.SIGHUP, lambda number, frame: pool.ask_refresh())
         pool.start(settings.reload_seconds)
 

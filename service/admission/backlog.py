@@ -1,57 +1,55 @@
-"""How long a new request would wait, from what the requests in flight will take.
+"""Predicts how long a new request would queue, from what the requests in flight will take.
 
-What a document takes of a thread is learnt from those before it: seconds for each character, a moving average for each
-variant. The estimate follows from how the scheduler shares the time: variants have equal shares while they have work,
-and so have the requests of a variant, so no other request delays a new one by more than the new one needs itself, or a
-step that is not interrupted, and at the end the step that its answer may wait for. By how much waits exceed their
-estimates, for whoever comes meanwhile and whatever else the machine does, is learnt as well: what is told is what
-nearly all stay under.
+The time that a document takes of a thread is learned from earlier ones: seconds per character, as a moving average for
+each variant. The prediction follows from how the scheduler shares time. Variants with work have equal shares, and so
+have the requests of one variant. Another request therefore delays a new one by at most the time that the new one takes
+itself, or by one step, which is not interrupted. By which factor real queueing times exceed these estimates is learned
+too: what is promised is what nearly all requests stay under.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 from service.schemas.ner import NerRequest
 
 START_CHARACTERS = 50
-"""What a document costs besides its length, in characters: the model's fixed cost of a run."""
+"""The fixed cost of running the model on a document, in characters."""
 
 PIECE_CHARACTERS = 3
-"""Of a piece, about. No more of a document is read in one step than a window's pieces."""
+"""Of one piece, roughly. A step reads at most one window of pieces."""
 
 NEWEST = 0.1
 """Weight of the newest request in the moving average."""
 
-TELLING = 0.5
-"""Who was told less than this share of the longest wait says little about those that come near it."""
+RELEVANT_SHARE = 0.5
+"""Requests predicted to queue for less than this share of the limit say little about those near it."""
 
-NEARLY_ALL = 0.995
-"""The share of requests that wait no longer than is told."""
+QUANTILE = 0.995
+"""The share of requests that queue no longer than predicted."""
 
 KEPT, FEWEST = 200, 20
-"""Waits that the excess is taken from, and how many it needs at least."""
+"""Queueing times that the factor is computed from, and how many it needs at least."""
 
 MARGIN = 1.2
-"""A wait is learnt of when it is over; by then the machine may have become slower."""
+"""A queueing time is known only when it is over; by then the machine may have become slower."""
 
 FRESH_SECONDS = 30.0
-"""Waits of a busy spell say nothing once the last of them is so long ago."""
+"""Queueing times of a busy period are dropped once the last of them is this old."""
 
-USUAL_EXCESS, LEAST_EXCESS, MOST_EXCESS = 2.0, 1.0, 5.0
+USUAL_FACTOR, LEAST_FACTOR, MOST_FACTOR = 2.0, 1.0, 5.0
 
 
 class Size(NamedTuple):
-    """Of a request, in characters: of all documents with what each costs besides, and of its longest step."""
+    """A request in characters: all its documents with their fixed costs, and its longest step."""
 
     total: int
     step: int
 
 
 def size_of(request: NerRequest, window: int) -> Size:
-    """``window`` is the most pieces that are read in one step."""
+    """``window``: the most pieces that one step reads."""
     if request.tokens is not None:
         lengths = [len(words) + sum(map(len, words)) for words in request.tokens]
     else:
@@ -60,75 +58,73 @@ def size_of(request: NerRequest, window: int) -> Size:
     return Size(START_CHARACTERS * len(lengths) + sum(lengths), START_CHARACTERS + step)
 
 
-class Excess:
-    """By which factor waits near the limit exceed their estimates: the quantile ``NEARLY_ALL`` of the last ones."""
+class Factor:
+    """By which factor queueing times near the limit exceed their estimates: a high quantile of the last ones."""
 
     def __init__(self, now: Callable[[], float]):
         self._now = now
         self._ratios: deque[float] = deque(maxlen=KEPT)
-        self._learnt = float("-inf")
-        self._factor = USUAL_EXCESS
+        self._learned = float("-inf")
+        self._value = USUAL_FACTOR
 
     @property
-    def factor(self) -> float:
-        return self._factor if self._now() - self._learnt < FRESH_SECONDS else USUAL_EXCESS
+    def value(self) -> float:
+        return self._value if self._now() - self._learned < FRESH_SECONDS else USUAL_FACTOR
 
     def learn(self, ratio: float) -> None:
-        if self._now() - self._learnt >= FRESH_SECONDS:
+        if self._now() - self._learned >= FRESH_SECONDS:
             self._ratios.clear()
-            self._factor = USUAL_EXCESS
-        self._learnt = self._now()
+            self._value = USUAL_FACTOR
+        self._learned = self._now()
         self._ratios.append(ratio)
         if len(self._ratios) >= FEWEST:
-            quantile = sorted(self._ratios)[int(NEARLY_ALL * len(self._ratios))]
-            self._factor = min(max(MARGIN * quantile, LEAST_EXCESS), MOST_EXCESS)
+            quantile = sorted(self._ratios)[int(QUANTILE * len(self._ratios))]
+            self._value = min(max(MARGIN * quantile, LEAST_FACTOR), MOST_FACTOR)
 
 
 class Backlog:
-    """The requests in flight by variant. Of one event loop, not for several threads."""
+    """The requests in flight by variant. Not thread-safe: it belongs to one event loop."""
 
     def __init__(self, slots: int, max_wait: float, now: Callable[[], float] = time.monotonic):
-        """``slots`` requests are read at once; ``max_wait`` in seconds is what the estimates are to be right for."""
+        """``slots`` requests run at once; predictions are most accurate near ``max_wait`` seconds."""
         self._slots = slots
         self._max_wait = max_wait
         self._now = now
         self._sizes: dict[str, list[Size]] = {}
         self._rates: dict[str, float] = {}
-        self._excess: dict[str, Excess] = {}
+        self._factors: dict[str, Factor] = {}
 
-    @contextmanager
-    def holding(self, variant: str, size: Size) -> Iterator[None]:
-        """A request is in flight until the block ends."""
-        sizes = self._sizes.setdefault(variant, [])
-        sizes.append(size)
-        try:
-            yield
-        finally:
-            sizes.remove(size)
+    def add(self, variant: str, size: Size) -> None:
+        """A request is in flight."""
+        self._sizes.setdefault(variant, []).append(size)
+
+    def remove(self, variant: str, size: Size) -> None:
+        """A request of this size is no longer in flight."""
+        self._sizes[variant].remove(size)
 
     def learn(self, variant: str, size: Size, seconds: float) -> None:
-        """Note what a request took of a thread."""
+        """Record how many seconds of a thread a request took."""
         rate = seconds / size.total
         known = self._rates.get(variant, rate)
         self._rates[variant] = known + NEWEST * (rate - known)
 
     def learn_wait(self, variant: str, estimate: float, waited: float) -> None:
-        """Note how long a request waited, beyond its own time, whose ``estimate`` was this when it came."""
-        if estimate and self.wait(variant, estimate) >= TELLING * self._max_wait:
-            self._excess.setdefault(variant, Excess(self._now)).learn(waited / estimate)
+        """Record how long a request queued, given the ``estimate`` made when it arrived."""
+        if estimate and self.wait(variant, estimate) >= RELEVANT_SHARE * self._max_wait:
+            self._factors.setdefault(variant, Factor(self._now)).learn(waited / estimate)
 
     def seconds(self, variant: str, size: Size) -> float:
-        """What a request is expected to take; 0 before the variant answered its first."""
+        """The expected time of a request on a thread; 0 until the variant has answered one."""
         return self._rates.get(variant, 0.0) * size.total
 
     def wait(self, variant: str, estimate: float) -> float:
-        """Seconds that nearly every request with this estimate waits at most."""
-        excess = self._excess.get(variant)
-        return (excess.factor if excess else USUAL_EXCESS) * estimate
+        """The predicted queueing time in seconds: nearly every request with this estimate stays under it."""
+        factor = self._factors.get(variant)
+        return (factor.value if factor else USUAL_FACTOR) * estimate
 
     def estimate(self, variant: str, size: Size) -> float:
-        """Seconds that a new request would spend on the turns of those in flight, beyond what it takes itself: who
-        comes with a long document expects to wait longer.
+        """Seconds that a new request would queue behind those in flight, less the time that it takes itself: a longer
+        document may queue for longer.
         """
         if sum(map(len, self._sizes.values())) < self._slots:
             return 0.0

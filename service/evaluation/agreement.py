@@ -1,6 +1,6 @@
-"""How far variants agree on real traffic: a share of it is read once more by a second variant, when there is time.
+"""How far variants agree on real traffic: a share of the requests is run again by a second variant in idle time.
 
-What is kept are counts. No text is stored or logged.
+Only counts are kept. No text is stored or logged.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ logger = logging.getLogger("kidogo.agreement")
 
 
 class Agreement:
-    """Reads again what ``/ner`` has answered; one request at a time."""
+    """Runs requests that ``/ner`` has answered again, one at a time."""
 
     def __init__(self) -> None:
         self._random = random.Random()
         self._reading: asyncio.Task[None] | None = None
 
     async def consider(self, engine: Engine, request: NerRequest, answer: NerAnswer) -> None:
-        """Called when an answer has gone out: perhaps begin to read its request again, and return at once."""
+        """Perhaps start running an answered request again. Returns at once."""
         if self._random.random() >= engine.settings.agreement_share:
             return
-        if (self._reading is not None and not self._reading.done()) or not engine.has_time:
+        if (self._reading is not None and not self._reading.done()) or engine.admission.in_flight:
             engine.metrics.agreement_skipped.inc()
             return
         wanted = engine.settings.agreement_variant
@@ -44,8 +44,8 @@ class Agreement:
         except (ServiceError, TimeoutError):
             return
         except Exception:
-            # The stack names no text; the request itself was answered.
-            logger.exception("%s could not read a request again", second)
+            # The request itself was answered. A stack trace contains no text of it.
+            logger.exception("%s failed on a request that was run again", second)
             return
         pair = (answer.variant, second)
         metrics = engine.metrics

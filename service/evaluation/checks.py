@@ -1,4 +1,4 @@
-"""Checks of accuracy under way: one at a time, beside the requests and behind them."""
+"""Running checks of accuracy: one at a time, at lower priority than requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -16,7 +16,7 @@ PROGRESS_SECONDS = 0.1
 
 
 class Check:
-    """One check. Cancel ``answer`` and no further sentence is read."""
+    """A running check. Cancelling ``answer`` stops it."""
 
     def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, known: KnownWords):
         self.variant = variant.name
@@ -38,7 +38,7 @@ class Check:
         self.progress.done += 1
 
     async def events(self) -> AsyncIterator[Event]:
-        """``progress`` now and again, then ``result``."""
+        """``progress`` at regular intervals, then ``result``."""
         try:
             while not self.answer.done():
                 yield "progress", self.progress
@@ -49,7 +49,7 @@ class Check:
 
 
 class Checks:
-    """Keeps a second check out while one is running, or its data is being read."""
+    """Refuses a second check while one is running or its data is being read."""
 
     def __init__(self) -> None:
         self._running: Check | None = None
@@ -58,8 +58,9 @@ class Checks:
 
     @contextmanager
     def place(self, variant: str) -> Iterator[None]:
-        """Hold the one place while a check is prepared: labelled data takes memory before its check starts. Raises
-        ``Overloaded`` if the place is taken.
+        """Hold the only place while a check is prepared, because its labelled data takes memory before it starts.
+
+        Raises ``Overloaded`` if the place is taken.
         """
         self._refuse_if_taken()
         self._prepared = variant
@@ -85,11 +86,11 @@ class Checks:
             )
 
     def start(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData) -> Check:
-        """Begin a check, in the place that is held for it."""
+        """Start a check in the place held for it."""
         encoder = variant.pipeline.encoder
         known = KnownWords(encoder)
         if data.bundled:
-            # One check of the test split follows the other, by variants that mostly share one tokenizer.
+            # Checks of the test split tend to follow each other, and most variants share one tokenizer.
             if self._known is not None and self._known.encoder.identity == encoder.identity:
                 known = self._known
             self._known = known

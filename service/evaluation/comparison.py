@@ -1,6 +1,6 @@
-"""One document read by every variant that is ready, and each answer beside the reference's.
+"""Runs every ready variant on one document and compares each answer with the reference's.
 
-One variant reads after the other, so that none of their times is that of two in each other's way.
+Variants run one after the other, so that none slows another down while it is timed.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 
+from service.admission.admission import Visit
 from service.errors import InternalError, ServiceError
 from service.inference.engine import Engine, milliseconds
 from service.schemas.comparison import (
@@ -26,12 +27,10 @@ logger = logging.getLogger("kidogo")
 
 
 class Comparison:
-    """A comparison under way. Cancel ``answer`` and no variant takes another step."""
+    """A running comparison. Cancelling ``answer`` stops it."""
 
-    def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest, request_id: str):
-        """Raises ``Overloaded`` if it might wait too long."""
-        self._places = engine.queued_for_each(request, names)
-        self._started = time.perf_counter()
+    def __init__(self, engine: Engine, names: Sequence[str], request: NerRequest, visit: Visit, request_id: str):
+        self._visit = visit
         self._engine = engine
         self._reference = engine.pool.reference
         self._request = request
@@ -42,14 +41,13 @@ class Comparison:
         self.answer.add_done_callback(self._end)
 
     async def _run(self) -> CompareAnswer:
-        # The times of one variant are not those of the request.
+        # The times of one variant must not appear as the request's in the log.
         leave_request()
         failures: dict[str, Exception] = {}
-        # What comes soonest is shown first.
+        # Fastest first, so that the first answer is shown soonest.
         for name in sorted(self._answers, key=self._engine.pool.warm_up_seconds):
             try:
-                with self._places[name]:
-                    await self._ask(name)
+                await self._ask(name)
             except Exception as failure:
                 failures[name] = failure
         if len(failures) == len(self._answers):
@@ -66,9 +64,6 @@ class Comparison:
         )
 
     def _end(self, _: object) -> None:
-        # Of a comparison that was cancelled, those that had not begun.
-        for place in self._places.values():
-            place.close()
         self._events.put_nowait(None)
 
     def _failed(self, name: str, failure: Exception) -> FailedVariant:
@@ -79,13 +74,13 @@ class Comparison:
 
     async def _ask(self, name: str) -> None:
         began = time.perf_counter()
-        # The time limit is that of all of them.
-        answer = await self._engine.recognize(self._request, name, self._started)
+        # All variants share the request's time limit.
+        answer = await self._engine.recognize(self._request, name, self._visit)
         answer.timing.total_ms = milliseconds(time.perf_counter() - began)
         self._answers[name] = ComparedVariant(
             variant=name, entities=answer.results[0].entities, timing=answer.timing, difference=None
         )
-        # With the reference's answer come the differences of those that were faster.
+        # The reference's answer also gives the differences of the variants before it.
         for known in self._answers if name == self._reference else (name,):
             self._send(known)
 
@@ -98,7 +93,7 @@ class Comparison:
         self._events.put_nowait(("answer", answer.model_copy()))
 
     async def events(self) -> AsyncIterator[Event]:
-        """``answer`` for each variant as it comes, once more if its difference came later, then ``result``."""
+        """``answer`` for each variant, sent again when its difference is known, then ``result``."""
         try:
             while (event := await self._events.get()) is not None:
                 yield event
@@ -108,7 +103,7 @@ class Comparison:
 
 
 def differences(entities: Sequence[EntityAnswer], reference: Sequence[EntityAnswer]) -> EntityDifference:
-    """Compare by exact place: a shifted border is one entity missing and one extra."""
+    """Compare by exact span: a shifted border counts as one missing and one extra entity."""
     of_reference = {(entity.start, entity.end): entity for entity in reference}
     places = {(entity.start, entity.end) for entity in entities}
     return EntityDifference(

@@ -1,4 +1,4 @@
-"""``variant=auto``: the ready variant that fits a wish best, by what the service has measured itself."""
+"""``variant=auto``: picks the ready variant that fits a wish best, from latencies measured by the service itself."""
 
 import time
 from bisect import bisect_left
@@ -15,20 +15,18 @@ from service.schemas.ner import ChoiceAnswer, ConsideredVariant, Wish
 AUTO = "auto"
 
 LENGTHS = (100, 400, 1600, 6400, 25600)
-"""Requests of so many characters or fewer are measured together; longer ones are the last group."""
+"""Upper bounds in characters of the groups that requests are measured in; longer ones are the last group."""
 
 KEPT = 200
 FEWEST = 20
-"""Answers that a 95th percentile needs; with fewer the warm-up is the better guess."""
+"""Answers kept per group, and how many a 95th percentile needs: with fewer, the warm-up is the better guess."""
 
 FRESH_SECONDS = 30.0
-"""Older times say nothing of the load now; a variant that was too slow under a burst gets another chance soon."""
+"""Older times do not reflect the current load. A variant that was too slow in a burst soon gets another chance."""
 
 
 class Latencies:
-    """Seconds from acceptance to answer, of the last answers of each variant to requests for it alone, by the length of
-    the request.
-    """
+    """The last latencies of each variant in seconds, from admission to answer, grouped by the request's length."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic):
         self._now = now
@@ -39,7 +37,7 @@ class Latencies:
 
     @contextmanager
     def measuring(self, variant: str, characters: int) -> Iterator[None]:
-        """Observe how long the block takes; who ran into the time limit waited at least so long, too."""
+        """Observe how long the block takes. A request that timed out counts: it took at least that long."""
         began = time.perf_counter()
         try:
             yield
@@ -49,7 +47,7 @@ class Latencies:
         self.observe(variant, characters, time.perf_counter() - began)
 
     def p95_ms(self, variant: str, characters: int) -> tuple[float | None, int]:
-        """The 95th percentile in milliseconds, None where there are too few answers, and how many there are."""
+        """The 95th percentile in milliseconds (None with too few answers), and the number of answers."""
         group = self._seconds[variant, bisect_left(LENGTHS, characters)]
         while group and group[0][0] < self._now() - FRESH_SECONDS:
             group.popleft()
@@ -59,10 +57,10 @@ class Latencies:
 
 
 def choose(wish: Wish, characters: int, slots: Iterable[Slot], latencies: Latencies) -> tuple[str, ChoiceAnswer]:
-    """The name of the variant that fits best, and why.
+    """The name of the best variant, and why.
 
-    Of the variants that fit, the most accurate one; the fastest one where only a least F1 is wished. Raises
-    ``ImpossibleWish`` with the nearest, and ``VariantNotReady`` if there is none to choose from.
+    Of the variants that fit the wish, this is the most accurate, or the fastest if the wish is a minimum F1 alone.
+    Raises ``ImpossibleWish``, which names the nearest variant, and ``VariantNotReady`` if no variant is ready.
     """
     considered = [_consider(slot, wish, characters, latencies) for slot in slots if slot.status == "ready"]
     if not considered:
@@ -110,7 +108,7 @@ def _consider(slot: Slot, wish: Wish, characters: int, latencies: Latencies) -> 
 
 
 def _shortfall(variant: ConsideredVariant, wish: Wish) -> float:
-    """How far a variant is from the wish, each side as a share of what is wished."""
+    """How far a variant is from the wish: relative excess latency plus relative missing F1."""
     slow = max(0.0, variant.latency_ms / wish.max_latency_ms - 1) if wish.max_latency_ms else 0.0
     wrong = max(0.0, 1 - variant.f1 / wish.min_f1) if wish.min_f1 else 0.0
     return slow + wrong

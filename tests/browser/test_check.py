@@ -19,7 +19,7 @@ def checked(services: Services, service: Service, tmp_path: Path) -> Service:
     """A service with a test split of 240 sentences."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "swa.conll").write_text(SENTENCE * 120, encoding="utf-8")
-    return services.make(service.inference.engine.pool, service.runtimes, artifacts=tmp_path)
+    return services.make(service.engine.pool, service.runtimes, artifacts=tmp_path)
 
 
 def start(page: Page, variant: str = "pruned") -> None:

@@ -53,7 +53,7 @@ def test_the_page_opens_with_a_comparison(open_page: Open, service: Service) -> 
     ids=["NFD", "NFC", "emoji", "beyond BMP", "right to left", "Ethiopic", "spaces", "only a name", "no name"],
 )
 def test_marks_stand_where_the_names_are(open_page: Open, service: Service, text: str) -> None:
-    with served(service.http.front) as port:
+    with served(service.front) as port:
         page = open_page(port)
         expect(page.locator("#summary")).to_contain_text("answered")
         compare(page, text)
@@ -78,7 +78,7 @@ def test_what_differs_is_marked_and_said(open_page: Open, service: Service) -> N
 @contextmanager
 def runtime_of(service: Service, variant: str, runtime: Runtime) -> Iterator[None]:
     """Another runtime answers for a variant."""
-    pipeline = service.inference.engine.pool.get(variant)
+    pipeline = service.engine.pool.get(variant)
     own, pipeline.runtime = pipeline.runtime, runtime
     try:
         yield
@@ -104,7 +104,7 @@ def test_missing_and_extra_names_are_marked_and_said(open_page: Open, service: S
         compare(page, "leo Kano")
         expect(card(page, "pruned").locator("mark.extra")).to_have_text("Kano+ LOC")
         expect(card(page, "pruned").locator(".differences")).to_have_text("Extra: Kano (LOC)")
-    with runtime_of(service, "pruned", service.inference.engine.pool.get("dense").runtime):
+    with runtime_of(service, "pruned", service.engine.pool.get("dense").runtime):
         compare(page, "leo Kigali")
         expect(card(page, "pruned").locator(".differences")).to_have_text("Finds what dense finds.")
 
@@ -124,9 +124,9 @@ class Late:
 def test_every_answer_is_shown_as_it_comes(
     open_page: Open, services: Services, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for slot in service.inference.engine.pool:
+    for slot in service.engine.pool:
         monkeypatch.setattr(slot, "warm_up_seconds", 9.0 if slot.variant.name == "dense" else 0.001)
-    wide = services.make(service.inference.engine.pool, service.runtimes)
+    wide = services.make(service.engine.pool, service.runtimes)
     page = open_page(wide)
     expect(page.locator("#summary")).to_contain_text("answered")
     gate = Gate()
@@ -161,10 +161,11 @@ def test_a_variant_that_is_not_ready_says_why(
 
 
 def test_too_much_in_flight_is_said(open_page: Open, services: Services, service: Service, problems: list[str]) -> None:
-    busy = services.make(service.inference.engine.pool, service.runtimes, max_in_flight=1)
+    busy = services.make(service.engine.pool, service.runtimes, max_in_flight=1)
     page = open_page(busy)
     expect(page.locator("#summary")).to_contain_text("answered")
-    with busy.engine.admitted():
+    with busy.engine.admission.enter() as visit:
+        visit.proceed({})
         page.get_by_role("button", name="Compare").click()
         error = page.locator("#compare-error")
         expect(error).to_have_text(

@@ -154,7 +154,7 @@ def test_right_to_left_text_runs_from_right_to_left(open_page: Open, service: Se
 def test_a_service_with_a_token_asks_for_it(
     open_page: Open, services: Services, service: Service, problems: list[str]
 ) -> None:
-    guarded = services.make(service.inference.engine.pool, service.runtimes, token="a token of the tests")
+    guarded = services.make(service.engine.pool, service.runtimes, token="a token of the tests")
     page = open_page(guarded)
     field = page.get_by_label("This service needs its token")
     expect(field).to_be_visible()
@@ -173,6 +173,6 @@ def test_a_service_with_a_token_asks_for_it(
 
 
 def test_unknown_files_are_not_there(service: Service) -> None:
-    with served(service.http.front) as port:
+    with served(service.front) as port:
         for name in ("nothing.js", "..%2fapi.py", "index.html", ""):
             assert httpx.get(f"http://127.0.0.1:{port}/playground/{name}").status_code == 404

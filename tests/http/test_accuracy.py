@@ -29,7 +29,7 @@ def checked(services: Services, service: Service, tmp_path: Path) -> Service:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "swa.conll").write_text(SWAHILI, encoding="utf-8")
     (tmp_path / "data" / "hau.conll").write_text(HAUSA, encoding="utf-8")
-    return services.make(service.inference.engine.pool, service.runtimes, artifacts=tmp_path)
+    return services.make(service.engine.pool, service.runtimes, artifacts=tmp_path)
 
 
 async def accuracy(service: Service, body: object = None, **query: Any) -> httpx.Response:
@@ -164,7 +164,7 @@ async def test_variants_that_cannot_be_checked(checked: Service) -> None:
 
 
 async def test_no_test_split(services: Services, service: Service, tmp_path: Path) -> None:
-    empty = services.make(service.inference.engine.pool, service.runtimes, artifacts=tmp_path)
+    empty = services.make(service.engine.pool, service.runtimes, artifacts=tmp_path)
     message = assert_refused(await accuracy(empty), 404, "no_test_data")["message"]
     assert "data/*.conll" in message
     assert (await accuracy(empty, {"conll": SWAHILI})).status_code == 200
@@ -182,7 +182,7 @@ async def test_a_test_split_that_cannot_be_read(
     else:
         path.parent.mkdir()
         path.write_bytes(content)
-    damaged = services.make(service.inference.engine.pool, service.runtimes, artifacts=tmp_path)
+    damaged = services.make(service.engine.pool, service.runtimes, artifacts=tmp_path)
     response = await accuracy(damaged)
     message = assert_refused(response, 500, "unreadable_test_data")["message"]
     assert "data/swa.conll, beside the variants, cannot be read: " in message
@@ -192,7 +192,7 @@ async def test_a_test_split_that_cannot_be_read(
 
 async def test_limits(services: Services, service: Service) -> None:
     limits = {"max_accuracy_body_bytes": 2000, "max_document_characters": 100}
-    small = services.make(service.inference.engine.pool, service.runtimes, **limits)
+    small = services.make(service.engine.pool, service.runtimes, **limits)
     assert_refused(await accuracy(small, {"conll": SWAHILI * 50}), 413, "too_large")
     long = {"examples": [{"tokens": ["Nairobi"] * 20, "labels": ["B-LOC"] * 20}]}
     assert "Sentence 0" in assert_refused(await accuracy(small, long), 413, "too_large")["message"]
@@ -248,7 +248,7 @@ async def test_refused_data_leaves_the_place(checked: Service) -> None:
 
 
 async def test_a_check_that_takes_too_long(services: Services, service: Service) -> None:
-    hurried = services.make(service.inference.engine.pool, service.runtimes, accuracy_timeout_seconds=0.1)
+    hurried = services.make(service.engine.pool, service.runtimes, accuracy_timeout_seconds=0.1)
     with hurried.runtimes.slow(0.05):
         error = assert_refused(await accuracy(hurried, {"conll": SWAHILI * 20}), 504, "timeout")
     assert error["details"]["total"] == 60

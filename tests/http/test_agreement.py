@@ -16,7 +16,7 @@ SECRET = "Kigali"
 async def agreement(service: Service) -> dict[str, float]:
     """The samples of the metrics that are not zero, in short: ``documents dense pruned same``."""
     found = {}
-    for family in service.inference.engine.metrics.registry.collect():
+    for family in service.engine.metrics.registry.collect():
         for sample in family.samples:
             if sample.name.startswith("kidogo_agreement") and sample.name.endswith("_total") and sample.value:
                 name = sample.name.removeprefix("kidogo_agreement_").removesuffix("_total")
@@ -33,7 +33,7 @@ async def read_again(service: Service, samples: int) -> dict[str, float]:
 
 
 def with_agreement(services: Services, service: Service, **settings: Any) -> Service:
-    return services.make(service.inference.engine.pool, service.runtimes, agreement_share=1.0, **settings)
+    return services.make(service.engine.pool, service.runtimes, agreement_share=1.0, **settings)
 
 
 async def test_it_is_off_by_default(service: Service) -> None:

@@ -60,7 +60,7 @@ async def test_comparisons_say_nothing_of_a_variant_asked_alone(service: Service
 
 
 async def test_requests_out_of_time_count_as_slow(services: Services, service: Service) -> None:
-    hurried = services.make(service.inference.engine.pool, service.runtimes, timeout_seconds=0.05)
+    hurried = services.make(service.engine.pool, service.runtimes, timeout_seconds=0.05)
     with hurried.runtimes.slow(0.1):
         for _ in range(20):
             assert_refused(await hurried.ner({"text": "leo Nairobi"}, "dense"), 504, "timeout")

@@ -85,7 +85,7 @@ async def test_wrong_bodies(service: Service, body: object) -> None:
 
 
 async def test_limits_hold(services: Services, service: Service) -> None:
-    small = services.make(service.inference.engine.pool, service.runtimes, max_document_characters=10, max_in_flight=1)
+    small = services.make(service.engine.pool, service.runtimes, max_document_characters=10, max_in_flight=1)
     assert_refused(await small.request("POST", "/compare", json={"text": "Nairobi leo"}), 413, "too_large")
     with small.runtimes.blocked() as gate:
         first = asyncio.create_task(compare(small, {"text": "Nairobi"}))
@@ -97,7 +97,7 @@ async def test_limits_hold(services: Services, service: Service) -> None:
 
 
 async def test_a_fault_frees_the_place(services: Services, service: Service) -> None:
-    small = services.make(service.inference.engine.pool, service.runtimes, max_in_flight=1)
+    small = services.make(service.engine.pool, service.runtimes, max_in_flight=1)
     with small.runtimes.failing(RuntimeError("secret")):
         assert_refused(await small.request("POST", "/compare", json={"text": "Nairobi"}), 500, "internal")
     await compare(small, {"text": "Nairobi"})
@@ -109,7 +109,7 @@ async def test_one_variant_that_fails_leaves_the_others_answers(
     def broken(input_ids: Any) -> Any:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(service.inference.engine.pool.get("int8").runtime, "logits", broken)
+    monkeypatch.setattr(service.engine.pool.get("int8").runtime, "logits", broken)
     answer = await compare(service, {"text": TEXT})
     assert [entry["variant"] for entry in answer["variants"]] == [name for name in VARIANTS if name != "int8"]
     assert all(entry["difference"] for entry in answer["variants"])
@@ -130,16 +130,16 @@ async def test_the_log_does_not_give_one_variant_s_times_for_all(
 
 def test_each_answer_is_sent_as_it_comes(services: Services, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the slowest variant is held up, the others' answers are there."""
-    slow_to_warm_up(service.inference.engine.pool, "dense", monkeypatch)
+    slow_to_warm_up(service.engine.pool, "dense", monkeypatch)
     gate = Gate()
-    held = service.inference.engine.pool.get("dense").runtime
+    held = service.engine.pool.get("dense").runtime
     logits = held.logits
 
     def late(input_ids: Any) -> Any:
         gate.wait()
         return logits(input_ids)
 
-    wide = services.make(service.inference.engine.pool, service.runtimes)
+    wide = services.make(service.engine.pool, service.runtimes)
     held.logits = late  # type: ignore[method-assign]
     try:
         with served(wide.front) as port:
@@ -162,7 +162,7 @@ async def test_one_variant_reads_after_the_other_however_many_could_at_once(
     services: Services, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fastest first, so that no time is that of two in each other's way."""
-    slow_to_warm_up(service.inference.engine.pool, "dynamic", monkeypatch)
+    slow_to_warm_up(service.engine.pool, "dynamic", monkeypatch)
     reading: list[str] = []
     order: list[str] = []
 
@@ -176,9 +176,9 @@ async def test_one_variant_reads_after_the_other_however_many_could_at_once(
 
         return watch
 
-    wide = services.make(service.inference.engine.pool, service.runtimes, slots=4)
+    wide = services.make(service.engine.pool, service.runtimes, slots=4)
     for name in VARIANTS:
-        runtime = service.inference.engine.pool.get(name).runtime
+        runtime = service.engine.pool.get(name).runtime
         monkeypatch.setattr(runtime, "logits", watched(name, runtime.logits))
     began = time.perf_counter()
     answer = await compare(wide, {"text": TEXT})
@@ -192,16 +192,16 @@ async def test_one_variant_reads_after_the_other_however_many_could_at_once(
 async def test_the_time_limit_is_that_of_all_variants_together(
     services: Services, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow_to_warm_up(service.inference.engine.pool, "dense", monkeypatch)
+    slow_to_warm_up(service.engine.pool, "dense", monkeypatch)
     for name in VARIANTS:
-        logits = service.inference.engine.pool.get(name).runtime.logits
+        logits = service.engine.pool.get(name).runtime.logits
         monkeypatch.setattr(
-            service.inference.engine.pool.get(name).runtime,
+            service.engine.pool.get(name).runtime,
             "logits",
             lambda input_ids, logits=logits: (time.sleep(0.4), logits(input_ids))[1],
         )
     # One reads in a third of it, all would need more than twice as long.
-    short = services.make(service.inference.engine.pool, service.runtimes, timeout_seconds=1.2)
+    short = services.make(service.engine.pool, service.runtimes, timeout_seconds=1.2)
     answer = await compare(short, {"text": TEXT})
     failed = {one["variant"]: one["code"] for one in answer["failed"]}
     assert 1 <= len(failed) < len(VARIANTS)
@@ -213,13 +213,13 @@ async def test_a_comparison_holds_up_nobody_at_a_variant_that_has_answered(
     services: Services, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Long documents that are at the slow variant: the others' queues are empty."""
-    slow_to_warm_up(service.inference.engine.pool, "int8", monkeypatch)
-    service = services.make(service.inference.engine.pool, service.runtimes, max_wait_seconds=0.05, slots=1)
+    slow_to_warm_up(service.engine.pool, "int8", monkeypatch)
+    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.05, slots=1)
     with service.runtimes.slow(0.01):
         for name in VARIANTS:
             await service.ner({"text": TEXT}, name)
     gate = Gate()
-    held = service.inference.engine.pool.get("int8").runtime
+    held = service.engine.pool.get("int8").runtime
     logits = held.logits
     monkeypatch.setattr(held, "logits", lambda input_ids: (gate.wait(), logits(input_ids))[1])
     comparing = asyncio.create_task(service.request("POST", "/compare", json={"text": "leo " * 200}))

@@ -22,7 +22,7 @@ async def results(service: Service, body: object, variant: str) -> list[dict[str
 
 
 async def test_each_of_100_mixed_requests_gets_its_own_answer(services: Services, service: Service) -> None:
-    service = services.make(service.inference.engine.pool, service.runtimes, max_in_flight=100, slots=3)
+    service = services.make(service.engine.pool, service.runtimes, max_in_flight=100, slots=3)
     order = random.Random(1)
     asked = [(order.choice(list(VARIANTS)), f"{order.choice(TEXTS)} Mji{number}") for number in range(100)]
     assert {variant for variant, _ in asked} == set(VARIANTS)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from service.admission.drain import drain_on
 from service.artifacts.pool import VariantPool
 from service.inference.engine import Engine
 from tests.fakes import FakeRuntimes, Gate
@@ -97,7 +98,7 @@ def draining_signal(service: Service) -> Iterator[signal.Signals]:
     """A signal that drains the service as SIGTERM does where it is served."""
     number = signal.SIGUSR1
     previous = signal.signal(number, signal.SIG_IGN)
-    service.inference.engine.drain_on(number)
+    drain_on(number, service.engine.admission)
     yield number
     signal.signal(number, previous)
 
@@ -123,7 +124,7 @@ async def test_the_signal_goes_on_once_nothing_is_in_flight(service: Service) ->
     loop = asyncio.get_running_loop()
     original = signal.signal(signal.SIGUSR1, lambda number, frame: loop.call_soon_threadsafe(stopped.set))
     try:
-        service.inference.engine.drain_on(signal.SIGUSR1)
+        drain_on(signal.SIGUSR1, service.engine.admission)
         async with request_in_flight(service) as (gate, task):
             signal.raise_signal(signal.SIGUSR1)
             await asyncio.sleep(0.1)
@@ -138,14 +139,16 @@ async def test_the_signal_goes_on_once_nothing_is_in_flight(service: Service) ->
 DEFAULT_SIGNAL = """
 import os, signal, threading, time
 from pathlib import Path
+from service.admission.drain import drain_on
 from service.inference.engine import Engine
 from service.artifacts.pool import VariantPool
 from service.settings import Settings
 
 signal.signal(signal.SIGTERM, signal.SIG_DFL)
 engine = Engine(Settings(), VariantPool(Path("nowhere"), 1))
-engine.drain_on(signal.SIGTERM)
-with engine.admitted():
+drain_on(signal.SIGTERM, engine.admission)
+with engine.admission.enter() as visit:
+    visit.proceed({})
     signal.raise_signal(signal.SIGTERM)
     time.sleep(0.1)
     print("finished", flush=True)

@@ -113,7 +113,7 @@ def test_slow_bodies_take_no_places_in_flight_but_their_number_is_bounded(
     services: Services, pool: VariantPool, session_runtimes: FakeRuntimes
 ) -> None:
     service = services.make(pool, session_runtimes, max_in_flight=1, body_timeout_seconds=2.0)
-    with served(service.http.front) as port, contextlib.ExitStack() as clients:
+    with served(service.front) as port, contextlib.ExitStack() as clients:
         slow = [clients.enter_context(connection(port)) for _ in range(4)]
         for number, client in enumerate(slow):
             assert number == 0 or is_served(port)
@@ -156,7 +156,7 @@ def test_a_client_that_leaves_before_its_answer_is_computed_for_no_more(
     service = services.make(pool, session_runtimes, max_in_flight=1)
     content = json.dumps({"texts": ["leo " * 500] * 32}).encode()
     before = session_runtimes.calls
-    with served(service.http.front) as port:
+    with served(service.front) as port:
         with session_runtimes.blocked() as gate:
             with connection(port) as client:
                 client.sendall(head(f"Content-Length: {len(content)}") + content)

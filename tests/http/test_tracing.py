@@ -60,7 +60,7 @@ async def test_a_request_is_a_span_of_the_caller_s_trace_with_its_phases_inside(
 def configured(**environment: str) -> subprocess.CompletedProcess[str]:
     script = (
         "from opentelemetry import trace\n"
-        "from service import tracing\n"
+        "from service.telemetry import tracing\n"
         "tracing.configure()\n"
         "with tracing.request_span({}, 'POST', 'a-1') as span:\n"
         "    print(span.is_recording())\n"

@@ -18,7 +18,7 @@ async def answers(service: Service, count: int, variant: str, body: object = SHO
 
 
 async def test_who_would_wait_too_long_is_refused(services: Services, service: Service) -> None:
-    service = services.make(service.inference.engine.pool, service.runtimes, max_wait_seconds=0.15, slots=1)
+    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.15, slots=1)
     with service.runtimes.slow(0.02):
         # The first teaches what a request takes.
         assert (await service.ner(SHORT, "dense")).status_code == 200
@@ -36,7 +36,7 @@ async def test_who_would_wait_too_long_is_refused(services: Services, service: S
 
 
 async def test_a_slow_variant_s_queue_is_not_the_fast_one_s(services: Services, service: Service) -> None:
-    service = services.make(service.inference.engine.pool, service.runtimes, max_wait_seconds=0.15, slots=1)
+    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.15, slots=1)
     with service.runtimes.slow(0.02):
         for variant in ("dense", "int8"):
             await service.ner(SHORT, variant)
@@ -47,7 +47,7 @@ async def test_a_slow_variant_s_queue_is_not_the_fast_one_s(services: Services, 
 
 
 async def test_comparisons_wait_their_turn_too(services: Services, service: Service) -> None:
-    service = services.make(service.inference.engine.pool, service.runtimes, max_wait_seconds=0.2, slots=1)
+    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.2, slots=1)
     with service.runtimes.slow(0.02):
         # Six variants of 20 ms are 120 ms for each; alone one is accepted, however long its document.
         for body in (SHORT, {"text": "leo " * 500}):
@@ -65,7 +65,7 @@ async def test_comparisons_wait_their_turn_too(services: Services, service: Serv
 
 
 async def test_a_long_document_is_not_refused_for_its_length(services: Services, service: Service) -> None:
-    service = services.make(service.inference.engine.pool, service.runtimes, max_wait_seconds=0.2, slots=1)
+    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.2, slots=1)
     with service.runtimes.slow(0.02):
         await service.ner(SHORT, "dense")
         long = asyncio.create_task(service.ner({"text": "leo " * 500}, "dense"))

@@ -42,7 +42,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 @pytest.fixture
 def client(service: Service, writes: list[bytes]) -> Iterator[httpx.Client]:
     with (
-        served(service.http.front) as port,
+        served(service.front) as port,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
         yield client
@@ -113,7 +113,7 @@ class Broken(Response):
 
 @pytest.mark.anyio
 async def test_an_answer_that_fails_between_head_and_body_is_a_fault_in_the_usual_shape(service: Service) -> None:
-    service.http.front.api.add_api_route("/broken", lambda: Broken(), include_in_schema=False)
+    service.front.api.add_api_route("/broken", lambda: Broken(), include_in_schema=False)
     response = await service.get("/broken", headers={"X-Request-Id": "given"})
     assert assert_refused(response, 500, InternalError.code)["details"] == {"request_id": "given"}
     assert 'path="/broken",status="500"' in (await service.get("/metrics")).text
@@ -128,7 +128,7 @@ def test_bentoml_s_server_hands_requests_straight_to_the_service(
         raise AssertionError("asked")
 
     monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", None)
-    wire.serve(service.http.front, lambda: True)
+    wire.serve(service.front, lambda: True)
     # As BentoML leaves it.
     with served(layers, http="auto") as port:
         assert httpx.get(f"http://127.0.0.1:{port}/variants").status_code == 200
@@ -140,6 +140,6 @@ def test_bentoml_s_server_hands_requests_straight_to_the_service(
 
 def test_who_only_imports_the_service_serves_something_else(monkeypatch: pytest.MonkeyPatch, service: Service) -> None:
     monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", None)
-    wire.serve(service.http.front, lambda: False)
+    wire.serve(service.front, lambda: False)
     with served(Response("other"), http="auto") as port:
         assert httpx.get(f"http://127.0.0.1:{port}/variants").text == "other"

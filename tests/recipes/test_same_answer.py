@@ -36,7 +36,9 @@ def texts(sentences: list[Sentence]) -> list[str]:
 
 async def answer(pool: VariantPool, variant: str, request: NerRequest) -> list[ResultAnswer]:
     engine = Engine(Settings(slots=2), pool)
-    return (await engine.recognize(request, variant, asyncio.get_running_loop().time())).results
+    with engine.admission.enter() as visit:
+        visit.proceed(engine.sizes(request, [variant]))
+        return (await engine.recognize(request, variant, visit)).results
 
 
 def read(pool: VariantPool, variant: str, texts: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 import random
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -8,11 +8,11 @@ from service.admission.backlog import (
     FEWEST,
     FRESH_SECONDS,
     KEPT,
-    LEAST_EXCESS,
-    MOST_EXCESS,
+    LEAST_FACTOR,
+    MOST_FACTOR,
     PIECE_CHARACTERS,
     START_CHARACTERS,
-    USUAL_EXCESS,
+    USUAL_FACTOR,
     Backlog,
     Size,
     size_of,
@@ -25,6 +25,13 @@ MAX_WAIT = 2.0
 def short(characters: int) -> Size:
     """Of a request that is read in one step."""
     return Size(characters, characters)
+
+
+@contextmanager
+def holding(backlog: Backlog, variant: str, size: Size) -> Iterator[None]:
+    backlog.add(variant, size)
+    yield
+    backlog.remove(variant, size)
 
 
 def learnt(slots: int = 1, now: Callable[[], float] = lambda: 0.0) -> Backlog:
@@ -42,7 +49,7 @@ def test_nothing_in_flight_is_no_wait() -> None:
 
 def test_what_is_not_known_yet_is_no_reason_to_refuse() -> None:
     backlog = Backlog(1, MAX_WAIT)
-    with backlog.holding("fast", short(1000)):
+    with holding(backlog, "fast", short(1000)):
         assert backlog.estimate("fast", short(100)) == 0
 
 
@@ -50,21 +57,21 @@ def test_requests_of_the_same_variant_are_waited_for() -> None:
     backlog = learnt()
     with ExitStack() as flying:
         for _ in range(5):
-            flying.enter_context(backlog.holding("fast", short(100)))
+            flying.enter_context(holding(backlog, "fast", short(100)))
         assert backlog.estimate("fast", short(100)) == pytest.approx(0.4)
     assert backlog.estimate("fast", short(100)) == 0
 
 
 def test_a_long_document_delays_a_short_one_by_the_short_one_s_own_time() -> None:
     backlog = learnt()
-    with backlog.holding("fast", Size(100_000, 100)):
+    with holding(backlog, "fast", Size(100_000, 100)):
         assert backlog.estimate("fast", short(100)) == pytest.approx(0)
         assert backlog.estimate("slow", short(100)) == pytest.approx(0)
 
 
 def test_a_step_is_waited_for_to_its_end() -> None:
     backlog = learnt()
-    with backlog.holding("fast", Size(100_000, 1500)):
+    with holding(backlog, "fast", Size(100_000, 1500)):
         assert backlog.estimate("fast", short(100)) == pytest.approx(1.4)
 
 
@@ -72,7 +79,7 @@ def test_a_slow_variant_delays_a_fast_one_by_its_share() -> None:
     backlog = learnt()
     with ExitStack() as flying:
         for _ in range(16):
-            flying.enter_context(backlog.holding("slow", short(100)))
+            flying.enter_context(holding(backlog, "slow", short(100)))
         # Half of the time until it is done is the other's: as much as it takes itself, and none beyond that.
         assert backlog.estimate("fast", short(100)) == pytest.approx(0)
         assert backlog.estimate("slow", short(100)) == pytest.approx(15)
@@ -90,7 +97,7 @@ def test_who_finds_a_free_slot_waits_for_nobody() -> None:
     backlog = learnt(slots=16)
     with ExitStack() as flying:
         for _ in range(15):
-            flying.enter_context(backlog.holding("slow", Size(100_000, 1500)))
+            flying.enter_context(holding(backlog, "slow", Size(100_000, 1500)))
         assert backlog.estimate("slow", short(100)) == 0
         assert backlog.estimate("fast", short(100)) == 0
 
@@ -99,7 +106,7 @@ def test_slots_share_the_wait() -> None:
     backlog = learnt(slots=2)
     with ExitStack() as flying:
         for _ in range(6):
-            flying.enter_context(backlog.holding("fast", short(100)))
+            flying.enter_context(holding(backlog, "fast", short(100)))
         assert backlog.estimate("fast", short(100)) == pytest.approx(0.3 - 0.1)
 
 
@@ -116,7 +123,7 @@ def test_what_is_told_is_what_nearly_all_stay_under() -> None:
         backlog.learn_wait("fast", estimate, waited)
     assert 0.0002 < longer / 10_000 < 0.01
     # Each variant by itself.
-    assert backlog.wait("slow", 1.0) == USUAL_EXCESS
+    assert backlog.wait("slow", 1.0) == USUAL_FACTOR
 
 
 def test_a_bad_spell_is_forgotten() -> None:
@@ -124,25 +131,25 @@ def test_a_bad_spell_is_forgotten() -> None:
     backlog = learnt(now=lambda: now)
     for _ in range(100):
         backlog.learn_wait("fast", 1.0, 20.0)
-    assert backlog.wait("fast", 1.0) == MOST_EXCESS
+    assert backlog.wait("fast", 1.0) == MOST_FACTOR
     # As others come that wait less,
     for _ in range(KEPT):
         backlog.learn_wait("fast", 1.0, 0.2)
-    assert backlog.wait("fast", 1.0) == LEAST_EXCESS
+    assert backlog.wait("fast", 1.0) == LEAST_FACTOR
     # or none at all that would come near the limit.
     for _ in range(100):
         backlog.learn_wait("fast", 1.0, 20.0)
     now = FRESH_SECONDS
-    assert backlog.wait("fast", 1.0) == USUAL_EXCESS
+    assert backlog.wait("fast", 1.0) == USUAL_FACTOR
     backlog.learn_wait("fast", 1.0, 0.2)
-    assert backlog.wait("fast", 1.0) == USUAL_EXCESS, "one says little yet"
+    assert backlog.wait("fast", 1.0) == USUAL_FACTOR, "one says little yet"
 
 
 def test_short_waits_say_nothing_of_long_ones() -> None:
     backlog = learnt()
     for _ in range(1000):
         backlog.learn_wait("fast", 0.01, 0.3)
-    assert backlog.wait("fast", 1.0) == USUAL_EXCESS
+    assert backlog.wait("fast", 1.0) == USUAL_FACTOR
 
 
 def test_the_size_of_a_request() -> None:

@@ -55,8 +55,10 @@ async def accuracy(
         return data.select(language, limit)
 
     with checks.place(variant):
-        async with engine.reading():
-            body = await read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
+        with engine.admission.enter() as visit:
+            body = await visit.read(
+                read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
+            )
         # Labelled data may be megabytes: other requests go on meanwhile, and the check does not keep the body.
         data = await asyncio.to_thread(read, body)
         del body

@@ -1,9 +1,8 @@
 """POST /compare."""
 
-from contextlib import ExitStack
-
 from fastapi import APIRouter, Request, Response
 
+from service.admission.limits import check_size
 from service.errors import VariantNotReady
 from service.evaluation.comparison import Comparison
 from service.http.bodies import read_json
@@ -29,19 +28,17 @@ async def compare(request: Request) -> Response:
     it is sent again when the reference answers later and its differences are known. The last event is `result`.
     """
     engine: Engine = request.app.state.engine
-    async with engine.reading():
-        body = await read_json(request, CompareRequest, engine.settings.max_body_bytes)
-    document = NerRequest(text=body.text)
-    engine.check_size(document)
-    names = [slot.variant.name for slot in engine.pool if slot.status == "ready"]
-    if not names:
-        raise VariantNotReady("No variant is ready. /variants says why.", headers={"Retry-After": "5"})
-    with ExitStack() as place:
-        place.enter_context(engine.admitted())
-        comparison = Comparison(engine, names, document, request.state.request_id)
-        # The place in flight is kept until the last variant has answered, however the answers are sent.
-        leave = place.pop_all().close
-    comparison.answer.add_done_callback(lambda _: leave())
+    with engine.admission.enter() as visit:
+        body = await visit.read(read_json(request, CompareRequest, engine.settings.max_body_bytes))
+        document = NerRequest(text=body.text)
+        check_size(document, engine.settings)
+        names = [slot.variant.name for slot in engine.pool if slot.status == "ready"]
+        if not names:
+            raise VariantNotReady("No variant is ready. /variants says why.", headers={"Retry-After": "5"})
+        visit.proceed(engine.sizes(document, names))
+        comparison = Comparison(engine, names, document, visit, request.state.request_id)
+        # However the answers are sent, the request is in flight until the last variant has answered.
+        visit.last_until(comparison.answer)
     if wants_events(request):
         return stream(request, comparison.events())
     answer = await unless_gone(request, comparison.answer)

@@ -1,12 +1,12 @@
 """POST /ner."""
 
-import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 from starlette.background import BackgroundTask
 
+from service.admission.limits import check_size
 from service.errors import InvalidRequest
 from service.evaluation.agreement import Agreement
 from service.http.bodies import invalid, read_json
@@ -61,28 +61,25 @@ async def answer_directly(request: Request) -> Response:
 
 async def answer(request: Request, parameters: NerParameters) -> Response:
     """Raises ``ServiceError`` for what is refused."""
-    started = time.perf_counter()
     engine: Engine = request.app.state.engine
     agreement: Agreement = request.app.state.agreement
     variant = parameters.variant if "variant" in request.query_params else engine.pool.default
     wish = Wish(max_latency_ms=parameters.max_latency_ms, min_f1=parameters.min_f1)
-    async with engine.reading():
+    with engine.admission.enter() as visit:
         if variant != AUTO:
             engine.pool.get(variant)
             request.state.variant = variant
             if wish != Wish():
                 raise InvalidRequest("max_latency_ms and min_f1 choose a variant: give them with variant=auto.")
-        body = await read_json(request, NerRequest, engine.settings.max_body_bytes)
-    choice, characters = None, sum(body.lengths)
-    if variant == AUTO:
-        variant, choice = choose(wish, characters, engine.pool, engine.latencies)
-        request.state.variant = variant
-    with (
-        engine.admitted(),
-        engine.queued(body, variant) as estimate,
-        engine.latencies.measuring(variant, characters),
-    ):
-        found = await unless_gone(request, engine.recognize(body, variant, started, estimate))
+        body = await visit.read(read_json(request, NerRequest, engine.settings.max_body_bytes))
+        characters = check_size(body, engine.settings)
+        choice = None
+        if variant == AUTO:
+            variant, choice = choose(wish, characters, engine.pool, engine.latencies)
+            request.state.variant = variant
+        visit.proceed(engine.sizes(body, [variant]))
+        with engine.latencies.measuring(variant, characters):
+            found = await unless_gone(request, engine.recognize(body, variant, visit))
     if choice is not None:
         found.choice = choice
     return Response(
