@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from service.artifacts.transitions import TRANSITIONS
 
 from service.artifacts.manifest import MANIFEST, Manifest, digest_of, read_manifest, record_files, replace_folder
+from service.artifacts.transitions import TRANSITIONS
 from tests.e2e.load import load
 from tests.e2e.servers import Server, serving
 

@@ -3,10 +3,10 @@ import math
 from pathlib import Path
 
 import pytest
-from service.artifacts.transitions import TRANSITIONS, read_transitions
 
 from build_models.artifacts.transitions import count_transitions, write_transitions
 from service.artifacts.manifest import ArtifactError
+from service.artifacts.transitions import TRANSITIONS, read_transitions
 
 LABELS = ["O", "B-PER", "I-PER"]
 
