@@ -5,14 +5,12 @@ import time
 import uuid
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import InternalError, ServiceError
-from service.http.routes import ner
 from service.http.security import PROBES, authorize, protect
 from service.inference.engine import Engine
 from service.telemetry.logs import begin_request, logger
@@ -31,7 +29,6 @@ class Front:
 
     def __init__(self, api: FastAPI):
         self.api = api
-        (self._ner,) = (route for route in ner.router.routes if isinstance(route, APIRoute))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -84,14 +81,10 @@ class Front:
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         try:
             authorize(scope["path"], headers, self._engine.settings)
-            answer: ASGIApp = self.api
-            if scope["path"] == self._ner.path and scope["method"] == "POST":
-                scope["app"], scope["route"] = self.api, self._ner
-                answer = await ner.answer_directly(Request(scope, receive))
         except ServiceError as error:
             await _refuse(error, scope, receive, send)
         else:
-            await answer(scope, receive, send)
+            await self.api(scope, receive, send)
 
     def _count(self, path: str, variant: str, status: int, code: str | None) -> None:
         self._engine.metrics.requests.labels(path, variant, str(status)).inc()

@@ -52,12 +52,9 @@ class LabelScheme:
         log_probabilities[:, self.outside] = 0.0
         return log_probabilities
 
-    def may_follow(self, path: NDArray[np.intp], begins: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """For each word whether its label may follow the one before; at ``begins`` sentences begin."""
-        follows = np.empty(len(path), dtype=np.bool_)
-        follows[1:] = self._allowed[path[:-1], path[1:]]
-        follows[begins] = self._first[path[begins]]
-        return follows
+    def is_valid(self, path: NDArray[np.intp]) -> bool:
+        """Whether every label of a path that is not empty may follow the one before it."""
+        return bool(self._first[path[0]] and self._allowed[path[:-1], path[1:]].all())
 
     def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
         """For each word the probability that it is of the type of its label in ``path``, whether B- or I-."""
@@ -71,7 +68,7 @@ class LabelScheme:
         of every word is already valid.
         """
         path = log_probabilities.argmax(axis=-1)
-        if len(path) == 0 or (not self._weighted and self.may_follow(path, np.zeros(1, dtype=np.intp)).all()):
+        if len(path) == 0 or (not self._weighted and self.is_valid(path)):
             return np.asarray(path)
         best = log_probabilities[0] + self._first_scores
         came_from = np.empty(log_probabilities.shape, dtype=np.intp)
@@ -93,51 +90,6 @@ class LabelScheme:
                 labels.append(label := row[label])
             path[start - 1 : end - 1] = labels[::-1]
         return np.asarray(path)
-
-    def best_paths(
-        self, log_probabilities: NDArray[np.float64], begins: NDArray[np.intp]
-    ) -> Generator[None, None, NDArray[np.intp]]:
-        """What ``best_path`` finds for each of many sentences, all a word further at a time: several times faster.
-
-        Shape (words of all sentences, labels) to (words,); sentences, none of them empty, begin at ``begins``.
-        """
-        paths = log_probabilities.argmax(axis=-1)
-        if not self._weighted:
-            # The most probable label of every word is already valid, most often; then nothing is left to do.
-            wrong = np.flatnonzero(~self.may_follow(paths, begins))
-            numbers = np.unique(np.searchsorted(begins, wrong, side="right") - 1)
-        else:
-            numbers = np.arange(len(begins))
-        if not len(numbers):
-            return np.asarray(paths)
-        lengths = np.diff(begins, append=len(paths))[numbers]
-        # Long ones first, so that those not yet at their end are always the first so many.
-        order = np.argsort(-lengths, kind="stable")
-        lengths, starts = lengths[order], begins[numbers][order]
-        most = int(lengths[0])
-        under_way = np.searchsorted(-lengths, -np.arange(most), side="left")
-        came_from = np.empty((most, len(starts), len(self.labels)), dtype=np.intp)
-        best = log_probabilities[starts] + self._first_scores
-        steps = 0
-        for word in range(1, most):
-            some = int(under_way[word])
-            candidates = best[:some, :, None] + self._following_scores
-            candidates.argmax(axis=1, out=came_from[word, :some])
-            best[:some] = candidates.max(axis=1) + log_probabilities[starts[:some] + word]
-            steps += some
-            if steps >= WORDS_AT_ONCE:
-                steps = 0
-                yield
-        labels = best.argmax(axis=-1)
-        for word in range(most - 1, -1, -1):
-            some = int(under_way[word])
-            paths[starts[:some] + word] = labels[:some]
-            labels[:some] = came_from[word, np.arange(some), labels[:some]] if word else labels[:some]
-            steps += some
-            if steps >= WORDS_AT_ONCE:
-                steps = 0
-                yield
-        return np.asarray(paths)
 
 
 def entity_spans(labels: Sequence[str]) -> list[EntitySpan]:
