@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from build_models.commands import rollback
-from build_models.commands.command_line import errors_in_a_line, split_list
+from build_models.commands.command_line import SchemeOption, StrictOption, errors_in_a_line, split_list
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
 from build_models.commands.pretrain import pretrain
@@ -25,6 +25,8 @@ Examples:
 
 `python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
 
+`python -m build_models --data ./names.tsv --languages swa` cuts the dev and test splits from one file.
+
 `python -m build_models --base castorini/afriberta_base --data ./masakhaner --learning-rate 5e-5 --epochs 20`
 fine-tunes AfriBERTa.
 
@@ -40,9 +42,14 @@ def main(
     base_revision: Annotated[str | None, typer.Option(help="Commit of the hub checkpoint.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Folder with <language>/{train,dev,test}.txt, or a hub data set. Default: bundled sample."),
+        typer.Option(
+            help="Labelled file; folder with {train,dev,test}, or with such a folder for each language; or a hub data"
+            " set. Default: bundled sample."
+        ),
     ] = None,
     data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
+    scheme: SchemeOption = None,
+    strict: StrictOption = False,
     languages: Annotated[str | None, typer.Option(help="Some of the data's languages, as in swa,hau.")] = None,
     variants: Annotated[str, typer.Option(help="Which variants to build.")] = ",".join(VARIANTS),
     out: Annotated[Path, typer.Option(help="Where the artefacts go.")] = Path("artifacts"),
@@ -114,6 +121,8 @@ def main(
         base_revision=base_revision,
         data=data,
         data_revision=data_revision,
+        scheme=scheme,
+        strict=strict,
         languages=split_list(languages),
         sample_sentences=sample_sentences,
         seed=seed,

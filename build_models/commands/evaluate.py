@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import errors_in_a_line
+from build_models.commands.command_line import SchemeOption, StrictOption, errors_in_a_line
+from service.evaluation.reading import Rules
 from service.variants import VARIANTS
 
 
@@ -13,12 +14,17 @@ def evaluate_command(
     artifacts: Annotated[Path, typer.Option(help="The folder that the build wrote.")] = Path("artifacts"),
     variants: Annotated[str, typer.Option(help="Which variants to check.")] = ",".join(VARIANTS),
     data: Annotated[
-        Path | None, typer.Option(help="A CoNLL file of your own. Default: the test split that came with the build.")
+        Path | None,
+        typer.Option(
+            help="A labelled file, or a folder with test splits. Default: the split that came with the build."
+        ),
     ] = None,
     language: Annotated[str | None, typer.Option(help="Only this language, as in hau.")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many sentences, spread evenly over the data.")
     ] = None,
+    scheme: SchemeOption = None,
+    strict: StrictOption = False,
     json: Annotated[bool, typer.Option("--json", help="A JSON record for each variant instead of the table.")] = False,
 ) -> None:
     """Check the accuracy of built variants as the service's /accuracy does, with 95% intervals."""
@@ -26,7 +32,7 @@ def evaluate_command(
     from build_models.commands.checking import check_variants, show
 
     with errors_in_a_line():
-        answers = check_variants(artifacts, variants.split(","), data, language, limit)
+        answers = check_variants(artifacts, variants.split(","), data, language, limit, Rules(scheme, strict))
     if json:
         for answer in answers:
             typer.echo(answer.model_dump_json())

@@ -16,7 +16,7 @@ import torch
 from build_models.artifacts.scores import evaluate, open_artifact
 from build_models.build import build_variant, open_context, quieten_libraries
 from build_models.data.datasets import Dataset
-from build_models.data.folders import read_conll
+from build_models.data.folders import read_sentences
 from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from build_models.experiments.cells import DATA_SEED, Cell
@@ -160,7 +160,7 @@ def score(cell: Cell, context: Context, manifest: Manifest, places: Places) -> I
         if places.crosslingual is None:
             raise BuildError("no folder of unseen languages was given: --crosslingual FOLDER")
         for language in UNSEEN:
-            sentences = read_conll(places.crosslingual / language / "test.txt", language)
+            sentences = read_sentences(places.crosslingual / language / "test.txt", language)
             # What a data set does not label at all (zho: dates) is no mistake.
             types = {label[2:] for sentence in sentences for label in sentence.labels} - {""}
             yield language, evaluate(pipeline, sentences, language, types)

@@ -71,8 +71,7 @@ def check(
     Where variant and reference are the same, every sentence is read once. ``known`` are words that an earlier check
     met; they must be known by the variant's tokenizer.
     """
-    started = time.perf_counter()
-    timer = Timer()
+    started, timer = time.perf_counter(), Timer()
     known = known or KnownWords(variant.pipeline.encoder)
     labelled = yield from _read(variant, reference, data.sentences, timer, advance, known)
     tally = yield from _Tally.of(data.sentences, labelled)
@@ -84,6 +83,7 @@ def check(
         mode=MODE,
         data=CheckedData(name=data.name, digest=data.digest),
         examples=len(data.sentences),
+        **{name: getattr(data, name) for name in ("repaired", "left_out", "notes")},
         **dict(tally.scores(VARIANT)),
         reference=ReferenceAnswer(variant=reference.name, **dict(tally.scores(REFERENCE))),
         difference=tally.differences(),
