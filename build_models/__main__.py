@@ -11,6 +11,7 @@ from build_models.commands.command_line import SchemeOption, StrictOption, error
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
 from build_models.commands.pretrain import pretrain
+from build_models.commands.words import words
 from service.variants import VARIANTS
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -163,6 +164,7 @@ cli.command("evaluate")(evaluate_command)
 cli.command()(pretrain)
 cli.command()(experiments)
 cli.command()(results)
+cli.command()(words)
 cli.command("rollback")(rollback.command)
 
 

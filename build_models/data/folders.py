@@ -79,13 +79,18 @@ def _strings(value: object) -> list[str] | None:
 
 def read_sentences(path: Path, language: str) -> list[Sentence]:
     """The sentences of one file. Raises ``DataError``."""
-    try:
-        (sentences,) = read([read_document(path, language)]).sentences
-    except LabelledDataError as error:
-        raise DataError(str(error)) from None
+    sentences = read_all([read_document(path, language)])
     if not sentences:
         raise DataError(f"{path} holds no sentence")
     return sentences
+
+
+def read_all(documents: Sequence[Document]) -> list[Sentence]:
+    """The sentences of documents that belong together. Raises ``DataError``."""
+    try:
+        return [sentence for sentences in read(documents).sentences for sentence in sentences]
+    except LabelledDataError as error:
+        raise DataError(str(error)) from None
 
 
 def find_files(path: Path) -> dict[str, dict[str, Path]]:

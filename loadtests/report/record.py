@@ -231,8 +231,8 @@ class Record(Strict):
                 levels.setdefault(cell.level, []).append(cell)
         return levels
 
-    def best_rates(self, subject: str) -> list[float]:
-        """For each repetition of the open loop the most requests a second inside the bound; 0 if none was."""
+    def best_rates(self, subject: str) -> list[float | None]:
+        """For each repetition of the open loop the most requests a second inside the bound; None if no rate held."""
         return [best_rate(cells, self.settings.bound_ms) for cells in self._open_loops(subject)]
 
     def ran_out(self, subject: str) -> bool:
@@ -249,9 +249,9 @@ class Record(Strict):
         return [cells for _, cells in sorted(rates.items())]
 
 
-def best_rate(cells: Sequence[Cell], bound_ms: float) -> float:
-    """The highest rate below the first that broke the bound."""
-    best = 0.0
+def best_rate(cells: Sequence[Cell], bound_ms: float) -> float | None:
+    """The highest rate below the first that broke the bound; None if the lowest one broke it."""
+    best = None
     for cell in sorted(cells, key=lambda cell: cell.level):
         if not cell.within(bound_ms):
             break

@@ -65,7 +65,8 @@ def make_tables(record: Record, rows: Sequence[Row]) -> list[Table]:
             [
                 [
                     row.subject,
-                    Markup("{}{}").format("at least " if row.best_rate_at_least else "", shown(row.best_rate, 1)),
+                    row.rates_sought
+                    or Markup("{}{}").format("at least " if row.best_rate_at_least else "", shown(row.best_rate, 1)),
                     shown(row.best_throughput, 1),
                     Markup("{} <small>at {}/s</small>").format(shown(row.steady.ratio, 1), f"{row.steady.rate:g}")
                     if row.steady
@@ -76,7 +77,8 @@ def make_tables(record: Record, rows: Sequence[Row]) -> list[Table]:
             ],
             "Open loop: Poisson arrivals at rising rates, timed from when each request was due. A rate counts if every"
             " answer was right, 99% came inside the bound, and the last tenth not later than the first by more than"
-            f" {DRIFT_SHARE:.0%} of the bound. At least: the rates tried were over before the bound was broken."
+            f" {DRIFT_SHARE:.0%} of the bound."
+            " At least: the rates tried were over before the bound was broken. None found: no rate tried was inside it."
             + ("" if record.settings.price_per_hour else " --price-per-hour gives the cost."),
         ),
         Table(

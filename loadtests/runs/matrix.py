@@ -40,6 +40,9 @@ console = Console(stderr=True)
 CLOSED_LOOP = (1, 2, 4, 8, 16)
 """Users of the closed loops; one is the single stream."""
 
+FEWEST_REQUESTS = 3
+"""Of a stretch on average; the search for a rate that holds goes no lower."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -128,13 +131,30 @@ class Matrix:
                 yield from self._open_loop(put, max(cell.throughput for cell in closed))
 
     def _open_loop(self, put: Callable[[Pattern, float], Cell], capacity: float) -> Iterator[Cell]:
-        """Rising rates until the bound is broken, or no answer came in the closed loops to set a rate by."""
+        """Rising rates until the bound is broken; where the first one breaks it, falling ones until one holds, and
+        from there rising again. None if no answer came in the closed loops to set a rate by.
+        """
         if not capacity:
             return
-        for rate in self.options.rates.around(capacity):
+        rates, bound = self.options.rates, self.options.bound_ms
+        tried = rates.around(capacity)
+        cell = put("open", tried[0])
+        yield cell
+        if cell.within(bound):
+            rising = tried[1:]
+        else:
+            rising, broken = [], tried[0]
+            for rate in rates.below(tried[0], FEWEST_REQUESTS / self.options.seconds):
+                cell = put("open", rate)
+                yield cell
+                if cell.within(bound):
+                    rising = rates.between(rate, broken)
+                    break
+                broken = rate
+        for rate in rising:
             cell = put("open", rate)
             yield cell
-            if not cell.within(self.options.bound_ms):
+            if not cell.within(bound):
                 return
 
     def _run(self, plan: Plan, subject: str, pattern: Pattern, level: float, repetition: int) -> Cell:
