@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 LINE_END = re.compile(r"\r*\n|\r")
 _SPACES = re.compile(r"[ \t]+")
 _COMMENT = re.compile(r"#\s*[\w.:-]+\s*=")
-_LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu]-.+|.+-[BIESLUbieslu]")
+_LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu]-\S+|\S+-[BIESLUbieslu]")
 DOCUMENT_START = "-DOCSTART-"
 LOOKED_AT = 10_000
 """Lines that say how many columns a text has."""

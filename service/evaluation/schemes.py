@@ -17,8 +17,8 @@ STRAY, LONE, UNCLOSED = "stray", "lone", "unclosed"
 FAULTS = {"iob2": [STRAY], "iob1": [LONE], "io": [LONE], "iobes": [STRAY, UNCLOSED], "bilou": [STRAY, UNCLOSED]}
 """An I- that continues nothing; a B- that does not stand behind its own type; an entity without its end."""
 
-_BEFORE = re.compile(r"([BIESLU])-(.+)", re.IGNORECASE | re.DOTALL)
-_AFTER = re.compile(r"(.+)-([BIESLU])", re.IGNORECASE | re.DOTALL)
+_BEFORE = re.compile(r"([BIESLU])-(\S+)", re.IGNORECASE)
+_AFTER = re.compile(r"(\S+)-([BIESLU])", re.IGNORECASE)
 
 WAYS_OUT = f"say which it is by --scheme ({', '.join(PREFIXES)}; over HTTP ?scheme=), or correct the labels"
 
@@ -54,7 +54,9 @@ def take_apart(labels: Mapping[str, int], scheme: str | None) -> tuple[dict[str,
     first = sum(labels[label] for label in before) >= sum(labels[label] for label in after)
     form, fitting = (_BEFORE, before) if first else (_AFTER, after)
     bare = scheme == "io" and not before and not after
-    unfit = sorted(set(inside).difference(inside if bare else fitting), key=lambda label: (labels[label], label))
+    if bare:
+        fitting = [label for label in inside if label.split() == [label]]
+    unfit = sorted(set(inside).difference(fitting), key=lambda label: (labels[label], label))
     if unfit:
         raise UnknownLabel(
             unfit[0], f"unknown label {unfit[0][:40]!r}; expected O or {_expected(first, bool(fitting))}"
