@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from build_models.artifacts.scores import open_artifact
-from build_models.data.folders import test_documents
+from build_models.data.folders import documents_to_check
 from build_models.errors import BuildError, DataError, refuse_unknown
 from build_models.progress import console, print_table, progress
 from service.artifacts.manifest import ArtifactError, Manifest
@@ -56,7 +56,7 @@ def _open(artifacts: Path, name: str) -> tuple[Contender, Manifest]:
 
 def _read(data: Path, language: str | None, rules: Rules) -> Reading:
     try:
-        return read(test_documents(data, language), rules)
+        return read(documents_to_check(data, language), rules)
     except LabelledDataError as error:
         raise DataError(str(error)) from None
 

@@ -95,6 +95,8 @@ def read_all(documents: Sequence[Document]) -> list[Sentence]:
 
 def find_files(path: Path) -> dict[str, dict[str, Path]]:
     """The file of each split of each language; that of a lone file is ``train``. Raises ``DataError``."""
+    if not path.exists():
+        raise DataError(f"{path} is no file and no folder")
     if path.is_file():
         return {_language(path): {"train": path}}
     if files := _splits(path):
@@ -153,7 +155,7 @@ def read_documents(path: Path, languages: Sequence[str] | None) -> Documents:
     return documents
 
 
-def test_documents(path: Path, language: str | None) -> list[Document]:
+def documents_to_check(path: Path, language: str | None) -> list[Document]:
     """What to check a model on: a file as it is; of a folder the test splits, or each language's only file."""
     if path.is_file():
         return [read_document(path, language or "")]
