@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from build_models.commands import rollback
-from build_models.commands.command_line import report_errors, split_list
+from build_models.commands.command_line import SchemeOption, StrictOption, report_errors, split_list
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
 from build_models.commands.pretrain import pretrain
+from build_models.commands.words import words
 from service.variants import VARIANTS
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -24,6 +25,8 @@ Examples:
 `python -m build_models` builds all six variants from the bundled sample.
 
 `python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
+
+`python -m build_models --data ./names.tsv --languages swa` cuts the dev and test splits from one file.
 
 `python -m build_models --base castorini/afriberta_base --data ./masakhaner --learning-rate 5e-5 --epochs 20`
 fine-tunes AfriBERTa.
@@ -40,9 +43,14 @@ def main(
     base_revision: Annotated[str | None, typer.Option(help="Commit of the hub checkpoint.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Folder with `<language>/{train,dev,test}.txt`, or a hub data set. Default: bundled sample."),
+        typer.Option(
+            help="Labelled file; folder with {train,dev,test}, or with one such folder per language; or a hub data set."
+            " Default: bundled sample."
+        ),
     ] = None,
     data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
+    scheme: SchemeOption = None,
+    strict: StrictOption = False,
     languages: Annotated[str | None, typer.Option(help="Languages to use, for example swa,hau. Default: all.")] = None,
     variants: Annotated[str, typer.Option(help="Variants to build.")] = ",".join(VARIANTS),
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("artifacts"),
@@ -119,6 +127,8 @@ def main(
         base_revision=base_revision,
         data=data,
         data_revision=data_revision,
+        scheme=scheme,
+        strict=strict,
         languages=split_list(languages),
         sample_sentences=sample_sentences,
         seed=seed,
@@ -159,6 +169,7 @@ cli.command("evaluate")(evaluate_command)
 cli.command()(pretrain)
 cli.command()(experiments)
 cli.command()(results)
+cli.command()(words)
 cli.command("rollback")(rollback.command)
 
 

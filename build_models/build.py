@@ -27,6 +27,7 @@ from build_models.training.side_by_side import side_by_side
 from build_models.workspace.replaced import replacements_recorded
 from build_models.workspace.workspace import WORKSPACE, Workspace, result_digest
 from service.artifacts.manifest import Manifest, file_sha256
+from service.evaluation.reading import Rules
 from service.runtimes import NARROW
 from service.variants import KNOWN_VARIANTS
 
@@ -50,7 +51,12 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     started = time.monotonic()
     torch.set_num_threads(settings.threads)
     dataset = load_data(
-        settings.data, settings.languages, settings.data_revision, settings.seed, settings.sample_sentences
+        settings.data,
+        settings.languages,
+        settings.data_revision,
+        settings.seed,
+        settings.sample_sentences,
+        Rules(settings.scheme, settings.strict),
     )
     say(
         f"data: {dataset.name}: {len(dataset.train):,} training sentences,"

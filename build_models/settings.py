@@ -102,6 +102,8 @@ class BuildSettings:
     base_revision: str | None = None
     data: str | None = None
     data_revision: str | None = None
+    scheme: str | None = None
+    strict: bool = False
     languages: tuple[str, ...] | None = None
     sample_sentences: int = 5500
     seed: int = 42

@@ -33,6 +33,7 @@ from service.artifacts.manifest import (
     DataRecord,
     Manifest,
     RecipeRecord,
+    Scores,
     digest_of,
     flush,
     publish,
@@ -44,7 +45,7 @@ from service.artifacts.manifest import (
 from service.evaluation.conll import to_conll
 from service.ner.encoder import Encoder
 from service.ner.transitions import Transitions
-from service.variants import KNOWN_VARIANTS
+from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS
 
 LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "tokenizers", "torch", "transformers")
 
@@ -210,6 +211,8 @@ class Context:
             folder, variant.runtime, self.labels, settings.max_length, settings.overlap, settings.threads
         )
         dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
+        if name == DEFAULT_VARIANT and self.settings.finetune.epochs and dev.entities and not dev.f1:
+            raise BuildError(self._learnt_nothing(name, dev))
         test = evaluate(pipeline, self.dataset.test, f"{name}: test")
         files = record_files(folder)
         return Manifest(
@@ -240,6 +243,16 @@ class Context:
             built_at=datetime.now(UTC).replace(microsecond=0),
             inputs=inputs,
             digest=digest_of(files),
+        )
+
+    def _learnt_nothing(self, name: str, dev: Scores) -> str:
+        training = self.settings.finetune
+        types = ", ".join(label[2:] for label in self.labels if label.startswith("B-"))
+        return (
+            f"{name} finds none of the {dev.entities:,} entities of dev after training (F1 0), so nothing was written."
+            f" Look at the labels above: are they read in the right scheme (--scheme), are {types} the types? Then try"
+            f" more --epochs (now {training.epochs}), another --learning-rate (now {training.learning_rate:g}) or"
+            f" more than {len(self.dataset.train):,} sentences"
         )
 
     def keep_test_split(self) -> None:

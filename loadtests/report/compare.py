@@ -122,6 +122,9 @@ def _differences(before: Record, after: Record) -> Iterator[str]:
             if first.get(name) != second.get(name):
                 yield f"{part}, {name}: {first.get(name, 'unknown')} before, {second.get(name, 'unknown')} after"
     for record, word in ((before, "before"), (after, "after")):
+        for row in summarise(record):
+            if row.rates_sought:
+                yield f"{row.subject} {word}: no rate inside the bound to compare ({row.rates_sought})"
         for subject in record.subjects:
             if record.ran_out(subject):
                 yield f"{subject} {word}: no tested rate exceeded the bound, so the maximum rate is a lower limit"

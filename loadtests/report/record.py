@@ -126,8 +126,8 @@ class Record(Strict):
                 levels.setdefault(cell.level, []).append(cell)
         return levels
 
-    def best_rates(self, subject: str) -> list[float]:
-        """The maximum requests/s within the bound of each repetition; 0 if there is none."""
+    def best_rates(self, subject: str) -> list[float | None]:
+        """The maximum requests/s within the bound of each repetition; None if no rate was."""
         return [best_rate(cells, self.settings.bound_ms) for cells in self._open_loops(subject)]
 
     def ran_out(self, subject: str) -> bool:
@@ -144,9 +144,9 @@ class Record(Strict):
         return [cells for _, cells in sorted(rates.items())]
 
 
-def best_rate(cells: Sequence[Cell], bound_ms: float) -> float:
-    """The highest rate below the first that exceeded the bound."""
-    best = 0.0
+def best_rate(cells: Sequence[Cell], bound_ms: float) -> float | None:
+    """The highest rate below the first that exceeded the bound; None if the lowest rate exceeded it."""
+    best = None
     for cell in sorted(cells, key=lambda cell: cell.level):
         if not cell.within(bound_ms):
             break

@@ -66,7 +66,8 @@ def make_tables(record: Record, rows: Sequence[Row]) -> list[Table]:
             [
                 [
                     row.subject,
-                    Markup("{}{}").format("at least " if row.best_rate_at_least else "", shown(row.best_rate, 1)),
+                    row.rates_sought
+                    or Markup("{}{}").format("at least " if row.best_rate_at_least else "", shown(row.best_rate, 1)),
                     shown(row.best_throughput, 1),
                     Markup("{} <small>at {}/s</small>").format(shown(row.steady.ratio, 1), f"{row.steady.rate:g}")
                     if row.steady
@@ -78,6 +79,7 @@ def make_tables(record: Record, rows: Sequence[Row]) -> list[Table]:
             "Open loop: Poisson arrivals at rising rates; response times count from when a request was due. A rate is"
             " within the bound if all answers are correct, the p99 response time is within the bound, and the response"
             f" time grows by at most {DRIFT_SHARE:.0%} of the bound. At least: no tested rate exceeded the bound."
+            " None found: every tested rate exceeded it."
             + ("" if record.settings.price_per_hour else " Pass --price-per-hour to compute the cost."),
         ),
         Table(

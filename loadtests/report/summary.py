@@ -40,7 +40,8 @@ class Row(BaseModel):
     """One variant, or all of them mixed.
 
     ``best_rate`` is the main result: the maximum requests/s of the open loop within the bound. It is a lower limit if
-    ``best_rate_at_least``. ``response``, ``service``, ``queue`` and ``inference`` come from the closed loop with the
+    ``best_rate_at_least``, and None if in some repetition every rate exceeded the bound: ``rates_sought`` then says
+    how far the search went. ``response``, ``service``, ``queue`` and ``inference`` come from the closed loop with the
     fewest users. ``failures`` counts requests that were neither answered correctly nor refused with 429.
     """
 
@@ -49,6 +50,7 @@ class Row(BaseModel):
     subject: str
     best_rate: Spread | None
     best_rate_at_least: bool
+    rates_sought: str
     best_throughput: Spread | None
     best_throughput_generator_share: float
     fewest_users: int
@@ -81,7 +83,8 @@ def summarise(record: Record) -> list[Row]:
 def _row(record: Record, subject: str) -> Row:
     closed = record.select(subject, "closed")
     fewest = min(closed)
-    best_rate = Spread.of(record.best_rates(subject))
+    best_rates = record.best_rates(subject)
+    best_rate = Spread.of(best_rates)
     cells = [cell for cell in record.cells if cell.subject == subject]
     outcomes: Counter[str] = Counter()
     for cell in cells:
@@ -91,6 +94,10 @@ def _row(record: Record, subject: str) -> Row:
         subject=subject,
         best_rate=best_rate,
         best_rate_at_least=record.ran_out(subject),
+        rates_sought=""
+        if best_rate or not best_rates
+        else f"none found in {best_rates.count(None)} of {len(best_rates)} repetitions, down to"
+        f" {min(record.select(subject, 'open')):g}/s",
         best_throughput=_best_throughput(closed),
         best_throughput_generator_share=max(
             (cell for cells in closed.values() for cell in cells), key=lambda cell: cell.throughput

@@ -30,6 +30,9 @@ console = Console(stderr=True)
 CLOSED_LOOP = (1, 2, 4, 8, 16)
 """Numbers of users in the closed loops."""
 
+FEWEST_REQUESTS = 3
+"""Of a stretch on average; the search for a rate that holds goes no lower."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -118,13 +121,30 @@ class Matrix:
                 yield from self._open_loop(put, max(cell.throughput for cell in closed))
 
     def _open_loop(self, put: Callable[[Pattern, float], Cell], capacity: float) -> Iterator[Cell]:
-        """Rising rates until the bound is exceeded; none if the closed loops got no answers."""
+        """Rising rates until the bound is exceeded. If the first rate exceeds it, falling rates until one is within the
+        bound, and rising ones from there. None if the closed loops got no answers.
+        """
         if not capacity:
             return
-        for rate in self.options.rates.around(capacity):
+        rates, bound = self.options.rates, self.options.bound_ms
+        tried = rates.around(capacity)
+        cell = put("open", tried[0])
+        yield cell
+        if cell.within(bound):
+            rising = tried[1:]
+        else:
+            rising, broken = [], tried[0]
+            for rate in rates.below(tried[0], FEWEST_REQUESTS / self.options.seconds):
+                cell = put("open", rate)
+                yield cell
+                if cell.within(bound):
+                    rising = rates.between(rate, broken)
+                    break
+                broken = rate
+        for rate in rising:
             cell = put("open", rate)
             yield cell
-            if not cell.within(self.options.bound_ms):
+            if not cell.within(bound):
                 return
 
     def _run(self, plan: Plan, subject: str, pattern: Pattern, level: float, repetition: int) -> Cell:

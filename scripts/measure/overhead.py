@@ -20,7 +20,7 @@ from pathlib import Path
 from servers import free_port, server
 
 from build_models.artifacts.scores import open_artifact
-from build_models.data.folders import read_conll
+from build_models.data.folders import read_sentences
 from service.ner.pipeline import Pipeline, run_to_end
 from service.ner.timing import Timer
 from service.settings import available_cpus
@@ -82,7 +82,7 @@ def main() -> None:
     sentences = [
         " ".join(sentence.words)
         for path in sorted((arguments.artifacts / "data").glob("*.conll"))
-        for sentence in read_conll(path, path.stem)
+        for sentence in read_sentences(path, path.stem)
     ]
     texts = random.Random(0).choices(sentences, k=arguments.texts + 50)
     port = free_port()

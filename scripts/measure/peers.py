@@ -161,7 +161,7 @@ def measure_served(contender: str, variant: str, port: int, out: Path, options: 
         row.response.p50.median,
         row.response.p99.median if row.response.p99 else None,
         row.best_throughput.median,
-        row.best_rate.median if row.best_rate else 0.0,
+        row.best_rate.median if row.best_rate else None,
         row.steady.ratio.median if row.steady and row.steady.ratio else None,
         row.best_throughput_generator_share,
     )

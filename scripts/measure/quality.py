@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from build_models.artifacts.scores import evaluate, open_artifact
-from build_models.data.folders import read_conll
+from build_models.data.folders import read_sentences
 from service.evaluation.conll import Sentence
 from service.ner.pipeline import Pipeline, run_to_end
 from service.ner.timing import Timer
@@ -61,7 +61,7 @@ def main() -> None:
     dev: list[Sentence] = []
     if arguments.masakhaner:
         for language in arguments.languages.split(","):
-            dev += read_conll(arguments.masakhaner / language / "dev.txt", language)
+            dev += read_sentences(arguments.masakhaner / language / "dev.txt", language)
     record = {}
     for name in VARIANTS:
         manifest, pipeline = open_artifact(arguments.artifacts / name, available_cpus())

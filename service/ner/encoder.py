@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from service.ner.words import WORDS_AT_ONCE
+from service.ner.words import ESCAPED_QUOTE, WORDS_AT_ONCE
 
 CHARACTERS_AT_ONCE = 4096
 """Maximum characters per step, because tokens can be long and the tokenizer holds the GIL."""
@@ -91,7 +91,7 @@ class Encoder:
         part: list[str] = []
         characters = 0
         for word in words:
-            cut = word[:longest]
+            cut = '"' if word == ESCAPED_QUOTE else word[:longest]
             if part and (len(part) == WORDS_AT_ONCE or characters + len(cut) > CHARACTERS_AT_ONCE):
                 yield part
                 part, characters = [], 0
