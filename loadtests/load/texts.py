@@ -1,4 +1,4 @@
-"""Real sentences to ask with: from CoNLL files, so that lengths and languages are those of the data, or from lines."""
+"""Texts to send: sentences of CoNLL files, or lines of a text file."""
 
 import hashlib
 import random
@@ -14,7 +14,7 @@ LONG_DOCUMENTS = 4
 
 @dataclass(frozen=True)
 class Documents:
-    """The documents of a run. ``long`` of them, the last ones, are long."""
+    """The documents of a run; the last ``long`` of them are long."""
 
     source: str
     texts: tuple[str, ...]
@@ -22,18 +22,18 @@ class Documents:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the documents in order."""
+        """SHA-256 over the documents."""
         return hashlib.sha256("\0".join(self.texts).encode()).hexdigest()
 
 
 def draw(source: Path, count: int, seed: int, with_long: bool) -> Documents:
-    """Draw ``count`` sentences of ``source`` with a seed, and some long documents joined from them if asked for.
+    """Draw ``count`` random sentences from ``source`` and, if asked for, join some into long documents.
 
-    Raises ``LoadTestError`` if there is nothing to draw from.
+    Raises ``LoadTestError`` if ``source`` cannot be read or has no text.
     """
     sentences = list(read_texts(source))
     if not sentences:
-        raise LoadTestError(f"{source} holds no text: give a text file, a CoNLL file or a folder of them with --texts.")
+        raise LoadTestError(f"{source} has no text: pass a text file, a CoNLL file or a folder of them with --texts.")
     chance = random.Random(seed)
     chosen = chance.sample(sentences, min(count, len(sentences)))
     long = [_long_document(sentences, chance) for _ in range(LONG_DOCUMENTS)] if with_long else []
@@ -41,14 +41,14 @@ def draw(source: Path, count: int, seed: int, with_long: bool) -> Documents:
 
 
 def read_texts(source: Path) -> Iterator[str]:
-    """The sentences of a folder (``*.conll`` or ``*/test.txt``), of a ``.conll`` file, or the lines of a text file.
+    """The sentences of a folder (``*.conll`` or ``*/test.txt``) or ``.conll`` file, or the lines of a text file.
 
-    Raises ``LoadTestError`` if the source is not there or is not UTF-8.
+    Raises ``LoadTestError`` if the source does not exist or is not UTF-8.
     """
     if source.is_dir():
         files = sorted(source.glob("*.conll")) or sorted(source.glob("*/test.txt"))
         if not files:
-            raise LoadTestError(f"{source} has no *.conll and no <language>/test.txt: give other --texts.")
+            raise LoadTestError(f"{source} has no *.conll and no <language>/test.txt: pass other --texts.")
         for file in files:
             yield from _sentences(_lines(file))
     elif source.suffix == ".conll":
@@ -61,7 +61,7 @@ def _lines(file: Path) -> list[str]:
     try:
         return file.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise LoadTestError(f"{file} cannot be read: {error.strerror}. Give a file or folder with --texts.") from error
+        raise LoadTestError(f"{file} cannot be read: {error.strerror}. Pass a file or folder with --texts.") from error
     except UnicodeDecodeError as error:
         raise LoadTestError(f"{file} is not UTF-8 (byte {error.start}).") from error
 

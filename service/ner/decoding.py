@@ -1,4 +1,4 @@
-"""From a label for each word to entities. Pure functions; positions are whatever unit the caller counts in."""
+"""Decodes logits into valid IOB2 labels and labels into entities."""
 
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
@@ -19,19 +19,19 @@ class EntitySpan(NamedTuple):
 
 
 class LabelScheme:
-    """A label list in IOB2, and the best valid sequence under a model's scores."""
+    """An IOB2 label list with Viterbi decoding."""
 
     def __init__(self, labels: Sequence[str], transitions: Transitions | None = None):
-        """Without ``transitions`` every valid label is as likely after another as any.
+        """Without ``transitions``, all valid transitions are equally likely.
 
-        Raises ``ValueError`` if a label is neither O nor B- or I- with a type, or if there is no O.
+        Raises ``ValueError`` unless the labels are O, B-TYPE and I-TYPE.
         """
         bad = [label for label in labels if label != "O" and (label[:2] not in ("B-", "I-") or len(label) < 3)]
         if bad or "O" not in labels:
             raise ValueError(f"not a list of IOB2 labels: {', '.join(bad) or 'no O'}")
         self.labels = list(labels)
         self.outside = self.labels.index("O")
-        # An I- may only follow its own B- or I-; nothing may begin with one.
+        # I- may only follow B- or I- of the same type, and cannot be first.
         self._allowed = np.array(
             [[not after.startswith("I-") or before[2:] == after[2:] for after in labels] for before in labels]
         )
@@ -47,25 +47,24 @@ class LabelScheme:
         self._following_scores = np.where(self._allowed, following, -np.inf)
 
     def certainly_outside(self, words: int) -> NDArray[np.float64]:
-        """Log-probabilities, of shape (words, labels), of words that are O without doubt."""
+        """Log probabilities of shape (words, labels) with probability 1 for O."""
         log_probabilities = np.full((words, len(self.labels)), -np.inf)
         log_probabilities[:, self.outside] = 0.0
         return log_probabilities
 
     def is_valid(self, path: NDArray[np.intp]) -> bool:
-        """Whether every label of a path that is not empty may follow the one before it."""
+        """Whether a non-empty path is valid IOB2."""
         return bool(self._first[path[0]] and self._allowed[path[:-1], path[1:]].all())
 
     def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
-        """For each word the probability that it is of the type of its label in ``path``, whether B- or I-."""
+        """For each word, the probability of the type of its label in ``path``: that of B- plus that of I-."""
         of_type = np.exp(log_probabilities) @ self._same_type
         return np.asarray(of_type[np.arange(len(path)), path])
 
     def best_path(self, log_probabilities: NDArray[np.float64]) -> Generator[None, None, NDArray[np.intp]]:
-        """A sentence's best valid labels by the model's scores and the transitions (Viterbi); yields between steps.
+        """The best valid label sequence (Viterbi), from shape (words, labels) to (words,). Yields between steps.
 
-        Shape (words, labels) to (words,). Without transitions most sentences are done at once: the most probable label
-        of every word is already valid.
+        Without transitions, the most probable label of every word is returned at once if the sequence is valid.
         """
         path = log_probabilities.argmax(axis=-1)
         if len(path) == 0 or (not self._weighted and self.is_valid(path)):
@@ -85,7 +84,7 @@ class LabelScheme:
                 yield
             start = max(1, end - WORDS_AT_ONCE)
             labels = []
-            # Lists: one number at a time costs an array more than the step is worth.
+            # Indexing lists is faster than indexing arrays one element at a time.
             for row in reversed(came_from[start:end].tolist()):
                 labels.append(label := row[label])
             path[start - 1 : end - 1] = labels[::-1]
@@ -93,7 +92,7 @@ class LabelScheme:
 
 
 def entity_spans(labels: Sequence[str]) -> list[EntitySpan]:
-    """The entities of a sequence, strictly by IOB2: an I- without its B- is no entity (seqeval: strict, IOB2)."""
+    """The entities of a label sequence in strict IOB2, as in seqeval: an I- without its B- is not an entity."""
     spans: list[EntitySpan] = []
     start: int | None = None
     for position, label in enumerate([*labels, "O"]):
