@@ -40,6 +40,8 @@ BUILD_OPTIONS = (
 """Of the build that the tests share."""
 
 
+# Before xdist, which reads the groups, and before -m, which reads the kinds.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for kind in kinds_of(item):
