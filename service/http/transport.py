@@ -114,7 +114,7 @@ class HttpProtocol(HttpToolsProtocol):
         with contextlib.suppress(AttributeError):
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has stopped sending in the middle of a body may still read why it is refused."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.more_body:

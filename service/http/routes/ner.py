@@ -10,6 +10,7 @@ from service.admission.limits import check_size
 from service.errors import InvalidRequest
 from service.evaluation.agreement import Agreement
 from service.http.bodies import invalid, read_json
+from service.http.parameters import refuse_unknown
 from service.http.routes.shared import REFUSALS, body_of, unless_gone
 from service.inference.choice import AUTO, choose
 from service.inference.engine import Engine
@@ -49,6 +50,7 @@ async def ner(request: Request, parameters: Annotated[NerParameters, Query()]) -
 
 async def answer_directly(request: Request) -> Response:
     """The same without the framework's way of finding a route and its parameters, a quarter of what a request costs."""
+    refuse_unknown(request.query_params.keys(), tuple(NerParameters.model_fields))
     try:
         parameters = NerParameters.model_validate(dict(request.query_params))
     except ValidationError as error:
