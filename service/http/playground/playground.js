@@ -1,4 +1,5 @@
 // The playground. What comes from outside (texts, entities, reasons) enters the page as text, never as markup.
+// Addresses are relative to the page: a proxy may serve it under a prefix that it strips.
 
 const KINDS = { PER: "person", LOC: "place", ORG: "organisation", DATE: "date" };
 const POLL_MS = 1500;
@@ -40,6 +41,9 @@ const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.ab
 const milliseconds = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 const f1Of = (variant) => variant.metrics?.test?.f1 ?? variant.metrics?.dev?.f1 ?? null;
+
+/** Whether there is nothing to read: white space, and characters that have no width. */
+const isBlank = (text) => /^[\s\p{Cc}\p{Cf}]*$/u.test(text);
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -219,10 +223,18 @@ async function compare() {
   page.tag = $("text").lang;
   page.answers.clear();
   tell("compare-error", null);
+  if (isBlank(text)) {
+    page.comparing = null;
+    $("summary").textContent = "";
+    showCards();
+    tell("compare-error", new Problem("There is no text yet. Write or paste one, or choose a sample."));
+    $("text").focus();
+    return;
+  }
   $("summary").textContent = "Reading…";
   showCards();
   try {
-    for await (const [name, data] of events("/compare", { text }, mine.signal)) {
+    for await (const [name, data] of events("compare", { text }, mine.signal)) {
       if (name === "result") {
         $("summary").textContent = summarize(data);
         continue;
@@ -429,7 +441,7 @@ async function check() {
   button.disabled = true;
   $("accuracy-stop").hidden = $("accuracy-progress").hidden = false;
   try {
-    for await (const [name, data] of events(`/accuracy?${query}`, conll.trim() ? { conll } : {}, mine.signal)) {
+    for await (const [name, data] of events(`accuracy?${query}`, conll.trim() ? { conll } : {}, mine.signal)) {
       if (name === "progress") showProgress(data);
       else showAccuracy(data);
     }
@@ -465,7 +477,7 @@ function showLegend() {
 }
 
 async function refreshVariants() {
-  page.variants = await (await ask("/variants")).json();
+  page.variants = await (await ask("variants")).json();
   page.reference = page.variants.find((variant) => variant.reference)?.name ?? "";
   showStatus();
   showLegend();
@@ -485,7 +497,7 @@ async function followVariants() {
       const readyBefore = page.variants.filter((variant) => variant.status === "ready").length;
       const settled = await refreshVariants();
       const ready = page.variants.filter((variant) => variant.status === "ready").length;
-      if (ready > readyBefore && $("text").value && !page.comparing) compare();
+      if (ready > readyBefore && !isBlank($("text").value) && !page.comparing) compare();
       if (settled) return;
     } catch (error) {
       $("status").textContent = error.message;
@@ -500,7 +512,7 @@ async function followVariants() {
 }
 
 async function start() {
-  const samples = await (await ask("/playground/samples.json")).json();
+  const samples = await (await ask("playground/samples.json")).json();
   $("sample").append(...samples.map(({ code, tag, name, english }) =>
     make("option", { value: code, lang: tag }, name === english ? name : `${name} (${english})`)));
   const choose = () => {
