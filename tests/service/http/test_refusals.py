@@ -215,7 +215,7 @@ async def test_422_for_many_wrong_items_takes_no_time(service: Service, body: di
     ("method", "path", "known"),
     [
         ("POST", "/ner", ["variant", "max_latency_ms", "min_f1"]),
-        ("POST", "/accuracy", ["variant", "language", "limit"]),
+        ("POST", "/accuracy", ["variant", "language", "limit", "strict", "scheme"]),
         *(("POST", path, []) for path in ("/compare",)),
         *(
             ("GET", path, [])
