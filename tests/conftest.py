@@ -40,14 +40,27 @@ BUILD_OPTIONS = (
 """Of the build that the tests share."""
 
 
-# Before xdist, which reads the groups, and before -m, which reads the kinds.
+# Before -m, which reads the kinds.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for kind in kinds_of(item):
+        for kind in kinds_of(item.nodeid, getattr(item, "fixturenames", ())):
             item.add_marker(kind)
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=place_in_order)
+    items.sort(key=lambda item: place_in_order(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give each group of tests to one worker. xdist's own groups are lost on pytest 9."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    # In the order of tests/kinds.py, not by how many tests there are in a group.
+    config.option.loadscopereorder = False
+    return Groups(config, log)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

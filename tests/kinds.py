@@ -3,7 +3,7 @@
 ``scripts/test --quick`` leaves the kinds that are named here out.
 """
 
-import pytest
+from collections.abc import Iterable
 
 from tests import ROOT
 
@@ -63,20 +63,21 @@ for _places in [*KINDS.values(), *GROUPS, FIRST]:
             raise FileNotFoundError(f"tests/kinds.py names {_place}, which is not there")
 
 
-def _begins(item: pytest.Item, places: list[str]) -> bool:
-    name = item.nodeid.removeprefix("tests/")
+def _begins(nodeid: str, places: Iterable[str]) -> bool:
+    name = nodeid.removeprefix("tests/")
     return any(name.startswith((f"{place}/", f"{place}::", f"{place}[")) or name == place for place in places)
 
 
-def kinds_of(item: pytest.Item) -> set[str]:
-    kinds = {kind for kind, places in KINDS.items() if _begins(item, places)}
-    return kinds | {"training"} if TRAINED & set(getattr(item, "fixturenames", ())) else kinds
+def kinds_of(nodeid: str, fixtures: Iterable[str]) -> set[str]:
+    kinds = {kind for kind, places in KINDS.items() if _begins(nodeid, places)}
+    return kinds | {"training"} if TRAINED & set(fixtures) else kinds
 
 
-def group_of(item: pytest.Item) -> str:
-    return next((group[0] for group in GROUPS if _begins(item, group)), item.nodeid.partition("::")[0])
+def group_of(nodeid: str) -> str:
+    """The tests that one worker runs: those of an entry of GROUPS, or of a file."""
+    return next((group[0] for group in GROUPS if _begins(nodeid, group)), nodeid.partition("::")[0])
 
 
-def place_in_order(item: pytest.Item) -> tuple[int, str]:
-    first = next((number for number, place in enumerate(FIRST) if _begins(item, [place])), len(FIRST))
-    return first, group_of(item)
+def place_in_order(nodeid: str) -> tuple[int, str]:
+    first = next((number for number, place in enumerate(FIRST) if _begins(nodeid, [place])), len(FIRST))
+    return first, group_of(nodeid)

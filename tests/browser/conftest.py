@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.service.conftest import (  # noqa: F401 (fixtures)
     Service,
@@ -49,6 +49,9 @@ def problems() -> Iterator[list[str]]:
 
 
 Open = Callable[..., Page]
+
+# The machine is shared: five seconds, the default, have been too few.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture
