@@ -95,6 +95,7 @@ class BuildSettings:
 
     ``transition_weight`` weighs the label transitions in decoding; 0 turns them off. Without ``dynamic_timed``, the
     choice of quantization settings ignores speed and is deterministic.
+    With ``must_learn``, a dense model that finds no entity of dev is an error.
     """
 
     out: Path = Path("artifacts")
@@ -116,6 +117,7 @@ class BuildSettings:
     recovery_epochs: int = 0
     int8_threshold: float = 6.0
     dynamic_timed: bool = True
+    must_learn: bool = True
     from_scratch: BaseSettings = field(default_factory=BaseSettings)
     finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings.defaults(False, False))
     distillation: DistillationSettings = field(default_factory=lambda: DistillationSettings.defaults(True, 0))

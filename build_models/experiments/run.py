@@ -124,6 +124,7 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
         languages=(cell.language,),
         sample_sentences=places.sample_sentences,
         seed=cell.seed,
+        must_learn=False,
         max_length=cell.max_length,
         overlap=cell.overlap,
         # The paper's models label each word independently.

@@ -211,7 +211,7 @@ class Context:
             folder, variant.runtime, self.labels, settings.max_length, settings.overlap, settings.threads
         )
         dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
-        if name == DEFAULT_VARIANT and self.settings.finetune.epochs and dev.entities and not dev.f1:
+        if name == DEFAULT_VARIANT and self.settings.must_learn and dev.entities and not dev.f1:
             raise BuildError(self._learnt_nothing(name, dev))
         test = evaluate(pipeline, self.dataset.test, f"{name}: test")
         files = record_files(folder)

@@ -22,16 +22,13 @@ from loadtests.load.texts import Documents, draw
 from loadtests.load.traffic import POOL_USERS, Plan
 from loadtests.report.figures import Times, drift, measured, times_by_variant
 from loadtests.report.record import MIXED, Cell, Pattern, Record, Settings, facts_of
-from loadtests.runs.rates import RATES, Grid
+from loadtests.runs.rates import FEWEST_REQUESTS, RATES, Grid
 
 console = Console(stderr=True)
 
 
 CLOSED_LOOP = (1, 2, 4, 8, 16)
 """Numbers of users in the closed loops."""
-
-FEWEST_REQUESTS = 3
-"""Of a stretch on average; the search for a rate that holds goes no lower."""
 
 
 @dataclass(frozen=True)
@@ -121,31 +118,18 @@ class Matrix:
                 yield from self._open_loop(put, max(cell.throughput for cell in closed))
 
     def _open_loop(self, put: Callable[[Pattern, float], Cell], capacity: float) -> Iterator[Cell]:
-        """Rising rates until the bound is exceeded. If the first rate exceeds it, falling rates until one is within the
-        bound, and rising ones from there. None if the closed loops got no answers.
-        """
+        """The search for the highest rate inside the bound; none if no answer came in the closed loops."""
         if not capacity:
             return
-        rates, bound = self.options.rates, self.options.bound_ms
-        tried = rates.around(capacity)
-        cell = put("open", tried[0])
-        yield cell
-        if cell.within(bound):
-            rising = tried[1:]
-        else:
-            rising, broken = [], tried[0]
-            for rate in rates.below(tried[0], FEWEST_REQUESTS / self.options.seconds):
-                cell = put("open", rate)
-                yield cell
-                if cell.within(bound):
-                    rising = rates.between(rate, broken)
-                    break
-                broken = rate
-        for rate in rising:
+        search = self.options.rates.search(capacity, FEWEST_REQUESTS / self.options.seconds)
+        rate: float | None = next(search)
+        while rate is not None:
             cell = put("open", rate)
             yield cell
-            if not cell.within(bound):
-                return
+            try:
+                rate = search.send(cell.within(self.options.bound_ms))
+            except StopIteration:
+                rate = None
 
     def _run(self, plan: Plan, subject: str, pattern: Pattern, level: float, repetition: int) -> Cell:
         before, clock = self.service.metrics(), time.monotonic()

@@ -1,7 +1,9 @@
 """The rates of the open loop."""
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -21,20 +23,33 @@ class Grid:
         last = math.ceil(math.log(self.highest * capacity, self.step))
         return [self._rate(power) for power in range(first, last + 1)]
 
-    def below(self, rate: float, least: float) -> list[float]:
-        """Falling rates for when ``rate`` is too high, each about half the one before, down to ``least``."""
-        first, stride = round(math.log(rate, self.step)), round(math.log(2, self.step))
-        last = math.ceil(math.log(least, self.step))
-        return [self._rate(power) for power in range(first - stride, last - 1, -stride)]
+    def search(self, capacity: float, least: float) -> Generator[float, bool, None]:
+        """Rates to try, each answered by whether it held: rising until one does not.
 
-    def between(self, low: float, high: float) -> list[float]:
-        """Rising rates above ``low`` and below ``high``."""
-        first, after = (round(math.log(rate, self.step)) for rate in (low, high))
-        return [self._rate(power) for power in range(first + 1, after)]
+        Where the first one does not, they fall, each about half the one before and none below ``least``, until one
+        holds, and rise from there.
+        """
+        first, *rising = self.around(capacity)
+        if not (yield first):
+            powers = range(self._power(first), math.ceil(math.log(least, self.step)) - 1, -self._power(2))
+            rising = []
+            for broken, power in pairwise(powers):
+                if (yield self._rate(power)):
+                    rising = [self._rate(above) for above in range(power + 1, broken)]
+                    break
+        for rate in rising:
+            if not (yield rate):
+                return
+
+    def _power(self, rate: float) -> int:
+        return round(math.log(rate, self.step))
 
     def _rate(self, power: int) -> float:
         return float(f"{self.step**power:.4g}")
 
+
+FEWEST_REQUESTS = 3
+"""Of a stretch, on average; the search for a rate that holds goes no lower."""
 
 RATES = Grid(step=1.1, lowest=0.25, highest=1.5)
 

@@ -94,6 +94,7 @@ def make_artifacts(folder: Path, shape_name: str, variants: Sequence[str]) -> Pa
         languages=("swa",),
         sample_sentences=10,
         finetune=untrained,
+        must_learn=False,
         threads=available_cpus(),
     )
     build(settings, variants)

@@ -122,12 +122,13 @@ def _sentences(
     sentence: list[tuple[int, list[str]]] = []
     for number, line in enumerate(lines, 1):
         columns, tabs = _columns(line)
-        if not columns or DOCUMENT_START in columns[:2]:
+        if not columns or (DOCUMENT_START in line and DOCUMENT_START in columns[:2]):
             if sentence:
                 yield sentence
                 sentence = []
             continue
-        columns = _fit(columns, usual)
+        if len(columns) > usual:
+            columns = _fit(columns, usual)
         if columns[0].startswith("#") and _is_comment(columns, tabs, usual, tabbed):
             continue
         if len(columns) != usual or usual == 1:
@@ -139,6 +140,10 @@ def _sentences(
 
 def _columns(line: str) -> tuple[list[str], bool]:
     """The columns of a line, none if it is blank, and whether tabs separate them. A first one may be empty."""
+    columns = line.split(" ")
+    if len(columns) > 1 and all(columns) and "\t" not in line:
+        # Nearly every line.
+        return columns, False
     if not line.strip().strip("\ufeff"):
         return [], False
     if "\t" in line:

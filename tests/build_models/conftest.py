@@ -27,6 +27,7 @@ TINY = BuildSettings(
     sample_sentences=200,
     max_length=64,
     overlap=16,
+    must_learn=False,
     from_scratch=BaseSettings(steps=5, vocabulary=1000),
     finetune=FinetuneSettings.defaults(base_given=False, data_given=False),
     distillation=DistillationSettings.defaults(sample=True, agnostic_steps=0),

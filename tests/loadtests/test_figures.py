@@ -13,7 +13,9 @@ from loadtests.load.texts import LONG_CHARACTERS, draw, read_texts
 from loadtests.report.figures import Percentiles, Spread, Times, drift, measured, slope_per_minute
 from loadtests.report.record import Cell, best_rate
 from loadtests.report.summary import pareto
-from loadtests.runs.rates import RATES
+from loadtests.runs.rates import FEWEST_REQUESTS, RATES
+from service.evaluation.conll import parse_conll
+from service.evaluation.reading import read
 
 
 def sample(intended: float, started: float, ended: float, outcome: str = OK) -> Sample:
@@ -30,6 +32,28 @@ def test_conll_folders_and_files_give_sentences(tmp_path: Path) -> None:
     assert list(read_texts(tmp_path / "masakhaner")) == ["Abuja"]
     (tmp_path / "lines.txt").write_text(" One text. \n\nAnother.\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "lines.txt")) == ["One text.", "Another."]
+
+
+def test_labelled_data_is_recognised_by_what_is_in_it(tmp_path: Path) -> None:
+    forms = {
+        "plain.txt": "Katika O\nNairobi B-LOC\n\nRuto I-PER\n",
+        "tabs.tsv": "Katika\tO\nNairobi\tB-LOC\n\nRuto\tS-PER\n",
+        "numbers.txt": "1 Katika NN O\n2 Nairobi NNP B-LOC\n\n1 Ruto NNP B-PER\n",
+        "prefix.txt": "sw:Katika\tO\nsw:Nairobi\tB-LOC\n\nsw:Ruto\tB-PER\n",
+        "comments.txt": "# text = Katika O\nKatika O\n# mji mkuu O\nNairobi B-LOC\n\nRuto b-per\n",
+        "ends.txt": "-DOCSTART- O\rKatika O\rNairobi B-LOC\r\rRuto B-PER\r",
+        "empty.txt": "Katika O\n O\nNairobi B-LOC\n\nRuto B-PER\n",
+        "annotators.txt": "1\tKatika\tO\t-\tann\n2\tNairobi\tB-LOC\t-\tann\n\n1\tRuto\tB-PER\t-\tann\n",
+        "rows.jsonl": '{"tokens": ["Katika", "Nairobi"], "labels": ["O", "B-LOC"]}\n{"text": "Ruto"}\n',
+    }
+    for name, text in forms.items():
+        (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+        assert list(read_texts(tmp_path / name)) == ["Katika Nairobi", "Ruto"], name
+        if name != "rows.jsonl":
+            (reading,) = read([parse_conll(name, "swa", text)]).sentences
+            assert [" ".join(sentence.words) for sentence in reading] == ["Katika Nairobi", "Ruto"], name
+    (tmp_path / "lines.txt").write_text("# Habari\nNairobi ni mji.\nO\n- B-52\n", encoding="utf-8")
+    assert list(read_texts(tmp_path / "lines.txt")) == ["# Habari", "Nairobi ni mji.", "O", "- B-52"]
 
 
 def test_texts_are_drawn_with_a_seed(tmp_path: Path) -> None:
@@ -102,7 +126,43 @@ def cell(level: float, milliseconds: float, outcomes: dict[str, int] | None = No
 def test_the_best_rate_is_the_last_before_the_bound_breaks() -> None:
     assert best_rate([cell(10, 50), cell(20, 90), cell(30, 300), cell(40, 80)], 100) == 20
     assert best_rate([cell(10, 50), cell(20, 90, {OK: 9, "status 429": 1})], 100) == 10
-    assert best_rate([cell(10, 101)], 100) == 0
+    assert best_rate([cell(10, 101)], 100) is None
+
+
+def searched(holds: float) -> list[Cell]:
+    """24 answers a second in the closed loop; the open loop is inside the bound up to ``holds``."""
+    cells: list[Cell] = []
+    search = RATES.search(24.0, FEWEST_REQUESTS / 10)
+    rate = next(search)
+    while True:
+        cells.append(cell(rate, 50 if rate <= holds else 300))
+        try:
+            rate = search.send(cells[-1].within(250))
+        except StopIteration:
+            return cells
+
+
+@pytest.mark.parametrize("holds", [1000.0, 24.0, 5.0, 2.2, 0.5])
+def test_the_search_goes_down_until_a_rate_holds(holds: float) -> None:
+    cells = searched(holds)
+    tried = [cell.level for cell in cells]
+    best = best_rate(cells, 250)
+    grid = RATES.around(24.0)
+    assert tried[0] == grid[0]
+    assert len(set(tried)) == len(tried)
+    if holds > grid[-1]:
+        assert best == grid[-1]
+    else:
+        assert best is not None
+        assert best <= holds < best * 1.101, "the next rate of the grid is too much"
+    powers = [math.log(rate, 1.1) for rate in tried]
+    assert powers == pytest.approx([round(power) for power in powers], abs=1e-2)
+
+
+def test_what_was_not_found_is_no_number() -> None:
+    cells = searched(0)
+    assert best_rate(cells, 250) is None
+    assert 0.3 <= min(cell.level for cell in cells) < 0.6, "fewer than three requests in ten seconds say nothing"
 
 
 def test_a_queue_that_grows_breaks_the_bound_before_the_answers_do() -> None:

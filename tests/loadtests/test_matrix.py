@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.report.compare import compare
 from loadtests.report.record import read_record
 from loadtests.report.summary import summarise
-from tests.loadtests.conftest import ENVIRONMENT, ROOT, Fake, Outcome, samples_of, serving, start
+from tests.loadtests.conftest import ENVIRONMENT, ROOT, Fake, Outcome, run, samples_of, serving, start
 
 Load = Callable[..., Outcome]
 
@@ -31,7 +32,7 @@ def test_a_quick_run_writes_its_report_in_every_form(quick: Outcome) -> None:
     assert not re.findall(r'(?:src|href)="(?!#)', page.replace('xlink:href="#', ""))
     table = (quick.folder / "report.md").read_text(encoding="utf-8")
     for row in summarise(record):
-        assert row.best_rate is not None
+        assert row.best_rate is not None, row.rates_sought
         least = "at least " if row.best_rate_at_least else ""
         assert f"| {row.subject} | {least}{row.best_rate.median:.1f}" in table
         assert f"{row.best_rate.median:.1f}" in page
@@ -65,6 +66,37 @@ def test_the_variants_go_in_random_order(quick: Outcome) -> None:
     ]
     assert sorted(orders[0]) == sorted(orders[1]) == ["dense", "dynamic", "mixed"]
     assert orders[0] != orders[1]
+
+
+def test_a_bound_that_no_rate_keeps_is_no_number(fake: Fake, load: Load, texts: Path) -> None:
+    options = ["--quick", "--seconds", "0.3", "--repetitions", "1", "--variants", "dense", "--bound", "0.001"]
+    outcome = load("--host", fake.url, *options)
+    assert outcome.status == 0, outcome.said
+    open_loop = [cell["level"] for cell in outcome.json()["cells"] if cell["pattern"] == "open"]
+    assert len(open_loop) > 1
+    assert open_loop == sorted(open_loop, reverse=True)
+    row = rf"\| dense \| none found in 1 of 1 repetitions, down to {open_loop[-1]:g}/s \|"
+    for name in ("report.md", "report.html"):
+        text = (outcome.folder / name).read_text(encoding="utf-8")
+        assert "none found in 1 of 1 repetitions" in text
+        assert name != "report.md" or re.search(row, text)
+    record = read_record(outcome.folder / "report.json")
+    assert compare(record, record, 0.1).differences == [
+        f"dense {word}: no rate inside the bound to compare"
+        f" (none found in 1 of 1 repetitions, down to {open_loop[-1]:g}/s)"
+        for word in ("before", "after")
+    ]
+
+
+def test_labelled_texts_are_sent_without_their_labels(fake: Fake, tmp_path: Path) -> None:
+    file = tmp_path / "swa" / "test.txt"
+    file.parent.mkdir()
+    file.write_text("Katika O\nNairobi B-LOC\n\nRuto I-PER\nyuko O\n", encoding="utf-8")
+    options = ["--quick", "--seconds", "0.2", "--repetitions", "1", "--variants", "dense", "--texts", str(file)]
+    outcome = run(tmp_path / "out", "--host", fake.url, *options)
+    assert outcome.status == 0, outcome.said
+    settings = outcome.json()["settings"]
+    assert (settings["documents"], settings["mean_characters"]) == (2, (len("Katika Nairobi") + len("Ruto yuko")) / 2)
 
 
 def test_wrong_answers_under_load_are_found(tokenizer: Path, load: Load) -> None:

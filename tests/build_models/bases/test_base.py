@@ -27,6 +27,7 @@ from build_models.data.hub import load_hub_data
 from build_models.data.loading import load_data
 from build_models.errors import BuildError, DataError
 from service.artifacts.manifest import verify
+from service.evaluation.reading import Rules
 from tests.build_models.conftest import TINY
 
 MASK = {"content": "<mask>", "lstrip": True, "normalized": True, "rstrip": False, "single_word": False}
@@ -300,15 +301,44 @@ def test_a_language_that_the_hub_has_not(hub: dict[tuple[str, str, str], object]
         load_hub_data("masakhaner", ["xxx"], None)
 
 
+def many_rows(splits: tuple[str, ...], tokens: list[list[str]], tags: list[list[str]]) -> datasets.DatasetDict:
+    """The same sentences in each split, labels as strings."""
+    features = datasets.Features({"tokens": WORDS, "ner_tags": WORDS})
+    return datasets.DatasetDict(
+        {split: datasets.Dataset.from_dict({"tokens": tokens, "ner_tags": tags}, features) for split in splits}
+    )
+
+
+def test_rows_of_the_hub_are_cleaned_like_files(
+    hub: dict[tuple[str, str, str], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens, tags = [["", "Uhuru Kenyatta", "yuko"]], [["I-PER", "I-PER", "O"]]
+    hub["somebody/names", "swa", "x"] = many_rows(("train", "validation", "test"), tokens, tags)
+    data = load_hub_data("somebody/names", None, "x")
+    assert data.train[0][1:] == (["Uhuru", "Kenyatta", "yuko"], ["B-PER", "I-PER", "O"])
+    said = capsys.readouterr().err
+    assert "labels in IO converted to IOB2" in said
+    assert "left out: 3 empty tokens (first: somebody/names, swa, train, row 0, token 0)" in said
+    assert "3 tokens with white space inside split into words" in said
+    with pytest.raises(DataError, match="somebody/names, swa, train, row 0, token 0: the token is empty"):
+        load_hub_data("somebody/names", None, "x", rules=Rules(strict=True))
+
+
+def test_missing_splits_of_the_hub_are_cut(hub: dict[tuple[str, str, str], object]) -> None:
+    tokens = [[f"Mtu{number}", "yuko"] for number in range(50)]
+    hub["somebody/names", "swa", "x"] = many_rows(("train",), tokens, [["B-PER", "O"]] * 50)
+    data = load_hub_data("somebody/names", None, "x")
+    assert (len(data.train), len(data.dev), len(data.test)) == (40, 5, 5)
+
+
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (rows(column="labels"), r"hau: no split train with the columns tokens and ner_tags"),
-        (rows(splits=("train", "test")), r"hau: no split validation with the columns tokens and ner_tags"),
-        (rows(tags=datasets.Sequence(datasets.Value("int64"))), r"hau: ner_tags of train are no list of class labels"),
-        (rows(tags=datasets.Sequence(datasets.Value("string"))), r"hau: ner_tags of train are no list of class labels"),
+        (rows(column="entities"), r"hau, train: expected the columns tokens and ner_tags; it has tokens, entities"),
+        (rows(splits=("validation", "test")), r"has no train split; it has dev, test"),
+        (rows(tags=datasets.Sequence(datasets.Value("int64"))), r"hau, train: ner_tags are neither class labels"),
     ],
-    ids=["other columns", "no validation", "numbers", "strings"],
+    ids=["other columns", "no train", "numbers"],
 )
 def test_data_of_the_hub_with_another_shape(
     hub: dict[tuple[str, str, str], object], found: object, message: str

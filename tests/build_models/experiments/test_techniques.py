@@ -21,6 +21,7 @@ from tests.build_models.experiments.conftest import SENTENCES
 def context(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Context:
     folder = tmp_path_factory.mktemp("techniques")
     settings = BuildSettings(
+        must_learn=False,
         out=folder / "out",
         base=str(base),
         languages=("hau",),
