@@ -46,7 +46,7 @@ def _open(artifacts: Path, name: str) -> tuple[Contender, Manifest]:
 
 def _read(artifacts: Path, manifest: Manifest, data: Path | None, language: str | None) -> LabelledData:
     if data is None:
-        return read_test_split(artifacts, manifest.data.name)
+        return read_test_split(artifacts, manifest.data.name if manifest.data else "no data")
     try:
         request = AccuracyRequest(conll=data.read_text(encoding="utf-8"))
     except UnicodeDecodeError:

@@ -195,6 +195,7 @@ class VariantPool:
             manifest.labels,
             manifest.digest,
             read_transitions(folder, manifest.labels),
+            manifest.scheme,
         )
         for _ in range(2):
             # The first reading warms up, the second one tells how long a reading takes.

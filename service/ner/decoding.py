@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.ner.schemes import OUTSIDE, Mark, Scheme, iob2_labels, marks_of
 from service.ner.transitions import Transitions
 from service.ner.words import WORDS_AT_ONCE
 
@@ -19,25 +20,20 @@ class EntitySpan(NamedTuple):
 
 
 class LabelScheme:
-    """A label list in IOB2, and the best valid sequence under a model's scores."""
+    """A model's labels, and the best valid sequence of them under its scores, given in IOB2."""
 
-    def __init__(self, labels: Sequence[str], transitions: Transitions | None = None):
-        """Without ``transitions`` every valid label is as likely after another as any.
+    def __init__(self, labels: Sequence[str], transitions: Transitions | None = None, scheme: Scheme = "IOB2"):
+        """``labels`` are those of the model's head, in its order. ``self.labels`` are IOB2, and paths are places in it.
 
-        Raises ``ValueError`` if a label is neither O nor B- or I- with a type, or if there is no O.
+        Without ``transitions`` every valid label is as likely after another as any. Raises ``ValueError`` if a label
+        is not of the scheme, or if there is no O.
         """
-        bad = [label for label in labels if label != "O" and (label[:2] not in ("B-", "I-") or len(label) < 3)]
-        if bad or "O" not in labels:
-            raise ValueError(f"not a list of IOB2 labels: {', '.join(bad) or 'no O'}")
-        self.labels = list(labels)
-        self.outside = self.labels.index("O")
-        # An I- may only follow its own B- or I-; nothing may begin with one.
-        self._allowed = np.array(
-            [[not after.startswith("I-") or before[2:] == after[2:] for after in labels] for before in labels]
-        )
-        types = np.array([label[2:] for label in labels])
-        self._same_type = (types[:, None] == types[None, :]).astype(np.float64)
-        self._first = np.array([not label.startswith("I-") for label in labels])
+        marks = marks_of(labels, scheme)
+        self.labels = iob2_labels(labels, scheme)
+        self._outside = marks.index(OUTSIDE)
+        self._allowed, self._first, self._last = _valid(marks, scheme)
+        types, iob2_types = np.array([mark.type for mark in marks]), np.array([label[2:] for label in self.labels])
+        self._same_type = (types[:, None] == iob2_types[None, :]).astype(np.float64)
         self._weighted = transitions is not None and transitions.weight > 0
         first, following = np.zeros(len(labels)), np.zeros((len(labels), len(labels)))
         if transitions is not None:
@@ -45,19 +41,33 @@ class LabelScheme:
             following = transitions.weight * np.array(transitions.following)
         self._first_scores = np.where(self._first, first, -np.inf)
         self._following_scores = np.where(self._allowed, following, -np.inf)
+        self._last_scores = np.where(self._last, 0.0, -np.inf)
+        self._iob2 = None if scheme == "IOB2" else _iob2_tables(marks, self.labels)
 
     def certainly_outside(self, words: int) -> NDArray[np.float64]:
         """Log-probabilities, of shape (words, labels), of words that are O without doubt."""
-        log_probabilities = np.full((words, len(self.labels)), -np.inf)
-        log_probabilities[:, self.outside] = 0.0
+        log_probabilities = np.full((words, len(self._same_type)), -np.inf)
+        log_probabilities[:, self._outside] = 0.0
         return log_probabilities
 
-    def may_follow(self, path: NDArray[np.intp], begins: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """For each word whether its label may follow the one before; at ``begins`` sentences begin."""
-        follows = np.empty(len(path), dtype=np.bool_)
-        follows[1:] = self._allowed[path[:-1], path[1:]]
-        follows[begins] = self._first[path[begins]]
-        return follows
+    def _is_valid(self, path: NDArray[np.intp], begins: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """For each word whether its label may stand where it does; at ``begins`` sentences begin."""
+        valid = np.empty(len(path), dtype=np.bool_)
+        valid[1:] = self._allowed[path[:-1], path[1:]]
+        valid[begins] = self._first[path[begins]]
+        ends = np.append(begins, len(path))[1:] - 1
+        valid[ends] &= self._last[path[ends]]
+        return valid
+
+    def _in_iob2(self, path: NDArray[np.intp], begins: NDArray[np.intp]) -> NDArray[np.intp]:
+        """A valid path of the model's labels as places in ``self.labels``."""
+        if self._iob2 is None:
+            return path
+        continues, beginning, inside = self._iob2
+        goes_on = np.zeros(len(path), dtype=np.bool_)
+        goes_on[1:] = continues[path[:-1], path[1:]]
+        goes_on[begins] = False
+        return np.where(goes_on, inside[path], beginning[path])
 
     def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
         """For each word the probability that it is of the type of its label in ``path``, whether B- or I-."""
@@ -70,9 +80,12 @@ class LabelScheme:
         Shape (words, labels) to (words,). Without transitions most sentences are done at once: the most probable label
         of every word is already valid.
         """
-        path = log_probabilities.argmax(axis=-1)
-        if len(path) == 0 or (not self._weighted and self.may_follow(path, np.zeros(1, dtype=np.intp)).all()):
-            return np.asarray(path)
+        path = np.asarray(log_probabilities.argmax(axis=-1))
+        begins = np.zeros(1, dtype=np.intp)
+        if len(path) == 0:
+            return path
+        if not self._weighted and self._is_valid(path, begins).all():
+            return self._in_iob2(path, begins)
         best = log_probabilities[0] + self._first_scores
         came_from = np.empty(log_probabilities.shape, dtype=np.intp)
         candidates = np.empty_like(self._following_scores)
@@ -82,7 +95,7 @@ class LabelScheme:
             best = candidates.max(axis=0) + log_probabilities[word]
             if word % WORDS_AT_ONCE == 0:
                 yield
-        path[-1] = label = int(best.argmax())
+        path[-1] = label = int((best + self._last_scores).argmax())
         for end in range(len(path), 1, -WORDS_AT_ONCE):
             if end < len(path):
                 yield
@@ -92,7 +105,7 @@ class LabelScheme:
             for row in reversed(came_from[start:end].tolist()):
                 labels.append(label := row[label])
             path[start - 1 : end - 1] = labels[::-1]
-        return np.asarray(path)
+        return self._in_iob2(path, begins)
 
     def best_paths(
         self, log_probabilities: NDArray[np.float64], begins: NDArray[np.intp]
@@ -101,22 +114,22 @@ class LabelScheme:
 
         Shape (words of all sentences, labels) to (words,); sentences, none of them empty, begin at ``begins``.
         """
-        paths = log_probabilities.argmax(axis=-1)
+        paths = np.asarray(log_probabilities.argmax(axis=-1))
         if not self._weighted:
             # The most probable label of every word is already valid, most often; then nothing is left to do.
-            wrong = np.flatnonzero(~self.may_follow(paths, begins))
+            wrong = np.flatnonzero(~self._is_valid(paths, begins))
             numbers = np.unique(np.searchsorted(begins, wrong, side="right") - 1)
         else:
             numbers = np.arange(len(begins))
         if not len(numbers):
-            return np.asarray(paths)
+            return self._in_iob2(paths, begins)
         lengths = np.diff(begins, append=len(paths))[numbers]
         # Long ones first, so that those not yet at their end are always the first so many.
         order = np.argsort(-lengths, kind="stable")
         lengths, starts = lengths[order], begins[numbers][order]
         most = int(lengths[0])
         under_way = np.searchsorted(-lengths, -np.arange(most), side="left")
-        came_from = np.empty((most, len(starts), len(self.labels)), dtype=np.intp)
+        came_from = np.empty((most, len(starts), log_probabilities.shape[1]), dtype=np.intp)
         best = log_probabilities[starts] + self._first_scores
         steps = 0
         for word in range(1, most):
@@ -128,7 +141,7 @@ class LabelScheme:
             if steps >= WORDS_AT_ONCE:
                 steps = 0
                 yield
-        labels = best.argmax(axis=-1)
+        labels = (best + self._last_scores).argmax(axis=-1)
         for word in range(most - 1, -1, -1):
             some = int(under_way[word])
             paths[starts[:some] + word] = labels[:some]
@@ -137,7 +150,35 @@ class LabelScheme:
             if steps >= WORDS_AT_ONCE:
                 steps = 0
                 yield
-        return np.asarray(paths)
+        return self._in_iob2(paths, begins)
+
+
+def _valid(marks: Sequence[Mark], scheme: Scheme) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which label may follow which, which may begin a sentence and which may end one."""
+    closed = scheme in ("BILOU", "IOBES")
+    if scheme in ("IO", "IOB1"):
+        return np.ones((len(marks), len(marks)), np.bool_), np.ones(len(marks), np.bool_), np.ones(len(marks), np.bool_)
+    # An I- or L- goes on with an entity of its own type; what is open must be gone on with where the scheme closes.
+    inner = np.array([mark.place in "IL" for mark in marks])
+    open_ended = np.array([mark.place in "BI" for mark in marks])
+    types = np.array([mark.type for mark in marks])
+    goes_on = open_ended[:, None] & inner[None, :] & (types[:, None] == types[None, :])
+    begins = ~inner[None, :] & ~(closed & open_ended)[:, None]
+    return goes_on | begins, ~inner, ~(closed & open_ended)
+
+
+def _iob2_tables(
+    marks: Sequence[Mark], labels: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.intp], NDArray[np.intp]]:
+    """Which label goes on with the entity of which, and each label's place in IOB2 as the first of one and within."""
+    inner = np.array([mark.place in "IL" for mark in marks])
+    types = np.array([mark.type for mark in marks])
+    places = {label: place for place, label in enumerate(labels)}
+    beginning, inside = (
+        np.array([places[f"{letter}-{mark.type}" if mark.type else "O"] for mark in marks], dtype=np.intp)
+        for letter in "BI"
+    )
+    return inner[None, :] & (types[:, None] == types[None, :]), beginning, inside
 
 
 def entity_spans(labels: Sequence[str]) -> list[EntitySpan]:

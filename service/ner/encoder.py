@@ -55,7 +55,8 @@ class Encoder:
         # A word "<mask>" of the caller's is text like any other. This keeps the tokenizer from looking for special
         # pieces, but its vocabulary still holds them, so encode() replaces those that it finds.
         self._tokenizer.encode_special_tokens = True
-        self._begin, self._end, self._unknown = (self._special(piece) for piece in ("<s>", "</s>", "<unk>"))
+        self._begin, self._end = self._frame()
+        self._unknown = self._unknown_piece()
         added = self._tokenizer.get_added_tokens_decoder()
         self._specials = {identifier for identifier, token in added.items() if token.special} | {self._begin, self._end}
 
@@ -64,11 +65,20 @@ class Encoder:
         content = (folder / "tokenizer.json").read_bytes()
         return cls(Tokenizer.from_buffer(content), max_length, overlap, hashlib.sha256(content).hexdigest())
 
-    def _special(self, piece: str) -> int:
-        identifier = self._tokenizer.token_to_id(piece)
-        if identifier is None:
-            raise ValueError(f"the tokenizer has no {piece!r}: it is not laid out like XLM-R's")
-        return int(identifier)
+    def _frame(self) -> tuple[int, int]:
+        """The pieces that a window begins and ends with: those that the tokenizer's post-processor puts around text."""
+        empty: list[str] = []
+        framed = self._tokenizer.encode(empty, is_pretokenized=True).ids
+        if len(framed) != 2:
+            raise ValueError(f"the tokenizer puts {len(framed)} special pieces around a text; windows need one and one")
+        return framed[0], framed[1]
+
+    def _unknown_piece(self) -> int:
+        for piece in (getattr(self._tokenizer.model, "unk_token", None), "<unk>", "[UNK]"):
+            identifier = None if piece is None else self._tokenizer.token_to_id(piece)
+            if identifier is not None:
+                return int(identifier)
+        raise ValueError("the tokenizer has no piece for what is unknown")
 
     def encode(self, words: Sequence[str]) -> Iterator[Tokens]:
         """Encode words each by itself, as in the CoNLL files, yielding what there is so far after every few.
