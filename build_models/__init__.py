@@ -1,7 +1,7 @@
 import os
 
-# Read when torch loads. Its threads would spin while they wait for each other: where other processes want the same
-# cores, a text by int8 then took 300 ms instead of 10.
+# Read when torch loads. By default its threads busy-wait: with other processes on the same cores, one text took int8
+# 300 ms instead of 10.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-# Of a CPU's compiled kernels, one for each shape that it multiplies; with 1,024 a training makes many of them again.
+# oneDNN compiles one kernel per shape. With its default of 1,024 entries, training recompiles many of them.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8192")

@@ -1,4 +1,4 @@
-"""The command line of the build: ``python -m build_models``."""
+"""The command line ``python -m build_models``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from build_models.commands import rollback
-from build_models.commands.command_line import errors_in_a_line, split_list
+from build_models.commands.command_line import report_errors, split_list
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
 from build_models.commands.pretrain import pretrain
@@ -21,57 +21,59 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     epilog="""
 Examples:
 
-`python -m build_models` builds the six variants from the bundled sample.
+`python -m build_models` builds all six variants from the bundled sample.
 
 `python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
 
 `python -m build_models --base castorini/afriberta_base --data ./masakhaner --learning-rate 5e-5 --epochs 20`
 fine-tunes AfriBERTa.
 
-`python -m build_models --variants pruned --sparsity 0.8` builds one variant again with another setting.
+`python -m build_models --variants pruned --sparsity 0.8` rebuilds one variant with another setting.
 """,
 )
 def main(
     context: typer.Context,
     base: Annotated[
         str | None,
-        typer.Option(help="Checkpoint to start from: a folder or a hub id, XLM-R architecture. Default: make one."),
+        typer.Option(help="XLM-R checkpoint to start from: a folder or a hub id. Default: pretrain one on the data."),
     ] = None,
     base_revision: Annotated[str | None, typer.Option(help="Commit of the hub checkpoint.")] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Folder with <language>/{train,dev,test}.txt, or a hub data set. Default: bundled sample."),
+        typer.Option(help="Folder with `<language>/{train,dev,test}.txt`, or a hub data set. Default: bundled sample."),
     ] = None,
     data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
-    languages: Annotated[str | None, typer.Option(help="Some of the data's languages, as in swa,hau.")] = None,
-    variants: Annotated[str, typer.Option(help="Which variants to build.")] = ",".join(VARIANTS),
-    out: Annotated[Path, typer.Option(help="Where the artefacts go.")] = Path("artifacts"),
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 42,
+    languages: Annotated[str | None, typer.Option(help="Languages to use, for example swa,hau. Default: all.")] = None,
+    variants: Annotated[str, typer.Option(help="Variants to build.")] = ",".join(VARIANTS),
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("artifacts"),
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 42,
     sample_sentences: Annotated[
-        int, typer.Option(min=10, help="Training sentences of each language of the bundled sample.")
+        int, typer.Option(min=10, help="Training sentences per language of the bundled sample.")
     ] = 5500,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the training data. Default: 20 with --base, 15 with --data, else 4."),
+        typer.Option(min=1, help="Fine-tuning epochs. Default: 20 with --base, 15 with --data, else 4."),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak of fine-tuning. Default: 5e-5 with --base, else 6e-3.")
+        float | None, typer.Option(min=0.0, help="Peak learning rate of AdamW. Default: 5e-5 with --base, else 6e-3.")
     ] = None,
     matrix_learning_rate: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Of Muon on the encoder's matrices. Default: none with --base, else 0.01."),
+        typer.Option(
+            min=0.0, help="Learning rate of Muon on the encoder's matrices. Default: off with --base, else 0.01."
+        ),
     ] = None,
-    batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces of one padded batch.")] = None,
-    max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces of one window.")] = 160,
-    overlap: Annotated[int, typer.Option(min=0, help="Pieces that neighbouring windows share.")] = 40,
+    batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces per padded batch.")] = None,
+    max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces per window.")] = 160,
+    overlap: Annotated[int, typer.Option(min=0, help="Pieces shared by neighbouring windows.")] = 40,
     transition_weight: Annotated[
-        float, typer.Option(min=0.0, help="Of which label follows which in the data, when labelling. 0: nothing.")
+        float, typer.Option(min=0.0, help="Weight of label transitions in decoding; 0 turns them off.")
     ] = 0.6,
     sparsity: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of weights that `pruned` removes.")] = 0.6,
-    prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings too.")] = False,
+    prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings, too.")] = False,
     prune_after: Annotated[bool, typer.Option(help="Prune the fine-tuned model instead of the base.")] = False,
-    recovery_epochs: Annotated[int, typer.Option(min=0, help="Of training after that pruning.")] = 0,
-    temperature: Annotated[float, typer.Option(min=0.1, help="Of the distillation.")] = 2.0,
+    recovery_epochs: Annotated[int, typer.Option(min=0, help="Training epochs after --prune-after.")] = 0,
+    temperature: Annotated[float, typer.Option(min=0.1, help="Temperature of the distillation.")] = 2.0,
     alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of the teacher against the labels.")] = 0.7,
     student_layers: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
     student_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as the teacher's.")] = None,
@@ -79,25 +81,28 @@ def main(
         int | None, typer.Option(min=1, help="Default: half the teacher's with --base or --data, else 1.")
     ] = None,
     agnostic_steps: Annotated[
-        int, typer.Option(min=0, help="Distil the base in so many steps, then fine-tune. 0: fine-tune, then distil.")
+        int, typer.Option(min=0, help="Distil the base for this many steps, then fine-tune. 0: fine-tune, then distil.")
     ] = 0,
     corpus: Annotated[
-        Path | None, typer.Option(help="Text for that distillation, as `pretrain` takes it. Default: training data.")
+        Path | None,
+        typer.Option(help="Text for --agnostic-steps, in the format of `pretrain`. Default: the training data."),
     ] = None,
     int8_threshold: Annotated[float, typer.Option(min=0.0, help="Outlier threshold of LLM.int8().")] = 6.0,
-    shape: Annotated[str, typer.Option(help="Of a base made here: tiny, mini, small, base or large.")] = "tiny",
-    vocabulary: Annotated[int, typer.Option(min=100, help="Pieces of a base made here.")] = 12000,
-    base_steps: Annotated[int | None, typer.Option(min=1, help="Masked-language-model steps of such a base.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Default: the CPUs that may be used.")] = None,
+    shape: Annotated[
+        str, typer.Option(help="Size of a base pretrained here: tiny, mini, small, base or large.")
+    ] = "tiny",
+    vocabulary: Annotated[int, typer.Option(min=100, help="Vocabulary size of a base pretrained here.")] = 12000,
+    base_steps: Annotated[int | None, typer.Option(min=1, help="Training steps of a base pretrained here.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: all available CPUs.")] = None,
 ) -> None:
-    """Build variants of one named-entity model: dense, pruned, distilled, int8 and dynamic.
+    """Build variants of a named-entity model: dense, pruned, distilled, int8 and dynamic.
 
-    What is unchanged since the last build is kept. A build that was killed goes on where it was.
+    Whatever is unchanged since the last build is kept. An interrupted build resumes at its last checkpoint.
     The options above belong to the build; the commands below have their own.
     """
     if context.invoked_subcommand is not None:
         return
-    # Heavy imports wait until the arguments are known to be good.
+    # Heavy imports, only after the arguments are validated.
     from build_models.bases.shapes import SHAPES
     from build_models.build import build, show
     from build_models.settings import BaseSettings, BuildSettings, DistillationSettings, FinetuneSettings
@@ -146,7 +151,7 @@ def main(
         ),
         threads=threads or available_cpus(),
     )
-    with errors_in_a_line():
+    with report_errors():
         show(build(settings, variants.split(",")))
 
 

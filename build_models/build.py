@@ -1,4 +1,4 @@
-"""Runs the recipes in order and shows what came of them."""
+"""Prepares data and base, runs the recipes in order, and shows the results."""
 
 import importlib
 import logging
@@ -30,18 +30,21 @@ from service.artifacts.manifest import Manifest, file_sha256
 from service.runtimes import NARROW
 from service.variants import KNOWN_VARIANTS
 
-TAUGHT = frozenset({"distilled", "distilled-dynamic"})
-"""The variants that are a student's."""
+STUDENTS = frozenset({"distilled", "distilled-dynamic"})
+"""The variants made from the distilled student."""
 
 
 def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
-    """Make the named variants in the order of ``KNOWN_VARIANTS`` and return their manifests."""
+    """Build the named variants and return their manifests in the order of ``KNOWN_VARIANTS``.
+
+    Raises ``BuildError`` for unknown variants, invalid data, an unusable base, or another build in the same folder.
+    """
     refuse_unknown(names, KNOWN_VARIANTS)
-    # The two special pieces of a window are no place for an overlap, and every window must advance.
+    # A window has two special pieces, and each window must advance by one piece at least.
     if settings.overlap > settings.max_length - 3:
         raise BuildError(
-            f"An overlap of {settings.overlap} pieces does not fit windows of {settings.max_length}:"
-            f" {settings.max_length - 3} is the most."
+            f"--overlap {settings.overlap} is too large for --max-length {settings.max_length}:"
+            f" pass at most {settings.max_length - 3}."
         )
     quieten_libraries()
     started = time.monotonic()
@@ -50,7 +53,7 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
         settings.data, settings.languages, settings.data_revision, settings.seed, settings.sample_sentences
     )
     say(
-        f"data: {dataset.name}: {len(dataset.train):,} sentences to train on,"
+        f"data: {dataset.name}: {len(dataset.train):,} training sentences,"
         f" {len(dataset.dev):,} dev, {len(dataset.test):,} test"
     )
     workspace = Workspace(settings.out / WORKSPACE)
@@ -66,9 +69,9 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
             side_by_side(
                 lambda: dense.checkpoint(context), lambda: pruned.checkpoint(context), settings.threads, "pruned"
             )
-            if TAUGHT.intersection(wanted):
+            if STUDENTS.intersection(wanted):
                 side_by_side(
-                    lambda: make((name for name in wanted if name not in TAUGHT), 1),
+                    lambda: make((name for name in wanted if name not in STUDENTS), 1),
                     lambda: distilled.trained_student(context),
                     settings.threads,
                     "distilled",
@@ -80,9 +83,9 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
 
 
 def at_once(settings: BuildSettings, names: Sequence[str]) -> bool:
-    """Whether ``dense`` and ``pruned`` are trained at the same time, and then the student while the others are made.
+    """Whether to train ``dense`` and ``pruned`` at the same time, and then the student while the others are built.
 
-    Both start from the base, and one this narrow leaves a second thread little to do.
+    Both start from the base. A narrow model gains little from a second thread.
     """
     return (
         {"dense", "pruned"} <= set(names)
@@ -95,7 +98,7 @@ def at_once(settings: BuildSettings, names: Sequence[str]) -> bool:
 
 
 def open_context(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> Context:
-    """A build with its base made or taken."""
+    """Prepare the base and return the build's context."""
     base, base_name = prepare_base(settings, dataset, workspace)
     return Context(
         settings,
@@ -109,20 +112,20 @@ def open_context(settings: BuildSettings, dataset: Dataset, workspace: Workspace
 
 
 def build_variant(name: str, context: Context, threads: int) -> Manifest:
-    # The runtime that scored the last one may have set its own number.
+    # The runtime that scored the last variant may have changed it.
     torch.set_num_threads(threads)
     manifest: Manifest = importlib.import_module(KNOWN_VARIANTS[name].recipe).build(context)
     return manifest
 
 
 def quieten_libraries() -> None:
-    """A new head and unused kernels are what is meant; their warnings would hide the build's own lines."""
+    """Silence expected warnings, such as those about a new classification head."""
     transformers.logging.set_verbosity_error()
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def prepare_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> tuple[Path, str]:
-    """The folder of the base checkpoint and the name that manifests give it."""
+    """The folder of the base checkpoint and its name in manifests."""
     if settings.base is not None:
         name = settings.base
         given: dict[str, object] = {
@@ -159,8 +162,8 @@ def prepare_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace
 
 
 def show(manifests: Sequence[Manifest]) -> None:
-    """The table at the end of a build."""
-    table = Table(title="Strict IOB2 F1; seconds per text: median, one at a time, on this machine")
+    """Print the results of a build as a table."""
+    table = Table(title="Strict IOB2 F1; median time per text, one at a time, on this machine")
     for column in ("variant", "MB", "parameters", "non-zero", "sparsity", "dev F1", "test F1", "ms per text"):
         table.add_column(column, justify="left" if column == "variant" else "right")
     for manifest in manifests:

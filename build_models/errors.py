@@ -1,4 +1,4 @@
-"""Errors that a person can mend; the command line prints them without a stack."""
+"""Errors that the user can fix; the command line prints them without a traceback."""
 
 from collections.abc import Iterable
 
@@ -8,11 +8,11 @@ class BuildError(Exception):
 
 
 class DataError(BuildError):
-    """Labelled data that cannot be used; the message names file and line."""
+    """Invalid labelled data; the message names the file and line."""
 
 
 def refuse_unknown(names: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ``BuildError`` for names of variants that are not among the known ones, which it lists."""
+    """Raise ``BuildError``, which lists the valid choices, if any of the variants ``names`` is unknown."""
     known = list(known)
     unknown = sorted(set(names).difference(known))
     if unknown:

@@ -1,4 +1,4 @@
-"""Progress bars with an estimate on a terminal; a line for each stage where the output is none."""
+"""Progress bars on a terminal, one line per stage elsewhere."""
 
 import time
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ _BEGAN = time.monotonic()
 
 
 class Advance(Protocol):
-    """Called after each step, with how many steps it was and, if there is one, a note such as the loss."""
+    """Advances a progress bar by ``steps`` and shows ``note``, such as the current loss."""
 
     def __call__(self, steps: int = 1, note: str = "") -> None: ...
 
 
 @contextmanager
 def progress(title: str, total: int, done: int = 0) -> Iterator[Advance]:
-    """Show how far a long step is, beginning at ``done`` of ``total``."""
+    """Show a progress bar that starts at ``done`` of ``total`` steps."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -42,7 +42,7 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Advance]:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Show nothing of what goes on inside."""
+    """Suppress all progress output inside the block."""
     before, console.quiet = console.quiet, True
     try:
         yield
@@ -51,11 +51,11 @@ def silence() -> Iterator[None]:
 
 
 def say(message: str) -> None:
-    """One line to the person who runs the build, with the seconds since it began."""
+    """Print one line to stderr with the seconds since the start."""
     elapsed = time.monotonic() - _BEGAN
     console.print(f"{elapsed:7.1f} s  {message}", highlight=False, soft_wrap=True, markup=False)
 
 
 def print_table(table: Table) -> None:
-    """A result, on the standard output; where that is no terminal, wide enough for every column."""
+    """Print a result table to stdout, 120 columns wide if stdout is not a terminal."""
     Console(width=None if console.is_terminal else 120).print(table)

@@ -1,4 +1,4 @@
-"""Everything that a build can be told, with the defaults."""
+"""All settings of a build and their defaults."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,7 @@ from service.settings import available_cpus
 
 @dataclass(frozen=True)
 class BaseSettings:
-    """How a base is made from raw text. ``steps`` of masked-language modelling, ``batch_pieces`` pieces each."""
+    """Pretraining of a base from raw text: ``steps`` of masked-language modelling on ``batch_pieces`` pieces each."""
 
     shape: str = "tiny"
     vocabulary: int = 12000
@@ -20,12 +20,14 @@ class BaseSettings:
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """Supervised training. ``batch_pieces`` bounds a padded batch; ``join_share`` of the examples hold two sentences
-    or more, so that the model has seen places beyond the length of one sentence; ``hidden_share`` of all pieces and
-    ``hidden_names`` of the words of names are shown as unknown, so that it learns to go by what stands around them;
-    ``respelled_names`` of them, and ``respelled_words`` of all others, are shown in other pieces (segmentation.py).
-    ``within_weight`` is what the labels of pieces within words count beside those of first pieces, the ones served.
-    ``coarse_products`` and ``averaging`` are those of ``training.Optimization``."""
+    """Supervised training.
+
+    ``batch_pieces`` limits a padded batch. ``join_share`` of the examples concatenate several sentences, which trains
+    later positions. ``hidden_share`` of all pieces and ``hidden_names`` of the words in names are replaced by <unk>,
+    so that the model learns to use context. ``respelled_names`` of the words in names and ``respelled_words`` of the
+    others are segmented differently (segmentation.py). ``within_weight`` weighs the loss on the continuation pieces of
+    words. ``coarse_products`` and ``averaging``: see ``training.loop.Optimization``.
+    """
 
     epochs: int
     learning_rate: float
@@ -42,9 +44,9 @@ class FinetuneSettings:
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
-        """A pretrained base is nudged (Adelani et al. 2022: 20 epochs); one made here does all its learning now.
+        """20 epochs for a pretrained base (Adelani et al. 2022); higher learning rates for a base made here.
 
-        The sample is generated, so it is large enough to be read a few times only.
+        The generated sample is large enough for 4 epochs.
         """
         if base_given:
             return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0)
@@ -64,11 +66,11 @@ class FinetuneSettings:
 
 @dataclass(frozen=True)
 class DistillationSettings:
-    """Knowledge distillation (Hinton et al. 2015). ``alpha`` is the weight of the teacher against the labels.
+    """Knowledge distillation (Hinton et al. 2015). ``alpha`` weighs the teacher against the labels.
 
-    The student has ``layers`` of the teacher's, by default half of them, and ``heads``, by default as many. With
-    ``agnostic_steps`` it is taught the base's masked-language modelling in so many steps, on ``corpus`` or else the
-    training sentences, and then fine-tuned without a teacher. Without, it is taught the dense model's labels.
+    The student has ``layers`` of the teacher's layers (default: half) and ``heads`` (default: the teacher's). With
+    ``agnostic_steps`` > 0, it first learns the base's masked-language modelling for that many steps on ``corpus``
+    (default: the training sentences) and is then fine-tuned without a teacher. Otherwise the dense model teaches it.
     """
 
     temperature: float = 2.0
@@ -83,7 +85,7 @@ class DistillationSettings:
 
     @classmethod
     def defaults(cls, sample: bool, agnostic_steps: int) -> "DistillationSettings":
-        """On the sample, which is large, a student that a fine-tuned teacher teaches reads it once."""
+        """One epoch on the bundled sample for a student with a fine-tuned teacher."""
         return cls(epochs=1 if sample and not agnostic_steps else None, agnostic_steps=agnostic_steps)
 
 
@@ -91,8 +93,8 @@ class DistillationSettings:
 class BuildSettings:
     """One build.
 
-    ``transition_weight`` is what the counted transitions between labels weigh when a sentence is labelled; 0: nothing.
-    Without ``dynamic_timed`` no clock has a say in which dynamic settings are chosen, so that they are always the same.
+    ``transition_weight`` weighs the label transitions in decoding; 0 turns them off. Without ``dynamic_timed``, the
+    choice of quantization settings ignores speed and is deterministic.
     """
 
     out: Path = Path("artifacts")

@@ -1,4 +1,4 @@
-"""From a checkpoint to ONNX: exported by Optimum, fused by ONNX Runtime's transformer optimizer."""
+"""Exports a checkpoint to ONNX with Optimum and fuses it with ONNX Runtime's transformer optimizer."""
 
 import logging
 import shutil
@@ -14,11 +14,11 @@ from build_models.workspace.workspace import full_disk_named
 from service.runtimes.onnx import MODEL
 
 FUSION_LEVEL = 2
-"""Attention, GELU and layer-norm fusions that hold on any CPU; the session adds its machine's own at load."""
+"""Attention, GELU and layer-norm fusions, valid on any CPU; sessions add machine-specific ones when they load."""
 
 
 def export_onnx(checkpoint: Path, target: Path, fused: bool = True) -> None:
-    """Write the checkpoint as ONNX with dynamic length to the file ``target``."""
+    """Export the checkpoint to the ONNX file ``target``, with dynamic batch size and length."""
     with (
         tempfile.TemporaryDirectory(dir=target.parent) as folder,
         full_disk_named(target.parent),

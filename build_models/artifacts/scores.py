@@ -1,4 +1,4 @@
-"""Scores an artefact as it will be served: the service's runtime, pipeline and counting."""
+"""Scores artefacts with the service's own runtime, pipeline and metric."""
 
 import statistics
 import time
@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from build_models.progress import progress
-from build_models.training.side_by_side import alone
-from service.evaluation.conll import Sentence
+from build_models.training.side_by_side import other_process_paused
 from service.artifacts.manifest import Manifest, Scores, read_manifest
+from service.artifacts.transitions import read_transitions
+from service.evaluation.conll import Sentence
+from service.evaluation.scoring import score
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline, label_sentences
 from service.runtimes import load_runtime
-from service.evaluation.scoring import score
-from service.artifacts.transitions import read_transitions
 from service.variants import Runtime
 
 TIMED_TEXTS = 60
@@ -22,7 +22,7 @@ TIMED_TEXTS = 60
 def open_pipeline(
     folder: Path, runtime: Runtime, labels: Sequence[str], max_length: int, overlap: int, threads: int
 ) -> Pipeline:
-    """What a folder with weights, tokenizer and, if it has any, transitions computes."""
+    """A pipeline on a folder with weights, tokenizer and, optionally, transitions."""
     return Pipeline(
         load_runtime(runtime, folder, threads),
         Encoder.from_folder(folder, max_length, overlap),
@@ -32,7 +32,7 @@ def open_pipeline(
 
 
 def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:
-    """A finished artefact, as its manifest says. Raises ``ArtifactError``."""
+    """The manifest and pipeline of a finished artefact. Raises ``ArtifactError``."""
     manifest = read_manifest(folder)
     return manifest, open_pipeline(
         folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads
@@ -42,7 +42,7 @@ def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:
 def evaluate(
     pipeline: Pipeline, sentences: Sequence[Sentence], title: str, types: Collection[str] | None = None
 ) -> Scores:
-    """Strict IOB2 scores of one split. Predicted entities of other types than ``types`` are left out of account."""
+    """Strict IOB2 scores of one split. With ``types``, predicted entities of other types are ignored."""
     with progress(title, len(sentences)) as advance:
         pairs = []
         for sentence, predicted in zip(
@@ -56,10 +56,10 @@ def evaluate(
 
 
 def seconds_per_text(pipeline: Pipeline, sentences: Sequence[Sentence]) -> float:
-    """Median over sentences spread through the split, one at a time, after one round of warming up."""
+    """Median seconds per sentence over a sample of the split, one at a time, after a warm-up round."""
     some = sentences[:: max(1, len(sentences) // TIMED_TEXTS)][:TIMED_TEXTS]
     seconds = []
-    with alone():
+    with other_process_paused():
         list(label_sentences(pipeline, (sentence.words for sentence in some)))
         for sentence in some:
             started = time.perf_counter()

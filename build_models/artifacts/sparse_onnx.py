@@ -1,8 +1,8 @@
-"""Stores pruned weights in an ONNX file by what is left of them: one bit for each weight, and the non-zero values.
+"""Stores pruned weights in an ONNX file as a bitmap and the non-zero values.
 
-The graph itself puts them together again out of standard operators on constants. ONNX Runtime folds these once,
-when the session is made, so the file loads with a plain ``InferenceSession`` and runs like the dense one.
-A weight takes 1 + 32 (1 - sparsity) bits instead of 32: 13.8 at 60%.
+The graph unpacks them with standard operators on constants. ONNX Runtime folds these when the session is created, so
+the file loads with a plain ``InferenceSession`` and runs like the dense one. A weight takes 1 + 32 (1 - sparsity) bits
+instead of 32: 13.8 at 60%.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ SMALLEST = 1024
 
 
 def compress(path: Path) -> None:
-    """Rewrite the ONNX file at ``path`` with every sparse fp32 initializer packed."""
+    """Pack every sparse fp32 initializer of the ONNX file at ``path``, in place."""
     model = onnx.load(path)
     graph: GraphProto = model.graph
     kept: list[TensorProto] = []
@@ -52,10 +52,10 @@ def _shared_constants() -> list[TensorProto]:
 
 
 def _packed(name: str, weights: NDArray[np.float32]) -> tuple[list[TensorProto], list[NodeProto]]:
-    """Initializers with the bits and the values, and the nodes that make the tensor ``name`` of them."""
+    """Initializers with the bitmap and the values, and the nodes that compute the tensor ``name`` from them."""
     flat = weights.ravel()
     present = flat != 0
-    # The leading zero is what the places before the first non-zero weight point to.
+    # Positions before the first non-zero weight index the leading zero.
     values = np.concatenate((np.zeros(1, np.float32), flat[present]))
     initializers = [
         numpy_helper.from_array(np.packbits(present, bitorder="little")[:, None], f"{name}.bits"),

@@ -1,8 +1,8 @@
-"""Counts which label follows which in the training data.
+"""Counts label transitions in the training data.
 
-A model that labels each word by itself splits names that it does not know: B-PER B-PER for a given and a family name.
-Multiplied with the probabilities that the model gives (a hidden Markov model's transitions, their weight below that of
-one full count because the model has seen the neighbours too), they mend much of that.
+A model that labels each word independently splits names that it does not know, such as B-PER B-PER for a first and a
+last name. Weighting its probabilities by the transitions of a hidden Markov model fixes many of these errors. Their
+weight is below 1, because the model already sees the context.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ DECIMALS = 6
 
 
 def count_transitions(sentences: Iterable[Sequence[str]], labels: Sequence[str], weight: float) -> Transitions:
-    """From labelled sentences. One is added to every count, so that nothing unseen is impossible."""
+    """Estimate transitions from label sequences, with add-one smoothing."""
     index = {label: number for number, label in enumerate(labels)}
     first = np.ones(len(labels))
     following = np.ones((len(labels), len(labels)))
@@ -34,7 +34,7 @@ def count_transitions(sentences: Iterable[Sequence[str]], labels: Sequence[str],
 
 
 def _logarithms(counts: NDArray[np.float64]) -> Any:
-    """Of the shares of the last axis, as nested lists."""
+    """Log probabilities along the last axis, as nested lists."""
     return np.log(counts / counts.sum(axis=-1, keepdims=True)).round(DECIMALS).tolist()
 
 

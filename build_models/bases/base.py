@@ -1,6 +1,6 @@
-"""The base model: a checkpoint given by the user, or one made from the data at hand.
+"""The base model: an imported checkpoint, or one pretrained on the training data.
 
-A base folder is what ``transformers`` saves: ``config.json``, ``model.safetensors`` and the tokenizer's files.
+A base folder is a ``transformers`` checkpoint: ``config.json``, ``model.safetensors`` and the tokenizer files.
 """
 
 import json
@@ -30,17 +30,17 @@ MASKED_SHARE = 0.15
 TOKENIZER_SENTENCES = 20_000
 TEXTS_AT_ONCE = 1_000
 SENTENCEPIECE = "sentencepiece.bpe.model"
-"""What XLM-R's tokenizers call their SentencePiece model."""
+"""File name of the SentencePiece model in an XLM-R tokenizer."""
 SOURCE = "source.json"
 
 
 def train_tokenizer(
     texts: Sequence[str], vocabulary: int, folder: Path, sentences: int = TOKENIZER_SENTENCES
 ) -> PreTrainedTokenizerFast:
-    """Train a SentencePiece unigram model and save it as a tokenizer laid out like XLM-R's.
+    """Train a SentencePiece unigram model and save it to ``folder`` as an XLM-R tokenizer.
 
-    ``vocabulary`` counts everything, special tokens too; a small corpus may support fewer pieces.
-    Raises ``BuildError`` where it supports no such vocabulary at all.
+    ``vocabulary`` includes the special tokens; a small corpus may yield fewer pieces. Raises ``BuildError`` if
+    SentencePiece cannot learn this vocabulary from ``texts``.
     """
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -58,8 +58,8 @@ def train_tokenizer(
         )
     except RuntimeError as error:
         raise BuildError(
-            f"{vocabulary} pieces cannot be learnt from {len(texts)} sentences: give another --vocabulary, more --data,"
-            f" or a base with --base. SentencePiece says: {error}"
+            f"{vocabulary} pieces cannot be learnt from {len(texts)} sentences. Change --vocabulary, add more --data,"
+            f" or pass a checkpoint with --base. SentencePiece: {error}"
         ) from error
     tokenizer = XLMRobertaTokenizerFast(vocab_file=str(folder / SENTENCEPIECE), model_max_length=512)
     tokenizer.save_pretrained(folder)
@@ -69,10 +69,10 @@ def train_tokenizer(
 def make_base(
     texts: Sequence[str], settings: BaseSettings, max_length: int, seed: int, folder: Path, state: Path
 ) -> None:
-    """Train a tokenizer and an XLM-R masked-language model on ``texts`` from scratch, into ``folder``.
+    """Train a tokenizer and an XLM-R masked-language model on ``texts`` from scratch and save both to ``folder``.
 
-    The objective is RoBERTa's: dynamic masking of 15% of the pieces, 80% of them replaced by <mask>, 10% by a random
-    piece, 10% kept (Liu et al. 2019), over sequences packed to ``max_length`` pieces.
+    RoBERTa's objective (Liu et al. 2019): dynamic masking of 15% of the pieces, 80% of them replaced by <mask>, 10% by
+    a random piece, 10% kept, over sequences packed to ``max_length`` pieces.
     """
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(texts, settings.vocabulary, folder)
@@ -98,10 +98,9 @@ def make_base(
 def packed(
     tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], length: int, random_state: random.Random, most: int
 ) -> Tensor:
-    """Shuffle texts and pack their pieces end to end into rows of ``length`` (RoBERTa's full sentences), at most
-    ``most`` rows.
+    """Shuffle the texts and pack their pieces into a tensor of shape (rows, ``length``) with at most ``most`` rows.
 
-    Raises ``BuildError`` if there is less text than one row.
+    This is RoBERTa's FULL-SENTENCES format. Raises ``BuildError`` if the text does not fill one row.
     """
     order = list(texts)
     random_state.shuffle(order)
@@ -113,56 +112,57 @@ def packed(
             break
     rows = min(most, len(stream) // (length - 1))
     if rows == 0:
-        raise BuildError(f"{len(stream)} pieces of text are too few to make a base from; give a base with --base")
+        raise BuildError(f"{len(stream)} pieces of text are too few to train a base. Pass a checkpoint with --base.")
     body = torch.tensor(stream[: rows * (length - 1)]).reshape(rows, length - 1)
     return torch.cat([torch.full((rows, 1), int(tokenizer.bos_token_id)), body], dim=1)
 
 
 def import_base(name: str, revision: str | None, max_length: int, folder: Path) -> None:
-    """Copy a checkpoint, a local folder or a hub id, into ``folder`` as safetensors with a fast tokenizer.
+    """Save a checkpoint, given as a local folder or hub id, to ``folder`` as safetensors with a fast tokenizer.
 
-    Raises ``BuildError`` with what to do when it is not there, the hub is out of reach, its vocabulary does not fit
-    its tokenizer, or it has fewer positions than windows of ``max_length`` pieces need.
+    Raises ``BuildError`` if it does not exist, the hub is unreachable, the architecture is not XLM-R, the vocabulary
+    does not match the tokenizer, or the model has fewer than ``max_length`` positions.
     """
     local = Path(name).is_dir()
     if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
-        raise BuildError(f"{name} is no folder")
+        raise BuildError(f"{name} is not a folder")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=local, use_fast=True)
         model = AutoModelForMaskedLM.from_pretrained(name, revision=revision, local_files_only=local)
-    except Exception as error:  # whatever the parsers of its many formats raise
+    except Exception as error:  # the parsers of the supported formats raise many types
         first = next(iter(str(error).splitlines()), type(error).__name__)
         if local:
             raise BuildError(f"{name} is not a checkpoint that transformers can load: {first}") from error
         raise BuildError(
-            f"{name} could not be taken from the hub: {first}"
-            f" Without a network, download it elsewhere and give its folder: --base ./{name.rpartition('/')[2]}"
+            f"{name} could not be downloaded from the hub: {first}"
+            " If this machine is offline, download it elsewhere and pass the folder:"
+            f" --base ./{name.rpartition('/')[2]}"
         ) from error
     if not isinstance(model, XLMRobertaForMaskedLM):
-        raise BuildError(f"{name} is a {model.config.model_type} model; Kidogo works with XLM-R's architecture")
+        raise BuildError(f"{name} is a {model.config.model_type} model; Kidogo supports only XLM-R's architecture")
     if len(tokenizer) > model.config.vocab_size:
         raise BuildError(
-            f"{name}: its tokenizer has {len(tokenizer)} pieces, its model only {model.config.vocab_size} embeddings"
+            f"{name}: its tokenizer has {len(tokenizer)} pieces but its model only {model.config.vocab_size} embeddings"
         )
-    # XLM-R counts positions from the one behind the padding's.
+    # XLM-R's first position is pad_token_id + 1.
     longest = model.config.max_position_embeddings - model.config.pad_token_id - 1
     if longest < max_length:
-        raise BuildError(f"{name} reads {longest} pieces at most: give a --max-length of no more than that")
-    # AfriBERTa's tokenizer says nothing of it.
+        raise BuildError(f"{name} supports at most {longest} pieces: pass --max-length {longest} or less")
+    # AfriBERTa's tokenizer does not set it.
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
-    # Saving the model drops it; a local folder has none.
+    # Saving the model drops the commit; local checkpoints have none.
     if model.config._commit_hash:
         (folder / SOURCE).write_text(json.dumps({"revision": model.config._commit_hash}), encoding="utf-8")
 
 
 def imported_revision(folder: Path) -> str | None:
-    """The commit that the hub gave when the base was imported; None for a base that is not from there."""
+    """The hub commit that the base was imported from; None if it did not come from the hub."""
     source = folder / SOURCE
     return str(json.loads(source.read_text(encoding="utf-8"))["revision"]) if source.exists() else None
 
 
 def describe(settings: BaseSettings) -> dict[str, object]:
-    """A base's settings as they go into keys and manifests."""
+    """The settings of a base for cache keys and manifests."""
     return {**asdict(settings), **asdict(SHAPES[settings.shape])}

@@ -1,4 +1,4 @@
-"""The masked-language model that bases are: XLM-R's architecture from scratch, and RoBERTa's objective."""
+"""Masked-language models with XLM-R's architecture and RoBERTa's objective."""
 
 import math
 
@@ -11,11 +11,11 @@ from build_models.bases.shapes import Shape
 from build_models.bases.spelling import start_from_spelling
 
 SPECIAL_PIECES = 4
-"""<s>, <pad>, </s> and <unk> come first in XLM-R's vocabulary, <mask> last."""
+"""XLM-R's vocabulary starts with <s>, <pad>, </s> and <unk> and ends with <mask>."""
 
 
 def model_config(shape: Shape, vocabulary: int, positions: int, dropout: float) -> XLMRobertaConfig:
-    """XLM-R's configuration in the dimensions of ``shape``, for ``positions`` pieces at most."""
+    """An XLM-R configuration with the dimensions of ``shape`` and ``positions`` positions."""
     return XLMRobertaConfig(
         vocab_size=vocabulary,
         hidden_size=shape.width,
@@ -27,7 +27,7 @@ def model_config(shape: Shape, vocabulary: int, positions: int, dropout: float) 
         layer_norm_eps=1e-5,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
-        # XLM-R's 0.02 is meant for 768 and more; a narrow model needs more to begin with.
+        # XLM-R's 0.02 is meant for widths of 768 and more; narrow models need larger weights.
         initializer_range=max(0.02, 0.7 / math.sqrt(shape.width)),
     )
 
@@ -35,7 +35,7 @@ def model_config(shape: Shape, vocabulary: int, positions: int, dropout: float) 
 def new_model(
     shape: Shape, tokenizer: PreTrainedTokenizerFast, positions: int, dropout: float, neighbours: bool = False
 ) -> XLMRobertaForMaskedLM:
-    """A model that knows nothing but how its pieces are spelt and, if asked for, which stand next to each other."""
+    """An untrained model with spelling-based embeddings and, with ``neighbours``, heads that attend to neighbours."""
     config = model_config(shape, len(tokenizer), positions, dropout)
     model = XLMRobertaForMaskedLM(config)
     start_from_spelling(model, tokenizer, config.initializer_range)
@@ -45,9 +45,9 @@ def new_model(
 
 
 def hide(pieces: Tensor, share: float, vocabulary: int, mask: int) -> tuple[Tensor, Tensor]:
-    """Choose ``share`` of the pieces anew each time: 80% of them become ``mask``, 10% a random piece, 10% stay.
+    """Choose ``share`` of the pieces at random: 80% of them become ``mask``, 10% a random piece, 10% stay.
 
-    Returns the pieces as they are shown and, of the same shape, True where one was chosen.
+    Returns the input pieces and a boolean mask of the chosen ones, both of the shape of ``pieces``.
     """
     chosen = (torch.rand(pieces.shape) < share) & (pieces >= SPECIAL_PIECES)
     fate = torch.rand(pieces.shape)
@@ -57,16 +57,13 @@ def hide(pieces: Tensor, share: float, vocabulary: int, mask: int) -> tuple[Tens
 
 
 def hidden_logits(model: XLMRobertaForMaskedLM, shown: Tensor, chosen: Tensor) -> Tensor:
-    """Logits of shape (chosen pieces, vocabulary).
-
-    The vocabulary is far wider than the model, so they are made only where something was hidden.
-    """
+    """Logits of shape (chosen pieces, vocabulary), computed only for the chosen pieces: the vocabulary is large."""
     logits: Tensor = model.lm_head(model.roberta(input_ids=shown).last_hidden_state[chosen])
     return logits
 
 
 def masked_loss(model: XLMRobertaForMaskedLM, pieces: Tensor, share: float, mask: int) -> Tensor:
-    """Hide a share of the pieces, of shape (rows, pieces), and score how well the model finds them."""
+    """The mean cross entropy of predicting a masked ``share`` of ``pieces``, of shape (rows, pieces)."""
     shown, chosen = hide(pieces, share, model.config.vocab_size, mask)
     device = model.device
     logits = hidden_logits(model, shown.to(device), chosen.to(device))

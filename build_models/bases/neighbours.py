@@ -1,9 +1,9 @@
-"""A start at which a base already looks at the neighbours of a piece.
+"""An initialization in which a base already attends to neighbouring pieces.
 
-A small masked-language model stays for thousands of steps at predicting what is frequent, until some head finds out
-how to attend by position. Here positions get dimensions of their own, and the first heads of the first layer turn
-them so that each attends to one place nearby (the sum of angles turns sines and cosines of one position into those of
-another, Vaswani et al. 2017). It is only where training starts from: every number may change.
+A small masked-language model predicts little but frequent pieces for thousands of steps, until some head learns to
+attend by position. Here positions have their own dimensions, and the first heads of the first layer rotate them so
+that each attends to one neighbour (a rotation maps the sinusoids of one position to those of another, Vaswani et al.
+2017). All of these weights are trained.
 """
 
 import math
@@ -13,17 +13,17 @@ from torch import Tensor
 from transformers import XLMRobertaForMaskedLM
 
 OFFSETS = (-1, 1, -2, 2)
-"""Places that the heads attend to, from where they stand."""
+"""Relative positions that the first heads attend to."""
 
 SHARPNESS = 2.0
-"""Of the attention: at 2, about nine tenths of it go to the one place."""
+"""Scale of the attention logits: at 2, about 90% of the attention goes to the one position."""
 
 FASTEST, SLOWEST = 2.0, 0.05
-"""Radians for each position, of the first pair of dimensions and of the last."""
+"""Frequencies of the first and the last pair of dimensions, in radians per position."""
 
 
 def start_from_neighbours(model: XLMRobertaForMaskedLM, deviation: float) -> None:
-    """Set positions, and the queries and keys of up to four heads; the last dimensions of the pieces become zero."""
+    """Set position embeddings and the queries and keys of up to four heads; clear those dimensions of the pieces."""
     size = model.config.hidden_size // model.config.num_attention_heads
     frequencies = torch.exp(torch.linspace(math.log(FASTEST), math.log(SLOWEST), size // 2))
     embeddings = model.roberta.embeddings
@@ -42,7 +42,7 @@ def start_from_neighbours(model: XLMRobertaForMaskedLM, deviation: float) -> Non
 
 
 def rotation(angles: Tensor) -> Tensor:
-    """The matrix that turns each pair (sin x, cos x) into (sin(x + angle), cos(x + angle))."""
+    """The matrix that maps each pair (sin x, cos x) to (sin(x + angle), cos(x + angle))."""
     turn = torch.zeros(2 * len(angles), 2 * len(angles))
     sines, cosines = torch.arange(0, len(turn), 2), torch.arange(1, len(turn), 2)
     turn[sines, sines] = turn[cosines, cosines] = torch.cos(angles)

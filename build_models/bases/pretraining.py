@@ -1,7 +1,7 @@
-"""A base in AfriBERTa's way (Ogueji et al. 2021): SentencePiece pieces and an XLM-R model, both from raw text alone.
+"""Pretrains a base like AfriBERTa (Ogueji et al. 2021): a SentencePiece tokenizer and an XLM-R model from raw text.
 
-Batches are rows of packed sentences of one language each, cut at random places of its text; languages are drawn by
-their size to a power, so that small ones are seen more often than their share.
+A row of a batch is a random slice of one language's text. Languages are sampled by their size to a power below 1,
+which oversamples small ones.
 """
 
 import json
@@ -27,14 +27,14 @@ from build_models.workspace.workspace import Workspace, lock
 from service.artifacts.manifest import file_sha256
 
 RECORD = "pretraining.json"
-"""Beside the base's own files: how it was made."""
+"""Record of the settings, next to the checkpoint files."""
 
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """How a base is pretrained: ``steps`` batches of ``batch_pieces`` pieces, in rows of ``length``.
+    """Pretraining of ``steps`` batches of ``batch_pieces`` pieces, in rows of ``length`` pieces.
 
-    ``limit`` bounds the lines of each language, ``tokenizer_lines`` those that the pieces are learnt from.
+    ``limit`` caps the lines of each language, ``tokenizer_lines`` the lines that the tokenizer is trained on.
     """
 
     corpus: Path
@@ -58,14 +58,14 @@ class PretrainSettings:
 
 
 def pretrain(settings: PretrainSettings) -> Path:
-    """Make the base and return its folder, ``settings.out``; one that is there and was made alike is kept.
+    """Pretrain the base and return its folder, ``settings.out``; a base with the same settings and corpus is kept.
 
-    Raises ``BuildError`` for a corpus that cannot be used, and for an ``out`` that is there and no base made here.
+    Raises ``BuildError`` if the corpus is invalid or ``settings.out`` exists and was not made by this command.
     """
     if settings.out.exists() and not (settings.out / RECORD).exists():
         raise BuildError(
-            f"{settings.out} is there and holds no {RECORD}, so it is no base made here and is not replaced:"
-            " give another --out, such as a new folder in it"
+            f"{settings.out} exists but has no {RECORD}: it was not made by this command and is not replaced."
+            " Pass another --out, such as a new subfolder"
         )
     torch.set_num_threads(settings.threads)
     files = {language: file_sha256(path) for language, path in find_texts(settings.corpus, settings.languages).items()}
@@ -99,14 +99,14 @@ def pretrain(settings: PretrainSettings) -> Path:
             return workspace.stage(settings.out.name, {"stage": "pretrain", "corpus": files, **inputs}, run)
     except BlockingIOError:
         raise BuildError(
-            f"{settings.out} is being pretrained already: wait for its end, or give another --out"
+            f"Another process is pretraining {settings.out}: wait for it to finish, or pass another --out"
         ) from None
 
 
 def learn_pieces(
     settings: PretrainSettings, texts: Mapping[str, Sequence[str]], workspace: Workspace
 ) -> PreTrainedTokenizerFast:
-    """A tokenizer of lines drawn from all languages, in the proportions that they are trained on."""
+    """Train the tokenizer on lines of all languages, sampled like the training rows."""
 
     def learn(result: Path, _: Path) -> None:
         random_state = random.Random(settings.seed)
@@ -125,7 +125,7 @@ def learn_pieces(
 def train(
     settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast, streams: Streams, result: Path, state: Path
 ) -> None:
-    """Masked-language modelling: in bfloat16 on a GPU where there is one, in fp32 on the CPU."""
+    """Masked-language modelling, in bfloat16 on a GPU or in fp32 on the CPU."""
     torch.manual_seed(settings.seed)
     model = new_model(SHAPES[settings.shape], tokenizer, 512, settings.dropout, settings.neighbours).to(
         training_device()

@@ -1,4 +1,4 @@
-"""The dimensions of the encoders that are made here, by name."""
+"""Named dimensions of the encoders that can be pretrained."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Shape:
 SHAPES = {
     "tiny": Shape(width=96, layers=2, heads=4, feed_forward=256),
     "mini": Shape(width=128, layers=4, heads=4, feed_forward=256),
-    # AfriBERTa's three (Ogueji et al. 2021, table 2).
+    # AfriBERTa's sizes (Ogueji et al. 2021, table 2).
     "small": Shape(width=768, layers=4, heads=6, feed_forward=3072),
     "base": Shape(width=768, layers=8, heads=6, feed_forward=3072),
     "large": Shape(width=768, layers=10, heads=6, feed_forward=3072),

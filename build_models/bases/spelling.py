@@ -1,9 +1,9 @@
-"""What a base that is made here knows before its first step: how its pieces are spelled, and which stand near.
+"""An initialization of embeddings from spelling, for bases pretrained on little text.
 
-A random start gives a small corpus no way to tell that two pieces are both capitalised, or share a suffix, or are
-both numbers; each would have to be learnt by itself. Here the embedding of a piece is a sum of random vectors for its
-features (case, script, length, character n-grams, as in fastText, Bojanowski et al. 2017), and positions start as
-sinusoids (Vaswani et al. 2017). Both are only where the training starts from.
+With random embeddings, a model must learn for each piece separately that it is capitalised, a number, or shares a
+suffix with others. Here the embedding of a piece is a sum of random vectors for its features: case, script, length and
+character n-grams, as in fastText (Bojanowski et al. 2017). Positions start as sinusoids (Vaswani et al. 2017). All of
+these weights are trained.
 """
 
 import math
@@ -23,7 +23,7 @@ LONGEST_WAVE = 1000.0
 
 
 def start_from_spelling(model: XLMRobertaForMaskedLM, tokenizer: PreTrainedTokenizerFast, deviation: float) -> None:
-    """Set the embeddings of pieces and positions; each number has about the standard deviation ``deviation``."""
+    """Set the embeddings of pieces and positions to a standard deviation of about ``deviation``."""
     embeddings = model.roberta.embeddings
     pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     width = model.config.hidden_size
@@ -33,14 +33,14 @@ def start_from_spelling(model: XLMRobertaForMaskedLM, tokenizer: PreTrainedToken
 
 
 def sinusoids(positions: int, width: int) -> Tensor:
-    """Sines and cosines of shape (positions, width), in pairs of falling frequency."""
+    """Sines and cosines of shape (positions, width), in pairs of decreasing frequency."""
     place = torch.arange(positions)[:, None]
     frequency = torch.exp(torch.arange(0, width, 2) * (-math.log(LONGEST_WAVE) / width))
     return torch.stack([torch.sin(place * frequency), torch.cos(place * frequency)], dim=-1).flatten(1)
 
 
 def spelled(pieces: Sequence[str], width: int) -> NDArray[np.float32]:
-    """A vector of ``width`` for each piece; pieces that share features point in like directions."""
+    """Vectors of shape (pieces, width); pieces that share features have similar vectors."""
 
     @cache
     def direction(feature: str) -> NDArray[np.float64]:
@@ -57,7 +57,7 @@ def spelled(pieces: Sequence[str], width: int) -> NDArray[np.float32]:
 
 
 def surface(piece: str) -> Iterator[tuple[str, float]]:
-    """Features of a piece and their weights; one is its own, so that no two pieces start out the same."""
+    """Features of a piece and their weights; one is unique to the piece, so that no two embeddings are equal."""
     yield f"piece {piece}", 1.0
     yield ("starts a word" if piece.startswith(WORD_START) else "within a word"), 1.0
     text = piece.removeprefix(WORD_START)
@@ -78,7 +78,7 @@ def case(text: str) -> str:
 
 
 def character_grams(piece: str) -> Iterator[str]:
-    """Runs of two to four characters, and the beginning and the end, without case and with marks apart."""
+    """Character 2- to 4-grams, prefix and suffix of the piece, lower-cased and NFD-normalized."""
     text = unicodedata.normalize("NFD", piece.removeprefix(WORD_START).lower())
     for size in (2, 3, 4):
         for start in range(len(text) - size + 1):

@@ -1,4 +1,4 @@
-"""Packed rows of pieces out of the texts of several languages, drawn at random and again the same after a kill."""
+"""Random rows of pieces from the texts of several languages, reproducible by seed and step."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,15 +16,15 @@ LINES_AT_ONCE = 2000
 
 
 class Streams:
-    """The pieces of each language end to end, every line ended by </s>, and how often each language is drawn."""
+    """The pieces of each language, lines terminated by </s>, and the probability of sampling each language."""
 
     def __init__(self, pieces: Mapping[str, NDArray[np.uint32]], exponent: float, row_length: int, begin: int):
-        """Rows have ``row_length`` pieces, the first of them ``begin``. Raises ``BuildError`` for too short a text."""
+        """Rows have ``row_length`` pieces and start with ``begin``. Raises ``BuildError`` if a text is too short."""
         for language, text in pieces.items():
             if len(text) < row_length:
                 raise BuildError(
                     f"The text of {language} has {len(text)} pieces, fewer than a row of {row_length}:"
-                    " give more of it, or leave the language out with --languages"
+                    " add more text, or exclude the language with --languages"
                 )
         self.pieces = pieces
         self.probabilities = sampling_probabilities([len(text) for text in pieces.values()], exponent)
@@ -32,7 +32,7 @@ class Streams:
         self.begin = begin
 
     def draw(self, count: int, seed: int, step: int) -> Tensor:
-        """Rows of shape (count, row_length), each cut at a random place of a random language's text."""
+        """Rows of shape (count, row_length), each a random slice of a random language's text."""
         random_state = np.random.default_rng((seed, step))
         texts = list(self.pieces.values())
         rows = np.full((count, self.row_length), self.begin, dtype=np.int64)
@@ -42,24 +42,24 @@ class Streams:
         return torch.from_numpy(rows)
 
     def describe(self, rows: int) -> str:
-        """How often so many rows go through the text of each language."""
+        """How many epochs over each language's text ``rows`` amount to."""
         return "; ".join(
-            f"{language} {len(text):,} pieces, seen {rows * self.row_length * share / len(text):.1f} times"
+            f"{language}: {len(text):,} pieces, {rows * self.row_length * share / len(text):.1f} epochs"
             for (language, text), share in zip(self.pieces.items(), self.probabilities, strict=True)
         )
 
 
 def sampling_probabilities(sizes: Sequence[int], exponent: float) -> NDArray[np.float64]:
-    """How often each language is drawn: its share of the text to the power of ``exponent``, made to sum to one.
+    """Sampling probabilities of languages: shares of the text to the power ``exponent``, normalized.
 
-    1 draws in proportion to the text there is, 0 draws all languages alike (Conneau & Lample 2019).
+    1 samples in proportion to size, 0 samples all languages equally (Conneau & Lample 2019).
     """
     shares = (np.asarray(sizes, dtype=np.float64) / sum(sizes)) ** exponent
     return np.asarray(shares / shares.sum())
 
 
 def encode_lines(tokenizer: PreTrainedTokenizerFast, lines: Sequence[str], language: str) -> NDArray[np.uint32]:
-    """The pieces of all lines end to end, each line ended by </s>."""
+    """The concatenated pieces of all lines, each line terminated by </s>."""
     parts: list[NDArray[np.uint32]] = []
     with progress(f"pieces of {language}", len(lines)) as advance:
         for first in range(0, len(lines), LINES_AT_ONCE):
@@ -73,7 +73,7 @@ def encode_lines(tokenizer: PreTrainedTokenizerFast, lines: Sequence[str], langu
 def kept_streams(
     tokenizer: PreTrainedTokenizerFast, texts: Mapping[str, Sequence[str]], folder: Path
 ) -> dict[str, NDArray[np.uint32]]:
-    """The same for several languages, kept in ``folder`` so that it is done once and takes no memory."""
+    """``encode_lines`` for each language, cached as memory-mapped files in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     for language, lines in texts.items():
         path = folder / f"{language}.npy"

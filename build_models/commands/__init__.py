@@ -1,4 +1,4 @@
-"""The command line, one module per command.
+"""The commands of ``python -m build_models``, one module each.
 
 May import every other package of the build.
 """

@@ -1,4 +1,4 @@
-"""Checks built variants against labelled data, from the command line as over HTTP."""
+"""Checks the accuracy of built variants with the code behind the service's /accuracy."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +21,10 @@ from service.variants import DEFAULT_VARIANT, VARIANTS
 def check_variants(
     artifacts: Path, names: Sequence[str], data: Path | None, language: str | None, limit: int | None
 ) -> list[AccuracyAnswer]:
-    """The accuracy of each named variant in ``artifacts``, and its difference from the reference.
+    """The accuracy of each named variant in ``artifacts`` and its difference from the reference.
 
-    ``data`` is a CoNLL file, by default the test split beside the variants. Raises ``BuildError``.
+    ``data`` is a CoNLL file; the default is the test split next to the variants. Raises ``BuildError`` for unknown or
+    damaged variants and invalid data.
     """
     refuse_unknown(names, VARIANTS)
     answers = []
@@ -55,13 +56,13 @@ def _read(artifacts: Path, manifest: Manifest, data: Path | None, language: str 
 
 
 def show(answers: Sequence[AccuracyAnswer]) -> None:
-    """The table at the end."""
+    """Print the results as a table."""
     first = answers[0]
     table = Table(
         title=f"{first.data.name}: {first.examples:,} sentences, {first.entities:,} entities; {first.mode}",
-        caption=f"95% bootstrap intervals over sentences; the difference from {DEFAULT_VARIANT} is paired",
+        caption=f"95% bootstrap intervals over sentences; paired differences from {DEFAULT_VARIANT}",
     )
-    for column in ("variant", "precision", "recall", "F1", "95%", "difference", "95%", "sentences alike"):
+    for column in ("variant", "precision", "recall", "F1", "95% CI", "difference", "95% CI", "identical sentences"):
         table.add_column(column, justify="left" if column == "variant" else "right")
     for answer in answers:
         table.add_row(

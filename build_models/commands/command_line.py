@@ -1,4 +1,4 @@
-"""What the commands of ``python -m build_models`` share."""
+"""Helpers shared by the commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,8 @@ from build_models.progress import console
 
 
 @contextmanager
-def errors_in_a_line() -> Iterator[None]:
-    """Say what went wrong inside in one line, and end the command with status 1."""
+def report_errors() -> Iterator[None]:
+    """Print a ``BuildError`` or ``OSError`` in one line and exit with status 1."""
     try:
         yield
     except BuildError as error:
@@ -22,11 +22,11 @@ def errors_in_a_line() -> Iterator[None]:
 
 
 def fail(message: str) -> typer.Exit:
-    """Say what went wrong, in one line; raise what this returns to end with status 1."""
+    """Print an error message; raise the returned exception to exit with status 1."""
     console.print(f"error: {message}", style="red", highlight=False, soft_wrap=True, markup=False)
     return typer.Exit(1)
 
 
 def split_list(values: str | None) -> tuple[str, ...] | None:
-    """``"swa,hau"`` as its parts; None stays."""
+    """Split a list such as ``"swa,hau"`` at its commas; None stays None."""
     return tuple(part.strip() for part in values.split(",")) if values else None

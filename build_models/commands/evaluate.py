@@ -1,31 +1,31 @@
-"""``python -m build_models evaluate``: the accuracy of built variants, by the code behind the service's /accuracy."""
+"""``python -m build_models evaluate``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import errors_in_a_line
+from build_models.commands.command_line import report_errors
 from service.variants import VARIANTS
 
 
 def evaluate_command(
-    artifacts: Annotated[Path, typer.Option(help="The folder that the build wrote.")] = Path("artifacts"),
-    variants: Annotated[str, typer.Option(help="Which variants to check.")] = ",".join(VARIANTS),
-    data: Annotated[
-        Path | None, typer.Option(help="A CoNLL file of your own. Default: the test split that came with the build.")
-    ] = None,
-    language: Annotated[str | None, typer.Option(help="Only this language, as in hau.")] = None,
+    artifacts: Annotated[Path, typer.Option(help="Output folder of the build.")] = Path("artifacts"),
+    variants: Annotated[str, typer.Option(help="Variants to check.")] = ",".join(VARIANTS),
+    data: Annotated[Path | None, typer.Option(help="CoNLL file. Default: the test split of the build.")] = None,
+    language: Annotated[str | None, typer.Option(help="Check only this language, for example hau.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many sentences, spread evenly over the data.")
+        int | None, typer.Option(min=1, help="Maximum number of sentences, spread evenly over the data.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="A JSON record for each variant instead of the table.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON record per variant instead of the table.")
+    ] = False,
 ) -> None:
-    """Check the accuracy of built variants as the service's /accuracy does, with 95% intervals."""
-    # Heavy imports wait until the arguments are known to be good.
+    """Check the accuracy of built variants like the service's /accuracy, with 95% confidence intervals."""
+    # Heavy imports, only after the arguments are validated.
     from build_models.commands.checking import check_variants, show
 
-    with errors_in_a_line():
+    with report_errors():
         answers = check_variants(artifacts, variants.split(","), data, language, limit)
     if json:
         for answer in answers:

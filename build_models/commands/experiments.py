@@ -6,47 +6,49 @@ from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import errors_in_a_line, fail, split_list
+from build_models.commands.command_line import fail, report_errors, split_list
 
 NAMES = ("pretraining", "pruning", "distillation", "quantization", "crosslingual", "robustness")
 
 
 def experiments(
     name: Annotated[str, typer.Argument(help=", ".join(NAMES))],
-    base: Annotated[list[str], typer.Option(help="Folder of a base, or a hub id; several times for several.")],
-    data: Annotated[str | None, typer.Option(help="Folder of CoNLL files, or a hub id. Default: the sample.")] = None,
-    languages: Annotated[str, typer.Option(help="Each is a model of its own.")] = "hau,swa,pcm",
-    seeds: Annotated[str, typer.Option(help="Each is trained once more.")] = "1,2",
+    base: Annotated[list[str], typer.Option(help="Folder or hub id of a base. Repeat it for several bases.")],
+    data: Annotated[
+        str | None, typer.Option(help="Folder of CoNLL files, or hub id. Default: the bundled sample.")
+    ] = None,
+    languages: Annotated[str, typer.Option(help="Languages; each gets its own model.")] = "hau,swa,pcm",
+    seeds: Annotated[str, typer.Option(help="Training seeds; each cell runs once per seed.")] = "1,2",
     crosslingual: Annotated[Path | None, typer.Option(help="Folder with {fon,bam,zho}/test.txt.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="Raw text for task-agnostic distillation.")] = None,
-    corpus_lines: Annotated[int | None, typer.Option(min=1, help="At most so many of each language.")] = None,
+    corpus_lines: Annotated[int | None, typer.Option(min=1, help="Maximum number of lines per language.")] = None,
     sparsities: Annotated[str, typer.Option()] = "0.3,0.5,0.6,0.7,0.8,0.9,0.95",
-    recovery_epochs: Annotated[int, typer.Option(min=0, help="After pruning a fine-tuned model.")] = 0,
-    prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings too.")] = False,
+    recovery_epochs: Annotated[int, typer.Option(min=0, help="Epochs after pruning a fine-tuned model.")] = 0,
+    prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings, too.")] = False,
     temperatures: Annotated[str, typer.Option()] = "2,3,6",
     student_layers: Annotated[str, typer.Option()] = "1,2",
-    student_heads: Annotated[str, typer.Option(help="Also students with so many heads.")] = "",
-    agnostic_steps: Annotated[int, typer.Option(min=0, help="Of task-agnostic distillation; 0: without.")] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="Of fine-tuning.")] = 20,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Of AdamW.")] = 5e-5,
-    matrix_learning_rate: Annotated[float, typer.Option(min=0.0, help="Of Muon; 0: AdamW for all.")] = 0.0,
-    batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces of one padded batch.")] = 2048,
-    sample_sentences: Annotated[int, typer.Option(min=10, help="Of the bundled sample.")] = 6000,
-    results: Annotated[Path, typer.Option(help="Folder of the results: cells/ gets a file for each cell.")] = Path(
-        "results"
-    ),
-    work: Annotated[Path, typer.Option(help="Folder of models and locks; may be deleted.")] = Path(".experiments"),
+    student_heads: Annotated[str, typer.Option(help="Additional students with these numbers of heads.")] = "",
+    agnostic_steps: Annotated[int, typer.Option(min=0, help="Steps of task-agnostic distillation; 0 skips it.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Fine-tuning epochs.")] = 20,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of AdamW.")] = 5e-5,
+    matrix_learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of Muon; 0: AdamW only.")] = 0.0,
+    batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces per padded batch.")] = 2048,
+    sample_sentences: Annotated[int, typer.Option(min=10, help="Sentences per language of the bundled sample.")] = 6000,
+    results: Annotated[Path, typer.Option(help="Results folder; cells/ holds one file per cell.")] = Path("results"),
+    work: Annotated[Path, typer.Option(help="Folder of models and locks; can be deleted.")] = Path(".experiments"),
     executor: Annotated[
-        str, typer.Option(help="here, pool, slurm, or slurm-local: Slurm's way without a cluster.")
+        str, typer.Option(help="here, pool, slurm, or slurm-local (submitit without a cluster).")
     ] = "here",
-    processes: Annotated[int, typer.Option(min=1, help="Of the pool.")] = 2,
-    slurm: Annotated[str, typer.Option(help="submitit's parameters, as in slurm_partition=gpu,timeout_min=60.")] = "",
-    threads: Annotated[int, typer.Option(min=1, help="Of each cell; other threads, other rounding.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Processes of the pool.")] = 2,
+    slurm: Annotated[
+        str, typer.Option(help="Parameters of submitit, for example slurm_partition=gpu,timeout_min=60.")
+    ] = "",
+    threads: Annotated[int, typer.Option(min=1, help="Threads per cell; rounding depends on them.")] = 1,
 ) -> None:
     """Run an experiment of the paper: a grid over settings, languages and seeds.
 
-    Each cell has its own result file. A grid that was killed goes on where it was, several may share their folders,
-    and a cell that failed is tried again by the next run.
+    Each cell has its own result file. An interrupted grid resumes, failed cells are retried by the next run, and
+    several processes may share the folders.
 
     Example: `python -m build_models experiments pruning --base bases/mini --data ./masakhaner --epochs 5
     --learning-rate 3e-3 --matrix-learning-rate 5e-3`, then `python -m build_models results`.
@@ -64,7 +66,7 @@ def experiments(
         try:
             return [float(part) for part in text.split(",") if part.strip()]
         except ValueError as error:
-            raise typer.BadParameter(f"{text!r} is no list of numbers", param_hint=option) from error
+            raise typer.BadParameter(f"{text!r} is not a list of numbers", param_hint=option) from error
 
     def whole(text: str, option: str) -> list[int]:
         return [int(number) for number in numbers(text, option)]
@@ -81,7 +83,7 @@ def experiments(
     }
     if executor not in execute:
         raise typer.BadParameter(f"{executor!r}; choose from {', '.join(execute)}", param_hint="--executor")
-    with errors_in_a_line():
+    with report_errors():
         bases = name_bases(base)
         study = Study(
             bases=list(bases),
@@ -121,20 +123,20 @@ def experiments(
         outcomes = run_grid(name, cells, places, execute[executor])
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:
-        raise fail(f"{len(failed)} of {len(outcomes)} cells failed; the same command tries them again")
+        raise fail(f"{len(failed)} of {len(outcomes)} cells failed; run the same command again to retry them")
 
 
 def results(
-    folder: Annotated[Path, typer.Argument(help="Has cells/ with the result files, and gets the page.")] = Path(
-        "results"
-    ),
-    base: Annotated[str | None, typer.Option(help="Whose results are judged. Default: the one with most rows.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder with the result files in cells/.")] = Path("results"),
+    base: Annotated[
+        str | None, typer.Option(help="Base that the verdicts are about. Default: the one with most rows.")
+    ] = None,
 ) -> None:
-    """Make the page of tables, plots and verdicts from the result files.
+    """Write a README.md with tables, plots and verdicts next to the result files.
 
-    The experiments leave beside them, in bases/, how each base was pretrained.
+    It reads the records of how the bases were pretrained from bases/, where the experiments put them.
     """
     from build_models.experiments.report.page import write_page
 
-    with errors_in_a_line():
+    with report_errors():
         typer.echo(write_page(folder, base))

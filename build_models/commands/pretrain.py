@@ -5,38 +5,40 @@ from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import errors_in_a_line, split_list
+from build_models.commands.command_line import report_errors, split_list
 
 
 def pretrain(
-    corpus: Annotated[Path, typer.Option(help="Folder with <language>.txt or <language>.txt.xz, a line a sentence.")],
-    out: Annotated[Path, typer.Option(help="Folder of the base, which --base takes.")],
-    languages: Annotated[str | None, typer.Option(help="Some of the corpus's languages, as in swa,hau.")] = None,
-    lines: Annotated[int | None, typer.Option(min=1, help="At most so many lines of each language.")] = None,
+    corpus: Annotated[
+        Path, typer.Option(help="Folder with `<language>.txt` or `<language>.txt.xz`, one sentence per line.")
+    ],
+    out: Annotated[Path, typer.Option(help="Output folder; pass it to the build as --base.")],
+    languages: Annotated[str | None, typer.Option(help="Languages to use, for example swa,hau. Default: all.")] = None,
+    lines: Annotated[int | None, typer.Option(min=1, help="Maximum number of lines per language.")] = None,
     shape: Annotated[
-        str, typer.Option(help="tiny, mini, or AfriBERTa's dimensions: small, base or large (4, 8, 10 layers of 768).")
+        str, typer.Option(help="tiny, mini, or AfriBERTa's sizes small, base or large (4, 8, 10 layers of width 768).")
     ] = "mini",
-    vocabulary: Annotated[int, typer.Option(min=100, help="Pieces. AfriBERTa: 70006.")] = 12_000,
-    tokenizer_lines: Annotated[int, typer.Option(min=1, help="Lines that the pieces are learnt from.")] = 200_000,
+    vocabulary: Annotated[int, typer.Option(min=100, help="Vocabulary size. AfriBERTa: 70006.")] = 12_000,
+    tokenizer_lines: Annotated[int, typer.Option(min=1, help="Lines to train the tokenizer on.")] = 200_000,
     exponent: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Languages are drawn by their size to this power.")
+        float, typer.Option(min=0.0, max=1.0, help="Languages are sampled by their size to this power.")
     ] = 0.3,
-    steps: Annotated[int, typer.Option(min=0, help="0 keeps the model that training would start from.")] = 10_000,
-    batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces of one step.")] = 1536,
-    length: Annotated[int, typer.Option(min=16, max=512, help="Pieces of a row.")] = 128,
-    masked_share: Annotated[float, typer.Option(min=0.01, max=0.9, help="Pieces to be found again.")] = 0.2,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Of AdamW.")] = 2e-3,
+    steps: Annotated[int, typer.Option(min=0, help="Training steps; 0 saves the initial model.")] = 10_000,
+    batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces per step.")] = 1536,
+    length: Annotated[int, typer.Option(min=16, max=512, help="Pieces per row.")] = 128,
+    masked_share: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of masked pieces.")] = 0.2,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of AdamW.")] = 2e-3,
     matrix_learning_rate: Annotated[
-        float, typer.Option(min=0.0, help="Of Muon on the encoder's matrices; 0: AdamW for them too.")
+        float, typer.Option(min=0.0, help="Learning rate of Muon on the encoder's matrices; 0: AdamW only.")
     ] = 5e-3,
-    neighbours: Annotated[bool, typer.Option(help="Start with heads that look at neighbouring pieces.")] = True,
+    neighbours: Annotated[bool, typer.Option(help="Start with heads that attend to neighbouring pieces.")] = True,
     dropout: Annotated[float, typer.Option(min=0.0, max=0.9)] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 42,
-    threads: Annotated[int | None, typer.Option(min=1, help="Default: the CPUs that may be used.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 42,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: all available CPUs.")] = None,
 ) -> None:
-    """Make a base from raw text: SentencePiece pieces and a masked-language model, from scratch.
+    """Pretrain a base on raw text: a SentencePiece tokenizer and a masked-language model, from scratch.
 
-    It trains in bfloat16 on a GPU and in fp32 on a CPU, and goes on where it was after a kill.
+    Training uses bfloat16 on a GPU and fp32 on a CPU. If interrupted, it resumes at the last checkpoint.
 
     Example: `python -m build_models pretrain --corpus ./corpus --out bases/mini`, then
     `python -m build_models --base bases/mini --data ./masakhaner`.
@@ -48,7 +50,7 @@ def pretrain(
 
     if shape not in SHAPES:
         raise typer.BadParameter(f"{shape!r}; choose from {', '.join(SHAPES)}", param_hint="--shape")
-    with errors_in_a_line():
+    with report_errors():
         run(
             PretrainSettings(
                 corpus=corpus,

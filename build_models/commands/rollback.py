@@ -1,11 +1,11 @@
-"""Brings back the artefacts that the last build replaced: ``python -m build_models rollback``."""
+"""``python -m build_models rollback``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import errors_in_a_line
+from build_models.commands.command_line import report_errors
 from build_models.errors import BuildError, refuse_unknown
 from build_models.workspace.replaced import DATA, last_replaced
 from build_models.workspace.workspace import WORKSPACE, Workspace
@@ -14,20 +14,20 @@ from service.variants import KNOWN_VARIANTS
 
 
 def rollback(artifacts: Path, variants: list[str]) -> dict[str, Manifest]:
-    """Exchange the artefacts that the last build replaced with those kept from before; return what is in place now.
+    """Swap the artefacts that the last build replaced with their previous versions; return the restored manifests.
 
-    Of ``variants``, only those that this one build replaced: what earlier builds replaced does not go with them. Its
-    test split goes back too, unless some of its variants stay. Every kept artefact is verified before any is moved.
-    Raises ``BuildError`` if there is none, if one is damaged, or if a build is at work.
+    Only those of ``variants`` that the last build replaced are swapped. The test split is swapped, too, unless some
+    replaced variants stay. All previous versions are verified before any is moved. Raises ``BuildError`` if there are
+    none, one is damaged, or a build is running.
     """
     refuse_unknown(variants, KNOWN_VARIANTS)
     if not last_replaced(artifacts):
-        raise BuildError(f"{artifacts / PREVIOUS} holds nothing to bring back: no build has replaced any.")
+        raise BuildError(f"{artifacts / PREVIOUS} has nothing to restore: no build has replaced any artefact.")
     with Workspace(artifacts / WORKSPACE).locked():
         replaced = last_replaced(artifacts)
         kept = {name: artifacts / PREVIOUS / name for name in replaced if name in variants}
         if not kept:
-            raise BuildError(f"The last build replaced {', '.join(replaced)}, and nothing of {', '.join(variants)}.")
+            raise BuildError(f"The last build replaced {', '.join(replaced)}, but not {', '.join(variants)}.")
         manifests = verified(kept)
         if DATA in replaced and len(kept) == len(replaced) - 1:
             kept[DATA] = artifacts / PREVIOUS / DATA
@@ -40,25 +40,25 @@ def rollback(artifacts: Path, variants: list[str]) -> dict[str, Manifest]:
 
 
 def verified(kept: dict[str, Path]) -> dict[str, Manifest]:
-    """The manifests of whole artefacts. Raises ``BuildError`` if one is damaged."""
+    """The manifests of the artefacts after verifying them. Raises ``BuildError`` if one is damaged."""
     manifests = {}
     for name, folder in kept.items():
         try:
             manifests[name] = read_manifest(folder)
             verify(folder, manifests[name])
         except ArtifactError as error:
-            raise BuildError(f"Nothing was changed, for the artefact from before is damaged: {error}") from error
+            raise BuildError(f"Nothing was changed, because a previous artefact is damaged: {error}") from error
     return manifests
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="The folder of the artefacts.")] = Path("artifacts"),
-    variants: Annotated[str, typer.Option(help="Which variants.")] = ",".join(KNOWN_VARIANTS),
+    out: Annotated[Path, typer.Option(help="Folder of the artefacts.")] = Path("artifacts"),
+    variants: Annotated[str, typer.Option(help="Variants to restore.")] = ",".join(KNOWN_VARIANTS),
 ) -> None:
-    """Bring back the artefacts that the last build replaced. Done twice, it changes nothing.
+    """Restore the artefacts that the last build replaced. A second rollback undoes the first.
 
-    A running service takes them on SIGHUP, or by itself where NER_RELOAD_SECONDS says so.
+    A running service reloads them on SIGHUP, or on its own if NER_RELOAD_SECONDS is set.
     """
-    with errors_in_a_line():
+    with report_errors():
         for name, manifest in rollback(out, variants.split(",")).items():
             typer.echo(f"{name}: {manifest.digest[:12]}, built at {manifest.built_at:%Y-%m-%d %H:%M:%S}")

@@ -1,4 +1,4 @@
-"""The paper's experiments: grids of cells, how cells run, and their result files.
+"""The paper's experiments: grids of cells, their execution, and result files.
 
-May import everything of the build but commands.
+May import every package of the build except commands.
 """

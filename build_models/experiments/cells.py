@@ -1,4 +1,4 @@
-"""A cell of a grid: everything that decides its scores, and nothing else. Its digest names its result file."""
+"""A cell of a grid: all settings that its scores depend on. Its digest names its result file."""
 
 import hashlib
 from typing import Literal
@@ -8,20 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from build_models.settings import FinetuneSettings
 
 DATA_SEED = 42
-"""Of the bundled sample, where that is the data: the cells' own seeds are for training alone."""
+"""Seed of the bundled sample; the seeds of cells apply to training only."""
 
 SAMPLE = "sample"
-"""The name of the bundled sample among data."""
+"""Name of the bundled sample."""
 
 Tests = Literal["own", "crosslingual", "robustness"]
 VariantName = Literal["dense", "pruned", "distilled", "int8", "dynamic"]
 
 
 class Cell(BaseModel):
-    """A variant made by the build's own recipe, for one base, language and seed, and what it is tested on.
+    """A variant built by its recipe for one base, language and seed, and the tests to score it on.
 
-    Bases, data and the corpus of task-agnostic distillation stand here by digest, so that a result stays good wherever
-    they are moved to. The sentences of unseen languages do not: results on others need another folder.
+    Bases, data and corpus are identified by digest, so results stay valid when they move. The test data of unseen
+    languages is not: use another results folder for other data.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,12 +53,12 @@ class Cell(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Over what differs from the defaults, so that a setting that comes later changes no digest of before."""
+        """Digest of the settings that differ from the defaults, so that adding a setting keeps existing digests."""
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:20]
 
     @property
     def technique(self) -> str:
-        """What was done to the model, in words; cells that differ only in language and seed have the same."""
+        """A description of the compression; equal for cells that differ only in language and seed."""
         parts: list[str] = [self.variant]
         if self.variant == "pruned":
             parts = [f"pruned {self.sparsity:.0%} {'after' if self.prune_after else 'before'}"]

@@ -1,4 +1,4 @@
-"""Where cells run: in this process, in a local pool of processes, or on a Slurm cluster through submitit."""
+"""Executors of cells: this process, a local process pool, or a Slurm cluster through submitit."""
 
 import multiprocessing
 import time
@@ -14,7 +14,7 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Job(Protocol):
-    """What futures and submitit's jobs have in common."""
+    """The common interface of futures and submitit's jobs."""
 
     def done(self) -> bool: ...
 
@@ -22,13 +22,13 @@ class Job(Protocol):
 
 
 def run_here(cells: Sequence[Cell], places: Places) -> Iterator[Outcome]:
-    """One after the other in this process."""
+    """Run the cells one after the other in this process."""
     for cell in cells:
         yield run_cell(cell, places)
 
 
 def run_in_pool(cells: Sequence[Cell], places: Places, processes: int) -> Iterator[Outcome]:
-    """Several at once in fresh processes."""
+    """Run the cells in a pool of new processes."""
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield from gathered({pool.submit(run_cell, cell, places): cell for cell in cells})
 
@@ -36,9 +36,9 @@ def run_in_pool(cells: Sequence[Cell], places: Places, processes: int) -> Iterat
 def run_on_cluster(
     cells: Sequence[Cell], places: Places, cluster: str, parameters: Mapping[str, Any]
 ) -> Iterator[Outcome]:
-    """As a job array. ``cluster`` is submitit's: ``slurm``, or ``local`` to rehearse without one.
+    """Run the cells as a job array on submitit's ``cluster``: ``slurm``, or ``local`` for subprocesses.
 
-    ``parameters`` are submitit's too, such as ``slurm_partition``. Raises ``BuildError`` for those it does not know.
+    ``parameters`` are passed to submitit, for example ``slurm_partition``. Raises ``BuildError`` for unknown ones.
     """
     import submitit
 
@@ -53,14 +53,14 @@ def run_on_cluster(
 
 
 def gathered(jobs: Mapping[Any, Cell]) -> Iterator[Outcome]:
-    """Outcomes in the order in which they come; a job that ended without one counts as a failed cell."""
+    """Outcomes in order of completion; a job that ends without one is a failed cell."""
     waiting: dict[Job, Cell] = dict(jobs)
     while waiting:
         for job in [job for job in waiting if job.done()]:
             cell = waiting.pop(job)
             try:
                 yield job.result()
-            except Exception as error:  # killed, out of memory, out of time: whatever ends a process
+            except Exception as error:  # killed, out of memory, timed out
                 yield Outcome(cell, "failed", message=f"{type(error).__name__}: {error}")
         if waiting:
             time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -1,4 +1,4 @@
-"""Runs a grid to its end, and says how far it is."""
+"""Runs a grid and reports progress."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ Executor = Callable[[Sequence[Cell], Places], Iterator[Outcome]]
 
 
 def run_grid(name: str, cells: Sequence[Cell], places: Places, execute: Executor) -> list[Outcome]:
-    """Run every cell that has no result yet. A failing cell is reported; the next run tries it again."""
+    """Run every cell that has no result yet. Failed cells are reported and retried by the next run."""
     unique = list(dict.fromkeys(cells))
     say(f"{name}: {len(unique)} cells, results in {places.results}")
     outcomes: list[Outcome] = []
@@ -26,12 +26,12 @@ def run_grid(name: str, cells: Sequence[Cell], places: Places, execute: Executor
     counts = Counter(outcome.state for outcome in outcomes)
     say(f"{name}: " + ", ".join(f"{counts[state]} {state}" for state in ("made", "kept", "busy", "failed")))
     if others := sum(outcome.state == "kept" and bool(outcome.message) for outcome in outcomes):
-        say(f"{name}: {others} of the kept were {OTHER_CODE}; move their files away to make them again")
+        say(f"{name}: {others} of the kept results were {OTHER_CODE}; move their files away to compute them again")
     return outcomes
 
 
 def describe(outcome: Outcome, outcomes: Sequence[Outcome], total: int, elapsed: float) -> str:
-    """A line about a cell, with how long the rest may take."""
+    """A line about a finished cell, with an estimate of the remaining time."""
     worked = sum(other.state in ("made", "failed") for other in outcomes)
     left = elapsed / max(1, worked) * (total - len(outcomes))
     text = f"{len(outcomes)}/{total} {outcome.cell}: {outcome.state} in {outcome.seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""The grids: which cells each experiment has."""
+"""The grid of cells of each experiment."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from build_models.settings import FinetuneSettings
 
 @dataclass(frozen=True)
 class Named:
-    """A folder's name, and the digest of what is in it."""
+    """The name of a folder and the digest of its contents."""
 
     name: str
     digest: str
@@ -22,7 +22,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Study:
-    """What a grid runs over. ``data`` has the digest of each language's part."""
+    """The axes and settings of a grid. ``data`` has a language and its data per item."""
 
     bases: Sequence[Named]
     data: Sequence[tuple[str, Named]]
@@ -41,7 +41,7 @@ class Study:
     sample_sentences: int = 6000
 
     def text(self) -> dict[str, Any]:
-        """What task-agnostic distillation reads, as settings of a cell; none for the training sentences."""
+        """Cell settings of the corpus for task-agnostic distillation; empty for the training sentences."""
         if self.corpus is None:
             return {}
         return {
@@ -51,7 +51,7 @@ class Study:
         }
 
     def cells(self, variant: VariantName, **settings: Any) -> Iterator[Cell]:
-        """One cell for each base, language and seed. Raises ``BuildError`` for a value out of range."""
+        """One cell per base, language and seed. Raises ``BuildError`` if a value is out of range."""
         if variant == "pruned":
             settings["prune_embeddings"] = self.prune_embeddings
         for base, (language, data), seed in product(self.bases, self.data, self.seeds):
@@ -76,7 +76,7 @@ class Study:
 
 
 def pretraining(study: Study) -> Iterator[Cell]:
-    """What a base is worth: each, fine-tuned alike."""
+    """Each base, fine-tuned with the same settings."""
     yield from study.cells("dense")
 
 
@@ -90,7 +90,7 @@ def pruning(study: Study) -> Iterator[Cell]:
 
 
 def distillation(study: Study) -> Iterator[Cell]:
-    """Temperatures and layers for each order of teaching; heads at the first temperature."""
+    """Temperatures and layers for task-specific and task-agnostic distillation; heads at the first temperature."""
     yield from study.cells("dense")
     orders: list[dict[str, Any]] = [{}]
     if study.agnostic_steps:
@@ -109,14 +109,14 @@ def quantization(study: Study) -> Iterator[Cell]:
 
 
 def crosslingual(study: Study) -> Iterator[Cell]:
-    """Languages that the model was not fine-tuned on, dense and pruned before fine-tuning."""
+    """Languages without fine-tuning: dense, and pruned before fine-tuning."""
     yield from study.cells("dense", tests="crosslingual")
     for sparsity in study.sparsities:
         yield from study.cells("pruned", sparsity=sparsity, tests="crosslingual")
 
 
 def robustness(study: Study) -> Iterator[Cell]:
-    """Noise in the test sentences, for each of the variants with its usual settings."""
+    """Noisy test sentences, for each variant with its default settings."""
     yield from study.cells("dense", tests="robustness")
     yield from study.cells("pruned", sparsity=0.6, tests="robustness")
     yield from study.cells(

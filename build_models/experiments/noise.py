@@ -1,4 +1,4 @@
-"""Noise for test sentences, the labels staying right: what real text brings that the data does not."""
+"""Label-preserving noise for test sentences."""
 
 import random
 import unicodedata
@@ -9,11 +9,11 @@ from service.evaluation.conll import Sentence
 from service.ner.decoding import entity_spans
 
 TYPO_SHARE = 0.2
-"""Of the words."""
+"""Share of words with a typo."""
 
 
 def typos(sentences: Sequence[Sentence], random_state: random.Random) -> list[Sentence]:
-    """In some words two neighbouring letters change places, or one is lost, or doubled."""
+    """Swap, drop or double a letter in some words."""
 
     def noisy(word: str) -> str:
         if len(word) < 3 or random_state.random() >= TYPO_SHARE:
@@ -39,7 +39,7 @@ def upper_case(sentences: Sequence[Sentence], _: random.Random) -> list[Sentence
 
 
 def no_diacritics(sentences: Sequence[Sentence], _: random.Random) -> list[Sentence]:
-    """As many people type: without the marks. A word of nothing but marks stays."""
+    """Remove diacritics. A word that consists only of combining marks stays."""
 
     def bare(word: str) -> str:
         letters = (letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
@@ -49,7 +49,7 @@ def no_diacritics(sentences: Sequence[Sentence], _: random.Random) -> list[Sente
 
 
 def swapped_entities(sentences: Sequence[Sentence], random_state: random.Random) -> list[Sentence]:
-    """Each entity becomes another one of the same type, from anywhere in the same sentences."""
+    """Replace each entity by a random one of the same type from the sentences."""
     pool: dict[str, list[list[str]]] = defaultdict(list)
     for sentence in sentences:
         for span in entity_spans(sentence.labels):

@@ -1,4 +1,4 @@
-"""Names and digests of what a grid is about to run over."""
+"""Names and digests of the inputs of a grid."""
 
 import hashlib
 import json
@@ -17,22 +17,22 @@ from build_models.workspace.workspace import result_digest
 
 
 def name_bases(bases: Sequence[str]) -> dict[Named, str]:
-    """Where each base lies. A hub id is its own digest: pin it by giving a folder instead.
+    """Name and digest of each base, with its path. A hub id is its own digest: use a folder to pin the contents.
 
-    Raises ``BuildError`` for two of the same name, which the results could not tell apart.
+    Raises ``BuildError`` if two bases have the same name.
     """
     named: dict[Named, str] = {}
     for base in bases:
         folder = Path(base)
         name = folder.resolve().name if folder.is_dir() else base
         if any(name == other.name for other in named):
-            raise BuildError(f"Two bases are named {name}: rename the folder of one")
+            raise BuildError(f"Two bases are named {name}: rename one of the folders")
         named[Named(name, result_digest(folder)[:20] if folder.is_dir() else base)] = base
     return named
 
 
 def keep_records(bases: Mapping[Named, str], folder: Path) -> None:
-    """Copy what ``pretrain`` says of each base to ``folder``, under the base's digest, for the page of results."""
+    """Copy the pretraining records of the bases to ``folder``, for the results page."""
     for named, base in bases.items():
         record = Path(base) / RECORD
         if record.is_file():
@@ -41,7 +41,7 @@ def keep_records(bases: Mapping[Named, str], folder: Path) -> None:
 
 
 def name_data(data: str | None, languages: Sequence[str], sample_sentences: int) -> list[tuple[str, Named]]:
-    """The name and digest of each language's data."""
+    """The name and digest of the data of each language."""
     name = Path(data).name if data else SAMPLE
     digests = {
         language: load_data(data, [language], None, DATA_SEED, sample_sentences).digest for language in languages
@@ -50,6 +50,6 @@ def name_data(data: str | None, languages: Sequence[str], sample_sentences: int)
 
 
 def name_corpus(corpus: Path) -> Named:
-    """The name of a folder of raw text, and a digest over its files."""
+    """The name of a corpus folder and a digest of its files."""
     digests = json.dumps(corpus_digests(corpus), sort_keys=True)
     return Named(corpus.resolve().name, hashlib.sha256(digests.encode()).hexdigest()[:20])

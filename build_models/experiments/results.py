@@ -1,4 +1,4 @@
-"""Result files: one for each cell, written whole or not at all, and checked field by field when read."""
+"""Result files: one per cell, written atomically and validated when read."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,11 +11,11 @@ from service.artifacts.manifest import Scores
 
 
 class ResultError(BuildError):
-    """A result file that cannot be used; the message names file and field."""
+    """An invalid result file; the message names the file and field."""
 
 
 class Machine(BaseModel):
-    """Where a cell ran. Times mean something only beside it."""
+    """The machine that a cell ran on; times are comparable only on one machine."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,9 +25,9 @@ class Machine(BaseModel):
 
 
 class CellResult(BaseModel):
-    """What came of a cell. ``scores`` has ``dev`` and ``test``, or a name for each of the other tests.
+    """The result of a cell. ``scores`` has ``dev``, ``test`` and one entry for each additional test.
 
-    ``test, unseen`` leaves out the test sentences that also stand in the training split.
+    ``test, unseen`` leaves out test sentences that also occur in the training split.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -48,12 +48,12 @@ def result_path(folder: Path, cell: Cell) -> Path:
 
 
 def record_path(folder: Path, base: str, digest: str) -> Path:
-    """Where the record of a base's pretraining lies: by its digest too, for bases of one name may differ."""
+    """Path of the record of a base's pretraining. The digest separates bases of the same name."""
     return folder / f"{base}-{digest[:12]}.json"
 
 
 def read_result(path: Path) -> CellResult:
-    """Raises ``ResultError`` for a file that is cut, or whose cell has another digest than its name says."""
+    """Read a result. Raises ``ResultError`` if the file is damaged or its name is not its cell's digest."""
     try:
         result = CellResult.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -61,32 +61,32 @@ def read_result(path: Path) -> CellResult:
         field = ".".join(map(str, first["loc"]))
         raise ResultError(f"{path}: {field or 'contents'}: {first['msg']}") from error
     if result.cell.digest != path.stem:
-        raise ResultError(f"{path}: cell: its digest is {result.cell.digest}, not the file's name")
+        raise ResultError(f"{path}: cell: its digest is {result.cell.digest}, which is not the file name")
     return result
 
 
 def write_result(folder: Path, result: CellResult) -> None:
     path = result_path(folder, result.cell)
     draft = path.with_suffix(".new")
-    # Without what is by default, as in the digest: a setting that goes one day takes no result with it.
+    # Defaults are left out, as in the digest, so that removing a setting keeps results valid.
     draft.write_text(result.model_dump_json(indent=1, exclude_defaults=True) + "\n", encoding="utf-8")
     draft.replace(path)
 
 
 def read_results(folder: Path) -> Iterator[CellResult]:
-    """Every result there is. Raises ``ResultError`` for a damaged one."""
+    """All results in a folder. Raises ``ResultError`` for a damaged file."""
     for path in sorted(folder.glob("*.json")):
         yield read_result(path)
 
 
 def refuse_mixed_data(results: Iterable[CellResult]) -> None:
-    """Raises ``ResultError``, naming two files, where a language's data under one name is not the same in both."""
+    """Raise ``ResultError``, naming two files, if they used different data of one name and language."""
     first: dict[tuple[str, str], Cell] = {}
     for cell in (result.cell for result in results):
         known = first.setdefault((cell.data, cell.language), cell)
         if known.data_digest != cell.data_digest:
             raise ResultError(
-                f"cells/{known.digest}.json and cells/{cell.digest}.json: {cell.data}, {cell.language} is"
-                f" {known.data_digest[:12]} in one and {cell.data_digest[:12]} in the other: move the results of the"
-                " data that is superseded to another folder"
+                f"cells/{known.digest}.json and cells/{cell.digest}.json used different data for {cell.data},"
+                f" {cell.language} ({known.data_digest[:12]} and {cell.data_digest[:12]}): move the results of the old"
+                " data to another folder"
             )

@@ -1,4 +1,4 @@
-"""Runs one cell: the build's recipe in a shared workspace, then the service's own pipeline over the test sentences."""
+"""Runs one cell: builds its variant in a shared workspace and scores it with the service's pipeline."""
 
 import os
 import platform
@@ -31,13 +31,13 @@ from build_models.workspace.workspace import code_digest, lock
 from service.artifacts.manifest import Manifest, Scores
 from service.evaluation.conll import Sentence
 
-OTHER_CODE = "made by other code of the build"
+OTHER_CODE = "computed by another version of the code"
 UNSEEN = ("fon", "bam", "zho")
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where everything lies on this machine. ``bases`` go by name; ``data`` is a folder or a hub id."""
+    """Paths on this machine. ``bases`` maps names to paths; ``data`` is a folder or a hub id."""
 
     bases: Mapping[str, str]
     data: str | None
@@ -51,7 +51,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to a cell. ``busy``: another process is at it."""
+    """What happened to a cell. ``busy`` means that another process is running it."""
 
     cell: Cell
     state: Literal["made", "kept", "busy", "failed"]
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def run_cell(cell: Cell, places: Places) -> Outcome:
-    """Make the cell's result file unless it is there; whatever goes wrong is in the outcome and beside the results."""
+    """Compute the cell's result unless it exists. Errors end up in the outcome and in a file next to the results."""
     places.results.mkdir(parents=True, exist_ok=True)
     path = result_path(places.results, cell)
     failure = path.with_suffix(".failed")
@@ -72,18 +72,18 @@ def run_cell(cell: Cell, places: Places) -> Outcome:
                     other = read_result(path).code != code_digest()[:20]
                     return Outcome(cell, "kept", message=OTHER_CODE if other else "")
                 except ResultError as error:
-                    say(f"{error}: the cell runs again")
+                    say(f"{error}: running the cell again")
             with silence():
                 write_result(places.results, measure(cell, places))
             failure.unlink(missing_ok=True)
             return Outcome(cell, "made", time.monotonic() - started)
     except BlockingIOError:
         return Outcome(cell, "busy")
-    except Exception as error:  # a cell must not take the grid with it
+    except Exception as error:  # a failed cell must not stop the grid
         failure.write_text(f"{cell.model_dump_json(indent=1)}\n{traceback.format_exc()}", encoding="utf-8")
         first = next(iter(str(error).splitlines()), "")
         message = first if isinstance(error, BuildError) else f"{type(error).__name__}: {first}"
-        return Outcome(cell, "failed", time.monotonic() - started, f"{message} (more in {failure})")
+        return Outcome(cell, "failed", time.monotonic() - started, f"{message} (details in {failure})")
 
 
 def measure(cell: Cell, places: Places) -> CellResult:
@@ -96,9 +96,9 @@ def measure(cell: Cell, places: Places) -> CellResult:
         settings = build_settings(cell, places, Path(out))
         dataset = load_data(places.data, [cell.language], None, DATA_SEED, places.sample_sentences)
         if dataset.digest != cell.data_digest:
-            raise BuildError(f"{places.data}, {cell.language}: the data changed while the grid ran; start it again")
+            raise BuildError(f"{places.data}, {cell.language}: the data changed during the grid; start it again")
         if cell.corpus_digest and (not places.corpus or name_corpus(places.corpus).digest != cell.corpus_digest):
-            raise BuildError(f"{places.corpus}: the corpus changed while the grid ran; start it again")
+            raise BuildError(f"{places.corpus}: the corpus changed during the grid; start it again")
         context = open_context(settings, dataset, SharedWorkspace(places.work / "stages"))
         manifest = build_variant(cell.variant, context, cell.threads)
         scores = dict(score(cell, context, manifest, places))
@@ -116,7 +116,7 @@ def measure(cell: Cell, places: Places) -> CellResult:
 
 
 def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
-    """The cell as the build's settings: the same recipes make both."""
+    """The build settings of a cell."""
     return BuildSettings(
         out=out,
         base=places.bases[cell.base],
@@ -126,7 +126,7 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
         seed=cell.seed,
         max_length=cell.max_length,
         overlap=cell.overlap,
-        # The paper's models label word by word; what transitions between labels add is no part of its claims.
+        # The paper's models label each word independently.
         transition_weight=0.0,
         sparsity=cell.sparsity,
         prune_embeddings=cell.prune_embeddings,
@@ -147,7 +147,7 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
 
 
 def score(cell: Cell, context: Context, manifest: Manifest, places: Places) -> Iterator[tuple[str, Scores]]:
-    """Every score that the cell's tests ask for."""
+    """The scores of the cell's tests."""
     _, pipeline = open_artifact(context.settings.out / cell.variant, cell.threads)
     yield "dev", manifest.metrics["dev"]
     yield "test", manifest.metrics["test"]
@@ -158,22 +158,22 @@ def score(cell: Cell, context: Context, manifest: Manifest, places: Places) -> I
             yield name, evaluate(pipeline, noise(context.dataset.test, random.Random(cell.seed)), name)
     else:
         if places.crosslingual is None:
-            raise BuildError("no folder of unseen languages was given: --crosslingual FOLDER")
+            raise BuildError("The test data of unseen languages is missing: pass its folder with --crosslingual")
         for language in UNSEEN:
             sentences = read_conll(places.crosslingual / language / "test.txt", language)
-            # What a data set does not label at all (zho: dates) is no mistake.
+            # Ignore entity types that a data set does not label, such as dates in zho.
             types = {label[2:] for sentence in sentences for label in sentence.labels} - {""}
             yield language, evaluate(pipeline, sentences, language, types)
 
 
 def unseen_sentences(dataset: Dataset) -> Sequence[Sentence]:
-    """The test sentences whose words do not also stand in the training split."""
+    """The test sentences that do not occur in the training split."""
     seen = {tuple(sentence.words) for sentence in dataset.train}
     return [sentence for sentence in dataset.test if tuple(sentence.words) not in seen]
 
 
 def cpu_name() -> str:
-    """The processor as the system names it."""
+    """The name of the CPU."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

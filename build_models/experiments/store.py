@@ -1,4 +1,4 @@
-"""Stages that many cells share, in this process and in others: the fine-tuned model is trained once for all of them."""
+"""Stages shared by many cells and processes, so that each model is fine-tuned only once."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,10 +8,10 @@ from build_models.workspace.workspace import Workspace, key_of, lock
 
 
 class SharedWorkspace(Workspace):
-    """A workspace that keeps every result, each in a folder named by its inputs."""
+    """A workspace that keeps all results, in folders named by their inputs."""
 
     def stage(self, name: str, inputs: Mapping[str, Any], run: Callable[[Path, Path], None]) -> Path:
-        """As in a build. Where another process is at it, waits for what that makes."""
+        """As ``Workspace.stage``; if another process is running the stage, wait for its result."""
         own = self.folder / f"{name}-{key_of(inputs)[:16]}"
         with lock(own.with_suffix(".lock"), wait=True):
             return Workspace(own).stage(name, inputs, run)

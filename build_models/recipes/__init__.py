@@ -1,4 +1,4 @@
-"""One module per technique, each with ``build(context)``, which leaves an artefact and returns its manifest.
+"""One module per technique. ``build(context)`` writes the artefact and returns its manifest.
 
-May import everything of the build but experiments and commands.
+May import every package of the build except experiments and commands.
 """

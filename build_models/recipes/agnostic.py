@@ -1,6 +1,6 @@
-"""Task-agnostic distillation: a student base learns its teacher's masked-language modelling on raw text.
+"""Task-agnostic distillation: a student base learns masked-language modelling from a teacher on raw text.
 
-It is fine-tuned afterwards like any base (Sanh et al. 2019). The loss over the hidden pieces is
+It is then fine-tuned like any base (Sanh et al. 2019). The loss on masked pieces is
 alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy.
 """
 
@@ -26,7 +26,7 @@ LANGUAGE_EXPONENT = 0.3
 
 
 def student_base(context: Context) -> Path:
-    """The student as a base, which has learnt nothing of labels yet."""
+    """The folder of the distilled student base."""
     settings = context.settings.distillation
     inputs = {
         "stage": "student",
@@ -67,7 +67,7 @@ def student_base(context: Context) -> Path:
 
 
 def texts(context: Context) -> dict[str, list[str]]:
-    """Lines of each language: of the corpus, or of the training split."""
+    """The lines of each language, from the corpus or else the training split."""
     settings = context.settings.distillation
     if settings.corpus:
         return read_texts(settings.corpus, None, settings.corpus_lines)

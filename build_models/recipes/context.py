@@ -1,4 +1,4 @@
-"""What every recipe needs: data, base, settings, and how to make an artefact of a checkpoint."""
+"""What every recipe needs: data, base, settings, fine-tuning, and writing an artefact from a checkpoint."""
 
 import platform
 import shutil
@@ -51,7 +51,7 @@ LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "to
 
 @dataclass(frozen=True)
 class Parent:
-    """What an artefact was made from: its name and the digest of its checkpoint's files."""
+    """What an artefact was made from, with the digest of its checkpoint."""
 
     name: str
     digest: str
@@ -59,7 +59,7 @@ class Parent:
 
 @dataclass
 class Made:
-    """What a recipe knows of the weights that it wrote."""
+    """What a recipe reports about the weights that it wrote."""
 
     parameters: int
     nonzero_parameters: int
@@ -69,7 +69,7 @@ class Made:
 
 @dataclass
 class Context:
-    """One build under way."""
+    """The state of one build."""
 
     settings: BuildSettings
     dataset: Dataset
@@ -93,21 +93,21 @@ class Context:
 
     @cached_property
     def examples(self) -> list[Example]:
-        """The training split, encoded by the base's tokenizer."""
+        """The training split, encoded with the base's tokenizer."""
         encoder = Encoder.from_folder(self.base, self.settings.max_length, self.settings.overlap)
         return encode_examples(self.dataset.train, encoder, self.labels)
 
     @cached_property
     def segmentations(self) -> Segmentations | None:
-        """Of the words of the training split, if the settings have any use for it.
+        """Segmentations of the words in the training split; None if the settings respell no words.
 
-        Raises ``BuildError`` for a base without SentencePiece's own file.
+        Raises ``BuildError`` if the base has no SentencePiece model file.
         """
         if not self.settings.finetune.respelled_names and not self.settings.finetune.respelled_words:
             return None
         model = self.base / SENTENCEPIECE
         if not model.is_file():
-            raise BuildError(f"{self.base} has no {SENTENCEPIECE}: words cannot be shown in other pieces than its own")
+            raise BuildError(f"{self.base} has no {SENTENCEPIECE}, which respelling words needs: pass another base")
         tokenizer = AutoTokenizer.from_pretrained(self.base, local_files_only=True)
         return Segmentations(distinct_words(self.dataset.train), model, tokenizer.get_vocab())
 
@@ -120,7 +120,7 @@ class Context:
         loss: Callable[[Tensor, Batch], Tensor] | None = None,
         after_step: Callable[[], None] = lambda: None,
     ) -> None:
-        """Train a classifier on the training split; see ``build_models.training.finetune.finetune``."""
+        """Fine-tune on the training split; see ``build_models.training.finetune.finetune``."""
         settings = self.settings
         finetune(
             title,
@@ -137,13 +137,13 @@ class Context:
 
     @cached_property
     def transitions(self) -> Transitions:
-        """Counted in the training split."""
+        """Label transitions in the training split."""
         return count_transitions(
             (sentence.labels for sentence in self.dataset.train), self.labels, self.settings.transition_weight
         )
 
     def inputs(self, **parameters: Any) -> dict[str, Any]:
-        """What a stage depends on besides its own parameters."""
+        """The inputs of a stage: ``parameters`` and what all stages depend on."""
         return {
             "data": self.data_record.digest,
             "base": self.base_digest,
@@ -159,9 +159,9 @@ class Context:
     def artifact(
         self, name: str, checkpoint: Path, parent: Parent, parameters: Mapping[str, Any], fill: Callable[[Path], Made]
     ) -> Manifest:
-        """Make ``<out>/<name>`` unless one with the same inputs is there.
+        """Write the artefact ``<out>/<name>`` unless one with the same inputs exists.
 
-        ``fill`` writes the weights into a folder that has the tokenizer already.
+        ``fill(folder)`` writes the weights; the tokenizer is already in the folder.
         """
         folder = self.settings.out / name
         parameters = {**parameters, "transition_weight": self.transitions.weight}
@@ -174,10 +174,10 @@ class Context:
                 return manifest
         except ArtifactError:
             pass
-        say(f"{name}: making the artefact")
+        say(f"{name}: writing the artefact")
         started = time.monotonic()
         if checkpoint.name == name:
-            # Its own training is part of its cost; a checkpoint that it only starts from is not.
+            # Include the training of the variant itself, but not of a checkpoint that it starts from.
             started -= seconds_taken(checkpoint)
 
         def write(staging: Path) -> Manifest:
@@ -189,7 +189,7 @@ class Context:
                     write_transitions(staging, self.transitions)
                 made = fill(staging)
             for path in staging.iterdir():
-                # Safetensors are written for their owner alone; the service may run as another user.
+                # safetensors files are readable only by their owner; the service may run as another user.
                 shutil.copymode(staging / "config.json", path)
             return self._manifest(name, staging, parent, parameters, inputs, made, started)
 
@@ -243,7 +243,7 @@ class Context:
         )
 
     def keep_test_split(self) -> None:
-        """Leave the test split beside the artefacts: accuracy is checked on it."""
+        """Write the test split next to the artefacts, for accuracy checks."""
         folder = self.settings.out / DATA
         texts = {
             f"{language}.conll": to_conll(sentence for sentence in self.dataset.test if sentence.language == language)
@@ -263,17 +263,17 @@ class Context:
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
-    """Copy the tokenizer's files of a checkpoint."""
+    """Copy the tokenizer files of a checkpoint."""
     for path in source.iterdir():
         if "token" in path.name or path.suffix == ".model":
             shutil.copy(path, target / path.name)
 
 
 def count_parameters(checkpoint: Path) -> tuple[int, int]:
-    """All parameters of a safetensors checkpoint, and those that are not zero."""
+    """The number of all and of non-zero parameters of a safetensors checkpoint."""
     total = nonzero = 0
     with safe_open(checkpoint / "model.safetensors", framework="pt") as weights:
-        for key in weights.keys():  # noqa: SIM118 (no mapping)
+        for key in weights.keys():  # noqa: SIM118 (not a mapping)
             tensor = weights.get_tensor(key)
             total += tensor.numel()
             nonzero += int(tensor.count_nonzero())

@@ -1,4 +1,4 @@
-"""The reference: the base fine-tuned in fp32, served by ONNX Runtime."""
+"""The reference variant: the base fine-tuned in fp32, served by ONNX Runtime."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ from service.runtimes.onnx import MODEL
 
 
 def checkpoint(context: Context) -> Path:
-    """The fine-tuned checkpoint, which other recipes start from too."""
+    """The fine-tuned checkpoint, which other recipes start from."""
     settings = context.settings
 
     def run(result: Path, state: Path) -> None:
@@ -26,7 +26,7 @@ def checkpoint(context: Context) -> Path:
 
 
 def save(model: torch.nn.Module, tokenizer_from: Path, folder: Path) -> None:
-    """Save a model with the tokenizer's files of another checkpoint."""
+    """Save a model with the tokenizer of another checkpoint."""
     model.save_pretrained(folder)  # type: ignore[operator]
     copy_tokenizer(tokenizer_from, folder)
 

@@ -1,4 +1,4 @@
-"""Dense as its training left it, for plain PyTorch: what ONNX Runtime gives is measured against it."""
+"""The dense checkpoint served by plain PyTorch, the baseline that shows what ONNX Runtime gains."""
 
 import shutil
 from pathlib import Path

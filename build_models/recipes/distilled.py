@@ -1,10 +1,8 @@
 """Knowledge distillation: a student with half the teacher's layers learns its logits and the labels.
 
-Task-specific here: the teacher is fine-tuned first. ``agnostic.py`` has the other order.
-
-The student starts as some of the layers of the teacher with its embeddings and head (Sanh et al. 2019).
-The loss is alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015), and beside it what
-every fine-tuning here may take of the labels of pieces within words.
+The teacher is fine-tuned first; ``agnostic.py`` distils before fine-tuning. The student starts with some of the
+teacher's layers, its embeddings and its head (Sanh et al. 2019). The loss on first pieces is
+alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015).
 """
 
 from dataclasses import asdict, replace
@@ -28,14 +26,14 @@ from service.runtimes.onnx import MODEL
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, labels: Tensor, settings: DistillationSettings) -> Tensor:
-    """Both terms over the labelled pieces only; logits of shape (rows, pieces, labels)."""
+    """The loss over labelled pieces, for logits of shape (rows, pieces, labels)."""
     known = labels != IGNORED
     soft = soft_cross_entropy(student[known], teacher[known], settings.temperature)
     return settings.alpha * soft + (1 - settings.alpha) * cross_entropy(student, labels)
 
 
 def checkpoint(context: Context, teacher_folder: Path) -> Path:
-    """The student taught by the fine-tuned ``teacher_folder``."""
+    """The checkpoint of the student taught by the fine-tuned ``teacher_folder``."""
     settings = context.settings
     inputs = context.inputs(
         stage="distilled", teacher=context.parent("dense", teacher_folder).digest, **parameters(context)
@@ -58,7 +56,7 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
 
 
 def agnostic_checkpoint(context: Context, student: Path) -> Path:
-    """The student base ``student``, fine-tuned like any base."""
+    """The checkpoint of the fine-tuned student base ``student``."""
     settings = context.settings
     inputs = context.inputs(stage="distilled", student=result_digest(student), **parameters(context))
 
@@ -72,9 +70,9 @@ def agnostic_checkpoint(context: Context, student: Path) -> Path:
 
 
 def training(context: Context) -> FinetuneSettings:
-    """The student's own number of epochs.
+    """The fine-tuning settings of the student.
 
-    By default it is half the teacher's where it starts from what a fine-tuned teacher knows, else as many.
+    By default it trains for half the teacher's epochs if it starts from a fine-tuned teacher, else for as many.
     """
     settings = context.settings
     epochs = settings.finetune.epochs
@@ -87,13 +85,13 @@ def parameters(context: Context) -> dict[str, object]:
     settings = context.settings.distillation
     return {
         "finetune": asdict(training(context)),
-        # Where the corpus lies makes no difference; what it holds is in the digest of the student.
+        # The corpus enters by content, through the student's digest, not by path.
         "distillation": {name: value for name, value in asdict(settings).items() if name != "corpus"},
     }
 
 
 def trained_student(context: Context) -> tuple[Path, Parent]:
-    """The student as the settings want it taught, and what it was made from."""
+    """The student's checkpoint and its parent."""
     if context.settings.distillation.agnostic_steps:
         student = student_base(context)
         return agnostic_checkpoint(context, student), context.parent("student", student)

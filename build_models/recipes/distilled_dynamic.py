@@ -1,4 +1,4 @@
-"""Half the layers in 8 bits: the distilled student, quantized as ``dynamic`` quantizes dense."""
+"""The distilled student, quantized like ``dynamic``."""
 
 from build_models.recipes import distilled, dynamic
 from build_models.recipes.context import Context

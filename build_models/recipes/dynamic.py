@@ -1,9 +1,8 @@
-"""Dynamic quantization: 8-bit weights, activations quantized while running, by ONNX Runtime.
+"""Dynamic quantization by ONNX Runtime: 8-bit weights, and activations quantized at run time.
 
-Which settings keep the model's answers differs between models, so several are made and measured on dev. Only
-settings that give the same sums on every CPU are tried: signed 8-bit weights saturate on CPUs without VNNI, signed
-weights in a reduced range of 7 bits and unsigned ones do not. So the manifest names no feature of the CPU that it
-needs: ONNX Runtime takes the best kernels that the CPU has, and there are some for every one.
+The best settings differ between models, so several candidates are built and measured on dev. All of them compute the
+same sums on every CPU: signed weights use a reduced range of 7 bits, because full 8-bit ones saturate on CPUs without
+VNNI. So the manifest requires no CPU features.
 """
 
 import logging
@@ -30,10 +29,10 @@ from service.artifacts.transitions import TRANSITIONS
 from service.runtimes.onnx import MODEL
 
 TOLERANCE = 0.002
-"""Settings whose dev F1 is this close to the best count as equally good."""
+"""Candidates whose dev F1 is this close to the best are equally good."""
 
 SPEED_TOLERANCE = 0.2
-"""Of these, those within this share of the fastest count as equally fast, and the smallest file is taken."""
+"""Of these, candidates within this share of the fastest are equally fast; the smallest file wins."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ CANDIDATES = [
 
 
 class Measured(NamedTuple):
-    """What one of the candidates, by its number, came to."""
+    """Measurements of a candidate: its index, dev F1, seconds per text and file size."""
 
     number: int
     f1: float
@@ -77,7 +76,7 @@ class Measured(NamedTuple):
 
 
 def choose(measured: Sequence[Measured]) -> int:
-    """The number of the smallest file among the fastest of the best."""
+    """The index of the smallest among the fastest of the best candidates."""
     best = max(entry.f1 for entry in measured)
     good = [entry for entry in measured if entry.f1 >= best - TOLERANCE]
     fastest = min(entry.seconds for entry in good)
@@ -86,7 +85,7 @@ def choose(measured: Sequence[Measured]) -> int:
 
 
 def quantize(source: Path, target: Path, candidate: Candidate) -> None:
-    """Write the quantized model. Products of two activations, in attention, stay in float."""
+    """Write the quantized model. Products of two activations, as in attention, stay in float."""
     logging.disable(logging.WARNING)
     try:
         quantize_dynamic(
@@ -103,7 +102,7 @@ def quantize(source: Path, target: Path, candidate: Candidate) -> None:
 
 
 def count_weights(path: Path) -> tuple[int, int]:
-    """The model's parameters as they stand in the file, and those that do not stand for zero."""
+    """The number of all and of non-zero parameters in an ONNX file, quantized ones included."""
     tensors = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
     total = nonzero = 0
     for name, tensor in tensors.items():
@@ -114,7 +113,7 @@ def count_weights(path: Path) -> tuple[int, int]:
         zero = np.zeros(1, values.dtype)
         if name.endswith("_quantized"):
             zero = numpy_helper.to_array(tensors[f"{name.removesuffix('_quantized')}_zero_point"])
-            # Per-channel zero points belong to the last axis; signed ones are all zero.
+            # Per-channel zero points are along the last axis; signed ones are all zero.
             zero = zero.ravel()[0] if not zero.any() or zero.size == 1 else zero
         nonzero += int(np.count_nonzero(values != zero))
     return total, nonzero
@@ -125,7 +124,7 @@ def build(context: Context) -> Manifest:
 
 
 def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Manifest:
-    """Make the artefact ``name`` of the checkpoint ``parent``, the variant ``parent_name``'s."""
+    """Write the artefact ``name`` from the checkpoint ``parent`` of the variant ``parent_name``."""
     settings = context.settings
     parameters = {
         "tolerance": TOLERANCE,
@@ -153,9 +152,9 @@ def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Ma
                 f1 = evaluate(pipeline, context.dataset.dev, f"{name}: {candidate.name}").f1
                 seconds = seconds_per_text(pipeline, context.dataset.dev) if settings.dynamic_timed else 0.0
                 measured.append(Measured(number, f1, seconds, (place / MODEL).stat().st_size))
-                say(f"{name}: {candidate.name}: dev F1 {f1:.4f}, {1000 * seconds:.2f} ms a text")
+                say(f"{name}: {candidate.name}: dev F1 {f1:.4f}, {1000 * seconds:.2f} ms per text")
             chosen = choose(measured)
-            say(f"{name}: chosen {CANDIDATES[chosen].name}")
+            say(f"{name}: chose {CANDIDATES[chosen].name}")
             shutil.move(work / str(chosen) / MODEL, folder / MODEL)
         return Made(
             *count_weights(folder / MODEL),

@@ -1,10 +1,8 @@
 """LLM.int8(): 8-bit linear layers with outlier features in higher precision (Dettmers et al. 2022, arXiv 2208.07339).
 
-Made from the dense checkpoint by bitsandbytes through transformers and saved in 8 bits; what is not a linear layer
-of the encoder stays in 16 bits.
-
-It needs no feature of the CPU, so its manifest names none: with AVX-512 bitsandbytes multiplies the integers by
-PyTorch's own product of them, and without it the same integers in fp32.
+bitsandbytes quantizes the dense checkpoint through transformers. All weights but the encoder's linear layers are
+saved in 16 bits. The manifest requires no CPU features: without AVX-512, bitsandbytes multiplies the same integers in
+fp32.
 """
 
 from pathlib import Path

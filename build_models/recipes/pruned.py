@@ -1,7 +1,7 @@
-"""Unstructured magnitude pruning, before fine-tuning or after it; the masks hold while the rest is trained.
+"""Unstructured magnitude pruning, before or after fine-tuning.
 
-The smallest weights by absolute value are set to zero, ranked over all pruned matrices together
-(global magnitude pruning, Han et al. 2015), and stay zero (Gordon et al. 2020, "Compressing BERT").
+The weights with the smallest absolute values over all pruned matrices are set to zero (global magnitude pruning, Han
+et al. 2015) and stay zero in training (Gordon et al. 2020, "Compressing BERT").
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from service.runtimes.onnx import MODEL
 
 
 def prunable(model: PreTrainedModel, embeddings: bool) -> Iterator[Tensor]:
-    """The weight matrices of the encoder's layers, and the word embeddings if asked for."""
+    """The weight matrices of the encoder's layers and, with ``embeddings``, the word embeddings."""
     for name, module in model.base_model.named_modules():
         if (isinstance(module, nn.Linear) and name.startswith("encoder.")) or (
             embeddings and name == "embeddings.word_embeddings"
@@ -33,7 +33,7 @@ def prunable(model: PreTrainedModel, embeddings: bool) -> Iterator[Tensor]:
 
 
 def magnitude_masks(weights: list[Tensor], sparsity: float) -> list[Tensor]:
-    """For each matrix True where a weight stays; exactly ``sparsity`` of all of them, rounded down, goes."""
+    """Boolean masks, True where a weight stays; ``sparsity`` of all weights, rounded down, are removed."""
     magnitudes = torch.cat([weight.detach().abs().flatten() for weight in weights])
     removed = int(sparsity * magnitudes.numel())
     keep = torch.ones_like(magnitudes, dtype=torch.bool)
@@ -49,7 +49,7 @@ def apply_masks(weights: list[Tensor], masks: list[Tensor]) -> None:
 
 
 def checkpoint(context: Context) -> Path:
-    """The pruned checkpoint. After fine-tuning, ``recovery_epochs`` of further training may follow; none by default."""
+    """The pruned checkpoint. With ``prune_after``, ``recovery_epochs`` of training follow the pruning."""
     settings = context.settings
     start = dense.checkpoint(context) if settings.prune_after else context.base
     inputs = context.inputs(stage="pruned", start=result_digest(start), **parameters(context))
@@ -67,7 +67,7 @@ def checkpoint(context: Context) -> Path:
 
 
 def training(context: Context) -> FinetuneSettings:
-    """All of the training where it comes after the pruning; where it came before, only what is to recover."""
+    """The settings of the training after the pruning: all of it, or with ``prune_after`` the recovery."""
     settings = context.settings
     epochs = settings.recovery_epochs if settings.prune_after else settings.finetune.epochs
     return replace(settings.finetune, epochs=epochs)

@@ -1,4 +1,4 @@
-"""Students of any teacher: a copy with some of its layers, and the loss that teaches it."""
+"""Distillation students: a copy of the teacher with fewer layers, and the soft loss."""
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -7,29 +7,29 @@ from build_models.errors import BuildError
 
 
 def teacher_layers(teacher: int, student: int) -> list[int]:
-    """Which of the teacher's layers the student starts from: the first, the last, and between them spread evenly.
+    """The teacher layers that the student starts from: evenly spaced from the first to the last.
 
-    A student of one layer gets the first: it is the one that is used to reading embeddings.
+    A student of one layer gets the first, which was trained on embeddings as its input.
     """
     return [position * (teacher - 1) // max(1, student - 1) for position in range(student)]
 
 
 def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None = None) -> PreTrainedModel:
-    """A copy of the teacher with some of its layers, by default half of them, and its own number of heads.
+    """A copy of the teacher with ``layers`` of its layers (default: half) and ``heads`` heads (default: the teacher's).
 
-    Other heads split the same matrices in another way: they change neither size nor cost, only what is attended to.
-    Raises ``BuildError`` for more layers than the teacher has, or heads that its width cannot be split into.
+    The number of heads changes how the matrices are split, not their size. Raises ``BuildError`` if there are more
+    layers than the teacher has or the heads do not divide its width.
     """
     config = teacher.config
     layers = layers or max(1, config.num_hidden_layers // 2)
     heads = heads or config.num_attention_heads
     if layers > config.num_hidden_layers:
-        raise BuildError(f"A student of {layers} layers: its teacher has {config.num_hidden_layers}")
+        raise BuildError(f"A student cannot have {layers} layers: its teacher has {config.num_hidden_layers}")
     if config.hidden_size % heads:
-        raise BuildError(f"A student of {heads} heads: they do not divide its width of {config.hidden_size}")
+        raise BuildError(f"A student cannot have {heads} heads: they do not divide its width of {config.hidden_size}")
     student: PreTrainedModel = teacher.__class__._from_config(
         config.__class__.from_dict({**config.to_dict(), "num_hidden_layers": layers, "num_attention_heads": heads}),
-        # No configuration that is written down holds it.
+        # Not part of to_dict().
         attn_implementation=config._attn_implementation,
     )
     chosen = teacher_layers(config.num_hidden_layers, layers)
@@ -47,7 +47,7 @@ def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T² KL(teacher / T || student / T), mean over the rows of logits of shape (rows, classes)."""
+    """T² KL(teacher / T || student / T), averaged over the rows of logits of shape (rows, classes)."""
     return temperature**2 * nn.functional.kl_div(
         nn.functional.log_softmax(student / temperature, dim=-1),
         nn.functional.log_softmax(teacher / temperature, dim=-1),

@@ -1,4 +1,4 @@
-"""Sentences as rows and batches of pieces: windows, which of them go together, and what training shows of them."""
+"""Training examples: sentences encoded as windows, joined into rows, batched, and augmented."""
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,21 +18,21 @@ from service.ner.pipeline import run_to_end
 
 IGNORED = -100
 UNKNOWN = LAST_SPECIAL = 3
-"""XLM-R's layout: <s> <pad> </s> <unk>, then the pieces."""
+"""XLM-R's vocabulary starts with <s>, <pad>, </s> and <unk>."""
 BATCHES_SORTED_TOGETHER = 32
 LENGTH_STEP, ROWS_STEP = 8, 4
-"""Batches have multiples of these, nearly all of them: oneDNN compiles its kernels anew for every other shape."""
+"""Batch shapes are rounded to multiples of these, because oneDNN compiles kernels for every new shape."""
 
 Plan = list[list[int]]
-"""A batch: for each row the examples that stand in it, one behind the other."""
+"""A batch as example indices: one list per row, in the order in which they are joined."""
 
 
 @dataclass
 class Example:
-    """A window of pieces with its special tokens, and a label index (or ``IGNORED``) for each piece.
+    """A window of pieces with special tokens.
 
-    ``labels`` are those of words, at their first pieces; ``within`` are the same labels at the words' other pieces.
-    ``words`` are the numbers of its labelled words, and ``lengths`` how many pieces each has.
+    ``labels`` has a label index at the first piece of each word, ``within`` at its continuation pieces, and both have
+    ``IGNORED`` elsewhere. ``words`` are the ids of the labelled words, ``lengths`` their numbers of pieces.
     """
 
     pieces: NDArray[np.int64]
@@ -44,7 +44,7 @@ class Example:
 
 @dataclass
 class Batch:
-    """Rows of examples padded to the same length: all four of shape (rows, pieces)."""
+    """Examples padded to the same length; all four tensors have the shape (rows, pieces)."""
 
     pieces: Tensor
     attention: Tensor
@@ -56,7 +56,7 @@ class Batch:
 
 
 def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list: Sequence[str]) -> list[Example]:
-    """Windows of the sentences, laid out as the service lays them out. Words are numbered as ``distinct_words`` are."""
+    """Encode sentences in the service's windows. The id of a word is its index in ``distinct_words``."""
     index = {label: number for number, label in enumerate(label_list)}
     numbers = {word: number for number, word in enumerate(distinct_words(sentences))}
     pieces_of = run_to_end(KnownWords(encoder).learn(numbers))
@@ -64,7 +64,7 @@ def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list:
     for sentence in sentences:
         for places, window in encoder.windows(join_pieces(sentence.words, pieces_of)):
             words = [sentence.words[place] for place in places]
-            # A window may decide no word, and an empty list would become floats.
+            # The dtype is explicit because a window may have no words, and empty arrays default to float.
             lengths = np.array([len(pieces_of[word]) for word in words], dtype=np.intp)
             known = np.array([numbers[word] for word in words], dtype=np.intp)
             labels_of = np.array([index[sentence.labels[place]] for place in places], dtype=np.int64)
@@ -76,12 +76,12 @@ def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list:
 
 
 def distinct_words(sentences: Iterable[Sentence]) -> list[str]:
-    """Every word of the sentences once, in the order of their first places."""
+    """The distinct words in order of first occurrence."""
     return list(dict.fromkeys(word for sentence in sentences for word in sentence.words))
 
 
 def plan_batches(examples: Sequence[Example], settings: FinetuneSettings, max_length: int, seed: int) -> list[Plan]:
-    """The batches of all epochs: examples shuffled, some joined, rows of like length together."""
+    """The batches of all epochs: examples are shuffled, some joined, and rows of similar length batched."""
     lengths = [len(example.pieces) for example in examples]
     plans: list[Plan] = []
     for epoch in range(settings.epochs):
@@ -135,17 +135,17 @@ def _batches(
 
 
 def rounded(length: int) -> int:
-    """The next length that a batch may have."""
+    """``length`` rounded up to the next length that a batch may have."""
     return -(-length // LENGTH_STEP) * LENGTH_STEP
 
 
 def rows_of(examples: Sequence[Example], plan: Plan) -> list[Example]:
-    """The rows of a batch, each of them one example or several joined."""
+    """The rows of a batch, each one example or several joined."""
     return [_joined([examples[number] for number in row]) for row in plan]
 
 
 def collate(rows: Sequence[Example], padding: int) -> Batch:
-    """Put rows together and pad them with the piece ``padding``, to one of a few lengths."""
+    """Pad the rows with the piece ``padding`` to a multiple of ``LENGTH_STEP`` and stack them."""
     longest = rounded(max(len(row.pieces) for row in rows))
     pieces = np.full((len(rows), longest), padding)
     labels, within = np.full((2, len(rows), longest), IGNORED)
@@ -177,11 +177,11 @@ def respell(
     settings: FinetuneSettings,
     longest: int,
 ) -> list[Example]:
-    """The rows with some of their words, by the share of their labels, in other pieces.
+    """Segment random words of the rows differently: ``respelled_names`` of the names, ``respelled_words`` of the rest.
 
-    ``is_name`` says for each label index which share it is. Rows that would have more than ``longest`` pieces stay.
+    ``is_name`` is indexed by label. Rows that would exceed ``longest`` pieces stay unchanged.
     """
-    # By torch's random numbers, which a training that goes on after a kill goes on with.
+    # Seeded by torch, whose random state is part of a checkpoint.
     random_state = np.random.default_rng(int(torch.randint(2**31, ())))
     before = np.concatenate([row.pieces for row in rows])
     labels = np.concatenate([row.labels for row in rows])
@@ -193,7 +193,7 @@ def respell(
     goes = random_state.random(len(share)) < share
     heads, lengths = heads[goes], lengths[goes]
     drawn, drawn_lengths = segmentations.draw(words[goes], random_state)
-    # How many pieces come to stand for each: all that were drawn for the first of a word, none for its others.
+    # The number of new pieces per old piece: all of a word's new pieces at its first piece, none at the others.
     becomes = np.ones(len(before), dtype=np.intp)
     becomes[ranges(heads, lengths)] = 0
     becomes[heads] = drawn_lengths
@@ -212,9 +212,9 @@ def respell(
 
 
 def hide_words(batch: Batch, hideable: Tensor, share: float) -> Tensor:
-    """The batch's pieces with a share of the words shown as unknown, each with all its pieces.
+    """The batch's pieces, with all pieces of a random ``share`` of the words replaced by <unk>.
 
-    ``hideable`` says for each label index whether words of that label may be hidden.
+    ``hideable`` is indexed by label: whether words of that label may be hidden.
     """
     heads = batch.labels != IGNORED
     word = heads.cumsum(dim=1)

@@ -1,5 +1,5 @@
-"""Fine-tuning for named-entity recognition: a label on the first piece of each word, which is the one that is served,
-and if the settings say so on the others, too.
+"""Fine-tuning for named-entity recognition. A word's label is predicted at its first piece; the loss may also include
+its continuation pieces.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,9 +31,9 @@ NOT_NAMES = ("O", "B-DATE", "I-DATE")
 
 
 def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
-    """An encoder checkpoint with a classification head for the labels; the head is new if there was none.
+    """Load a checkpoint for token classification, with a new head if it has none.
 
-    Raises ``BuildError`` if the checkpoint has a head for another number of labels.
+    Raises ``BuildError`` if its head has another number of labels.
     """
     names = dict(enumerate(label_list))
     try:
@@ -45,14 +45,15 @@ def load_classifier(folder: Path, label_list: Sequence[str]) -> PreTrainedModel:
             use_safetensors=True,
             local_files_only=True,
             ignore_mismatched_sizes=False,
-            # The fused kernels multiply matrices too small for a CPU.
+            # On CPUs, the fused attention kernel is slower for matrices this small.
             attn_implementation="sdpa" if training_device().type == "cuda" else "eager",
         )
     except RuntimeError as error:
         if "size mismatch" not in str(error):
             raise
         raise BuildError(
-            f"{folder} has a head for other labels than the data's, {', '.join(label_list)}: give a base without one"
+            f"{folder} has a classification head for other labels than the data's ({', '.join(label_list)}):"
+            " pass a base without a head"
         ) from error
     return model
 
@@ -63,15 +64,13 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def continuations(names: Sequence[str]) -> Tensor:
-    """For each label the index of the one that continues it: I- of the same type, O for O; itself where that is not
-    among the labels.
-    """
+    """For each label, the index of the label that continues it: I- of the same type, or itself if there is none."""
     index = {name: number for number, name in enumerate(names)}
     return torch.tensor([index.get(f"I-{name[2:]}", number) for number, name in enumerate(names)])
 
 
 def labels_within(batch: Batch, continues: Tensor) -> Tensor:
-    """What the pieces within words are labelled as in training, of shape (rows, pieces)."""
+    """Training labels of continuation pieces, of shape (rows, pieces)."""
     return torch.where(batch.within == IGNORED, IGNORED, continues[batch.within.clamp(min=0)])
 
 
@@ -87,12 +86,12 @@ def finetune(
     loss: Callable[[Tensor, Batch], Tensor] | None = None,
     after_step: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train a classifier on the examples. ``loss(logits, batch)`` replaces the cross entropy of the words' labels.
+    """Train a classifier on the examples.
 
-    Words are respelled only where there are ``segmentations``.
+    ``loss(logits, batch)`` replaces the cross entropy on first pieces. Without ``segmentations``, no word is respelled.
     """
     padding = int(model.config.pad_token_id)
-    # XLM-R counts positions from the one behind the padding's.
+    # XLM-R's first position is pad_token_id + 1.
     longest = int(model.config.max_position_embeddings) - padding - 1
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
     is_name = torch.tensor([name not in NOT_NAMES for name in names])
@@ -112,10 +111,10 @@ def finetune(
             hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > LAST_SPECIAL)
             batch.pieces = torch.where(hidden, UNKNOWN, batch.pieces)
         batch = batch.to(device)
-        # Under autocast they come in bfloat16, whose logarithms are too coarse for a loss.
+        # Under autocast the logits are bfloat16, which is too coarse for a loss.
         logits = model(input_ids=batch.pieces, attention_mask=batch.attention).logits.float()
         total = loss(logits, batch)
-        # Of no pieces the mean is no number.
+        # The mean over no pieces would be NaN.
         if settings.within_weight and (batch.within != IGNORED).any():
             total = total + settings.within_weight * cross_entropy(logits, labels_within(batch, continues))
         return total

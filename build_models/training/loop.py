@@ -1,6 +1,6 @@
-"""One training loop for every phase: AdamW, linear warm-up and decay, gradient clipping, and going on after a kill.
+"""The training loop of all phases: AdamW, linear warm-up and decay, gradient clipping, and resumable checkpoints.
 
-The state between two steps is kept in safetensors and JSON, never in a pickle.
+Checkpoints are safetensors and JSON, never pickles.
 """
 
 import json
@@ -25,16 +25,16 @@ from service.artifacts.manifest import flush
 Batch = TypeVar("Batch")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
 AVERAGED_STEPS = 4
-"""Weights are averaged after every so many steps."""
+"""Number of steps between updates of the weight average."""
 
 
 @dataclass(frozen=True)
 class Optimization:
-    """How the weights move. ``warm_up`` is the share of the steps in which the learning rate rises from 0.
+    """Optimizer settings. ``warm_up`` is the share of the steps in which the learning rate rises from 0.
 
-    With ``matrix_learning_rate`` the encoder's matrices are moved by Muon at that rate instead of AdamW.
-    With ``averaging`` the result is a running mean of the weights, in which those of one step earlier count by this
-    factor less (Morales-Brotons et al. 2024). ``coarse``: on a CPU, too, matrices are multiplied in bfloat16.
+    With ``matrix_learning_rate``, Muon updates the encoder's matrices at that rate instead of AdamW. ``averaging`` is
+    the decay per step of an exponential moving average of the weights, which becomes the result (Morales-Brotons et
+    al. 2024); 0 turns it off. ``coarse`` uses bfloat16 on CPUs, too, where the CPU supports it.
     """
 
     learning_rate: float
@@ -47,13 +47,14 @@ class Optimization:
 
 
 def training_device() -> torch.device:
-    """The GPU where there is one."""
+    """The GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def mixed_precision(coarse: bool = False) -> AbstractContextManager[object]:
-    """Within, torch multiplies matrices in bfloat16 and sums in fp32: on a GPU, and if ``coarse`` on a CPU that has
-    instructions for it, where a step of a narrow model takes an eighth less.
+    """Autocast matrix products to bfloat16 on a GPU and, if ``coarse``, on a CPU with bfloat16 instructions.
+
+    On such a CPU, a training step of a narrow model takes an eighth less time.
     """
     device = training_device().type
     if device == "cuda" or (coarse and cpu_multiplies_bfloat16()):
@@ -62,16 +63,16 @@ def mixed_precision(coarse: bool = False) -> AbstractContextManager[object]:
 
 
 def cpu_multiplies_bfloat16() -> bool:
-    """Without its own instructions a CPU would have to convert every number."""
+    """Whether the CPU has bfloat16 instructions; without them, every number would be converted."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 class Trainer(Generic[Batch]):
-    """Trains a model over a list of batches, in the order given."""
+    """Trains a model on a list of batches, in order."""
 
     def __init__(self, title: str, model: nn.Module, optimization: Optimization, folder: Path):
-        """``folder`` keeps the state for going on after a kill; it belongs to exactly this training."""
+        """``folder`` holds the checkpoints that ``run`` resumes from; use one folder per training."""
         self.title = title
         self.model = model
         self.optimization = optimization
@@ -86,7 +87,7 @@ class Trainer(Generic[Batch]):
         loss_of: Callable[[Batch], Tensor],
         after_step: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take a step for each batch. ``after_step`` runs after each, for masks that must hold."""
+        """Take one step per batch, from the last checkpoint on. ``after_step`` may reapply masks to the weights."""
         done = self._resume()
         saved = time.monotonic()
         losses: list[float] = []
@@ -114,16 +115,16 @@ class Trainer(Generic[Batch]):
                         say(f"{self.title}: step {step + 1} of {len(batches)}, loss {fmean(losses):.3f}")
         self._take_average()
         self.model.eval()
-        # None where a kill came after the last step.
-        loss_said = f", loss {fmean(losses):.3f}" if losses else ""
-        say(f"{self.title}: {len(batches)} steps{loss_said}")
+        # There are no losses if the last checkpoint was complete.
+        final_loss = f", loss {fmean(losses):.3f}" if losses else ""
+        say(f"{self.title}: {len(batches)} steps{final_loss}")
 
     @torch.no_grad()
     def _average(self, averaged: int) -> None:
-        """Take the weights into their mean, of which so many are a part already; the first ones are soon forgotten."""
+        """Update the moving average, which has ``averaged`` updates; the first updates weigh more than the decay."""
         share = max(1 - self.optimization.averaging**AVERAGED_STEPS, 9 / (10 + averaged))
         for optimizer, weight in self._parameters():
-            # Beside the moments, so that it is saved with them. A weight that has none is never moved.
+            # Stored in the optimizer's state, so that checkpoints include it. Weights without state are never updated.
             if state := optimizer.state[weight]:
                 state.setdefault("average", weight.detach().clone()).lerp_(weight, share)
 
@@ -138,7 +139,7 @@ class Trainer(Generic[Batch]):
         return min((step + 1) / warm_up, (total - step) / max(1, total - warm_up))
 
     def _save(self, step: int) -> None:
-        # Two places in turn, each named by the marker only when complete: a kill in here costs one interval.
+        # The marker names a folder only once it is complete; being killed here loses one interval at most.
         place = self.folder / f"state-{step}"
         place.mkdir(parents=True, exist_ok=True)
         save_file(self._weights(), place / "weights.safetensors")
@@ -151,7 +152,7 @@ class Trainer(Generic[Batch]):
         earlier = self._step_saved()
         draft = self._marker.with_suffix(".new")
         draft.write_text(json.dumps({"step": step}), encoding="utf-8")
-        # A marker must not outlive a power failure that the state it names does not.
+        # After a power failure, the marker must not name a checkpoint that was not written.
         flush(self.folder)
         draft.replace(self._marker)
         if earlier and earlier != step:
@@ -165,15 +166,15 @@ class Trainer(Generic[Batch]):
         try:
             self._load(place)
         except (SafetensorError, OSError, LookupError, ValueError, TypeError, RuntimeError) as error:
-            say(f"{self.title}: the state kept at step {step} is damaged ({error}): starts over")
+            say(f"{self.title}: the checkpoint of step {step} is damaged ({error}), starting over")
             self._marker.unlink()
             shutil.rmtree(place, ignore_errors=True)
             return 0
-        say(f"{self.title}: goes on at step {step}")
+        say(f"{self.title}: resuming at step {step}")
         return step
 
     def _load(self, place: Path) -> None:
-        """Take up a saved state. Where that fails nothing has changed: all that can be wrong is looked at first."""
+        """Load a checkpoint. Everything is validated first, so that a failure changes nothing."""
         saved = load_file(place / "weights.safetensors")
         state = load_file(place / "optimizer.safetensors")
         weights = [(tensor, saved[name].view_as(tensor)) for name, tensor in self._weights().items()]
@@ -193,7 +194,7 @@ class Trainer(Generic[Batch]):
 
     @property
     def _marker(self) -> Path:
-        """Names the step whose state is complete."""
+        """The file that names the step of the last complete checkpoint."""
         return self.folder / "state.json"
 
     def _step_saved(self) -> int:
@@ -203,7 +204,7 @@ class Trainer(Generic[Batch]):
             return 0
 
     def _weights(self) -> dict[str, Tensor]:
-        """Every parameter once: tied weights share their memory and are saved under one name."""
+        """Every parameter once; tied weights are saved under one name."""
         return {name: weight.data for name, weight in self.model.named_parameters()}
 
     def _parameters(self) -> list[tuple[torch.optim.Optimizer, nn.Parameter]]:
@@ -216,10 +217,9 @@ class Trainer(Generic[Batch]):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose directions are made orthogonal (Jordan et al. 2024), in steps of AdamW's size.
+    """Momentum with orthogonalized updates (Jordan et al. 2024), scaled to AdamW's step size.
 
-    ``torch.optim.Muon`` computes the same one matrix after the other; here all of one shape go at once, for in a narrow
-    model most of the time is spent calling.
+    Unlike ``torch.optim.Muon``, it updates all matrices of one shape at once: in narrow models, most time is overhead.
     """
 
     def __init__(self, weights: list[nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.95):
@@ -239,7 +239,7 @@ class Muon(torch.optim.Optimizer):
                     wide(weight).sub_(direction, alpha=0.2 * math.sqrt(longer) * group["lr"])
 
     def _direction(self, weight: Tensor, group: dict[str, Any]) -> Tensor:
-        """The gradient and those before it, as Nesterov weighs them."""
+        """The gradient with Nesterov momentum."""
         assert weight.grad is not None
         state = self.state[weight]
         if not state:
@@ -249,14 +249,14 @@ class Muon(torch.optim.Optimizer):
 
 
 def wide(matrix: Tensor) -> Tensor:
-    """The matrix, on its side if it is higher than wide."""
+    """The matrix, transposed if it has more rows than columns."""
     return matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """For each matrix, none higher than wide, one with the same directions and singular values of about 1.
+    """Matrices with the same singular vectors and singular values of about 1, for matrices at least as wide as high.
 
-    Five steps of a Newton-Schulz iteration with Jordan's coefficients, in bfloat16, which is as good as is needed.
+    Five Newton-Schulz steps in bfloat16 with the coefficients of Jordan et al. (2024).
     """
     current = matrices.bfloat16()
     current = current / current.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
@@ -268,9 +268,9 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 def make_optimizers(model: nn.Module, optimization: Optimization) -> list[torch.optim.Optimizer]:
-    """AdamW for everything, or for all but the encoder's matrices and Muon for those.
+    """AdamW, and with ``matrix_learning_rate`` Muon for the encoder's matrices.
 
-    Where a model begins from nothing, Muon needs about a quarter fewer steps to the same loss.
+    From scratch, Muon reaches the same loss in about a quarter fewer steps.
     """
     matrices, others, flat = [], [], []
     for name, weight in model.named_parameters():

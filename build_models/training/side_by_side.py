@@ -1,4 +1,4 @@
-"""Two things at the same time. A model this narrow gains little from a second thread, a second model all of it."""
+"""Runs two trainings at the same time: a narrow model gains little from a second thread."""
 
 import ctypes
 import os
@@ -12,33 +12,33 @@ import torch
 from build_models.progress import console, say
 
 PARENT_DEATH_SIGNAL = 1
-"""Of Linux's prctl: which signal a process gets when its parent ends."""
+"""Linux's PR_SET_PDEATHSIG: the signal that a process gets when its parent exits."""
 
 _other: int | None = None
-"""The process that does the second thing, while there is one."""
+"""Id of the second process while it runs."""
 
 
 def side_by_side(first: Callable[[], object], second: Callable[[], object], threads: int, title: str) -> None:
-    """Do both, each on one thread, the second without a word in a process of its own; then go on with ``threads``.
+    """Run ``first`` here and ``second`` silently in a forked process, on one thread each; then restore ``threads``.
 
-    What the second does, ``title`` to people, must be kept on disk, and what it fails at must come up again when it is
-    next asked for: nothing else comes back from it. It ends with this process, however that ends.
+    ``second`` (``title`` in messages) must save its result to disk. A failure of it is only logged, so the caller must
+    be able to run it again. The forked process is killed when this one exits.
     """
     global _other
     torch.set_num_threads(1)
-    # Whatever waits to be written would be written by both.
+    # Otherwise both processes would write the buffered output.
     sys.stdout.flush()
     sys.stderr.flush()
     this = os.getpid()
     other = os.fork()
     if other == 0:
-        _work_and_leave(second, this)
+        _work_and_exit(second, this)
     _other = other
     try:
         first()
-        # Only looked at: it is reaped below, and until then its number is nobody else's.
+        # WNOWAIT: the process is reaped below, so its id cannot be reused before.
         if os.waitid(os.P_PID, other, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            say(f"{title}: waiting for what is done in another process")
+            say(f"{title}: waiting for the second process")
     except BaseException:
         os.kill(other, signal.SIGKILL)
         raise
@@ -47,12 +47,12 @@ def side_by_side(first: Callable[[], object], second: Callable[[], object], thre
         _, status = os.waitpid(other, 0)
         torch.set_num_threads(threads)
     if status:
-        say(f"{title}: the other process ended early ({os.waitstatus_to_exitcode(status)}); once more in this one")
+        say(f"{title}: the second process failed ({os.waitstatus_to_exitcode(status)}), running again in this one")
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Stop the other process meanwhile, if there is one, so that what is timed has the machine for itself."""
+def other_process_paused() -> Iterator[None]:
+    """Pause the second process, if any, so that it does not distort timings."""
     if _other is None:
         yield
         return
@@ -63,12 +63,12 @@ def alone() -> Iterator[None]:
         os.kill(_other, signal.SIGCONT)
 
 
-def _work_and_leave(work: Callable[[], object], parent: int) -> None:
-    """Run in the new process; never returns, for its stack is the other's."""
+def _work_and_exit(work: Callable[[], object], parent: int) -> None:
+    """Run ``work`` in the forked process and exit without unwinding the copied stack."""
     code = 1
     try:
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
-        # It may have ended before it could be told.
+        # The parent may have exited before prctl took effect.
         if os.getppid() == parent:
             console.quiet = True
             work()

@@ -1,4 +1,4 @@
-"""Stages that survive a kill and are not run again while their inputs stay the same, and what a build replaced.
+"""Cached, resumable stages of the build, and the record of replaced artefacts.
 
 Imports no other package of the build.
 """

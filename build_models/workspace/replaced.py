@@ -1,4 +1,4 @@
-"""What the last build replaced among the artefacts: the record that bringing it back goes by."""
+"""The record of the artefacts that the last build replaced, for ``rollback``."""
 
 import json
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from service.artifacts.manifest import PREVIOUS
 from service.variants import KNOWN_VARIANTS
 
 DATA = "data"
-"""The folder, among the artefacts, of the test split that they were scored on."""
+"""Folder of the test split, next to the artefacts."""
 
 RECORD = "replaced.json"
 
 
 @contextmanager
 def replacements_recorded(artifacts: Path) -> Iterator[None]:
-    """Write down what is replaced inside, however that ends. Where nothing is, the record from before stays."""
+    """Record which artefacts the block replaces, even if it fails. If it replaces none, the old record stays."""
     before = {name: (artifacts / name).stat().st_ino for name in (*KNOWN_VARIANTS, DATA) if (artifacts / name).exists()}
     try:
         yield
@@ -27,7 +27,7 @@ def replacements_recorded(artifacts: Path) -> Iterator[None]:
 
 
 def last_replaced(artifacts: Path) -> list[str]:
-    """Variants, and ``DATA``, in the order of ``KNOWN_VARIANTS``."""
+    """The replaced variants and ``DATA``, in the order of ``KNOWN_VARIANTS``."""
     try:
         replaced: list[str] = json.loads((artifacts / PREVIOUS / RECORD).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Stages of the build that are not run again while their inputs stay the same, and survive being killed."""
+"""Stages of the build, cached by their inputs and resumable."""
 
 import contextlib
 import errno
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import build_models
 import service
@@ -21,18 +22,18 @@ from build_models.progress import say
 from service.artifacts.manifest import digest_of, flush, record_files, replace_folder
 
 WORKSPACE = ".work"
-"""The folder, among the artefacts, of a build's stages."""
+"""Folder of a build's stages, next to the artefacts."""
 
 KEY = "stage.json"
 LOCK = "lock"
 FULL_BYTES = 64 * 1024
-"""A disk with less than this left counts as full where a library failed to write to it."""
+"""A disk with less free space than this counts as full if a library failed to write to it."""
 
 
 def sources() -> list[Path]:
-    """The code that results depend on: the build, and of the service the path from a text to its labels.
+    """The code that results depend on: the build, and the service's path from text to labels.
 
-    Nothing else of the service is among them: another line in its HTTP part must not discard hours of training.
+    The rest of the service is left out: a change of its HTTP code must not invalidate hours of training.
     """
     build, serving = (Path(str(package.__file__)).parent for package in (build_models, service))
     apart = {build / "data" / "sample" / "check.py"}
@@ -47,7 +48,7 @@ def sources() -> list[Path]:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over the sources: other code, other results."""
+    """SHA-256 over the sources."""
     digest = hashlib.sha256()
     for path in sources():
         digest.update(f"{path.name}\n".encode())
@@ -56,26 +57,26 @@ def code_digest() -> str:
 
 
 def key_of(inputs: Mapping[str, Any]) -> str:
-    """The identity of a stage's result: its inputs and the code."""
+    """The cache key of a stage: a digest of its inputs and the code."""
     text = json.dumps({**inputs, "code": code_digest()}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def result_digest(folder: Path) -> str:
-    """The identity of what a stage made: weights, tokenizer and configuration, for each of them changes answers."""
+    """A digest of a stage's result: weights, tokenizer and configuration."""
     return digest_of({name: record for name, record in record_files(folder).items() if name != KEY})
 
 
 def seconds_taken(folder: Path) -> float:
-    """How long a finished stage ran; after a kill only the run that finished it counts."""
+    """The duration of a finished stage; of a resumed one, only the last run."""
     return float(json.loads((folder / KEY).read_text(encoding="utf-8"))["seconds"])
 
 
 @contextmanager
 def full_disk_named(folder: Path) -> Iterator[None]:
-    """Raise ``OSError`` for a full disk where libraries that write into ``folder`` only say that something failed.
+    """Raise ``OSError`` with ``ENOSPC`` if a library fails because the disk of ``folder`` is full.
 
-    Must be entered inside what cleans the folder up, while what fills the disk is still there.
+    Enter this inside any context manager that removes the files, while the disk is still full.
     """
     try:
         yield
@@ -90,52 +91,56 @@ def full_disk_named(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def lock(path: Path, wait: bool = False) -> Iterator[None]:
-    """Hold a lock that goes with the process, however that ends.
+    """Hold a file lock, which the system releases when the process exits.
 
-    Raises ``BlockingIOError`` if another process has it, unless this one is to ``wait``.
+    Raises ``BlockingIOError`` if another process holds it, unless ``wait`` is true.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Opened to append, so that one who changes nothing leaves its time stamp too.
+    # Append mode keeps the file's time stamp.
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 
 
 class Workspace:
-    """A folder of finished stages, ``<name>/``, and of stages under way, ``.<name>.<key>/``."""
+    """A folder of finished stages, ``<name>/``, and unfinished ones, ``.<name>.<key>/``."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        # Written into finished stages, to tell those of this build, forked processes included, from earlier ones.
+        self._build = uuid4().hex
+        self._reported: set[str] = set()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other builds out: two at once would delete each other's work.
-
-        The lock goes with the process, however that ends. Raises ``BuildError`` if another build has it.
-        """
+        """Keep other builds out, which would delete this one's work. Raises ``BuildError`` if one is running."""
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(lock(self.folder / LOCK))
             except BlockingIOError:
                 raise BuildError(
-                    f"Another build is at work in {self.folder.parent}: wait for its end, or give another --out"
+                    f"Another build is running in {self.folder.parent}: wait for it to finish, or pass another --out"
                 ) from None
             yield
 
     def stage(self, name: str, inputs: Mapping[str, Any], run: Callable[[Path, Path], None]) -> Path:
-        """Return the folder of a finished stage; run it first unless it was finished with the same inputs.
+        """Return the folder of a stage; run the stage unless it is finished with the same inputs.
 
-        ``run(result, progress)`` fills ``result``, which is moved into place when it returns. ``progress`` is a
-        folder that survives a kill, for the stage to go on from where it was.
+        ``run(result, progress)`` fills the folder ``result``, which is moved into place when it returns. The folder
+        ``progress`` persists until then, for checkpoints.
         """
         key = key_of(inputs)
         folder = self.folder / name
-        if self._finished(folder, key):
-            say(f"{name}: unchanged, kept")
+        finished = self._finished(folder, key)
+        if finished:
+            # Several recipes ask for the same stage; only what an earlier build made is reported, once.
+            if finished.get("build") != self._build and name not in self._reported:
+                say(f"{name}: unchanged, kept")
+            self._reported.add(name)
             return folder
         say(f"{name}: started")
         result, progress = self.folder / f".{name}.new", self.folder / f".{name}.{key[:16]}"
-        # Nothing else: of two names one may be the beginning of the other, as of mini and mini.v2.
+        # The pattern spells out the key because one name may be a prefix of another, such as mini and mini.v2.
         for stale in (result, *self.folder.glob(f".{name}." + 16 * "[0-9a-f]")):
             if stale != progress:
                 shutil.rmtree(stale, ignore_errors=True)
@@ -145,15 +150,18 @@ class Workspace:
         with full_disk_named(result):
             run(result, progress)
         seconds = round(time.monotonic() - started, 1)
-        (result / KEY).write_text(json.dumps({"key": key, "seconds": seconds}), encoding="utf-8")
+        record = {"key": key, "seconds": seconds, "build": self._build}
+        (result / KEY).write_text(json.dumps(record), encoding="utf-8")
         flush(result)
         replace_folder(result, folder)
         shutil.rmtree(progress, ignore_errors=True)
         return folder
 
     @staticmethod
-    def _finished(folder: Path, key: str) -> bool:
+    def _finished(folder: Path, key: str) -> dict[str, Any] | None:
+        """The record of a stage that is finished with this key, if it is."""
         try:
-            return bool(json.loads((folder / KEY).read_text(encoding="utf-8"))["key"] == key)
+            record: dict[str, Any] = json.loads((folder / KEY).read_text(encoding="utf-8"))
+            return record if record["key"] == key else None
         except (OSError, ValueError, KeyError, TypeError):
-            return False
+            return None

@@ -13,7 +13,7 @@ from build_models.__main__ import cli
     [
         (["experiments", "prunning", "--base", "x"], 2, "choose from pretraining, pruning"),
         (["experiments", "pruning", "--base", "x", "--executor", "grid"], 2, "choose from here, pool, slurm"),
-        (["experiments", "pruning", "--base", "x", "--seeds", "one"], 2, "is no list of numbers"),
+        (["experiments", "pruning", "--base", "x", "--seeds", "one"], 2, "is not a list of numbers"),
         (
             ["pretrain", "--corpus", "x", "--out", "y", "--shape", "huge"],
             2,

@@ -97,7 +97,7 @@ def test_a_failing_cell_is_reported_and_tried_again(
         assert outcomes["dense"].state in ("made", "kept")
         assert outcomes["distilled"].state == "failed"
         said = capsys.readouterr().err
-        assert "A student of 9 layers: its teacher has 2" in said
+        assert "A student cannot have 9 layers: its teacher has 2" in said
         assert "1 failed" in said
     failure = result_path(places.results, outcomes["distilled"].cell).with_suffix(".failed")
     assert "BuildError" in failure.read_text(encoding="utf-8")
@@ -212,7 +212,7 @@ def test_results_of_other_code_are_kept_and_said(
     run_grid("pretraining", [dense], places, run_here)
     assert "other code" not in capsys.readouterr().err
     run_grid("pretraining", [dense], replace(places, results=tmp_path), run_here)
-    assert "1 of the kept were made by other code of the build" in capsys.readouterr().err
+    assert "1 of the kept results were computed by another version" in capsys.readouterr().err
 
 
 def test_the_results_of_the_project_keep_their_names() -> None:

@@ -203,7 +203,7 @@ def test_two_teachers_are_compared_by_their_best_students() -> None:
         *technique(0.62, variant="distilled", temperature=2.0, base="large", base_digest="l"),
     ]
     large = [entry.model_copy(update={"parameters": 2000}) for entry in large]
-    for claim in ("The largest teacher", "The smallest teacher"):
+    for claim in ("The largest teacher", "The student of the smallest teacher"):
         assert word([*small, *large], claim) == "confirmed"
         assert word([*small, *large[:4]], claim) == "open"
 
@@ -215,12 +215,12 @@ def test_sparsities_of_unseen_languages_are_judged_apart() -> None:
         *technique(0.5, variant="pruned", sparsity=0.7, tests="crosslingual"),
         *technique(0.6),
     ]
-    assert word(results, "Languages never fine-tuned on: pruned 50%") == "confirmed"
-    assert word(results, "Languages never fine-tuned on: pruned 70%") == "open", "it is no lower"
-    assert word(results, "Languages never fine-tuned on: dense") == "open", "50 and 60, so the interval is wide"
+    assert word(results, "Languages without fine-tuning: pruned 50%") == "confirmed"
+    assert word(results, "Languages without fine-tuning: pruned 70%") == "open", "it is no lower"
+    assert word(results, "Languages without fine-tuning: dense") == "open", "50 and 60, so the interval is wide"
     nothing = [entry for entry in results if entry.cell.tests == "own"]
     nothing += technique(-0.05, tests="crosslingual")
-    assert word(nothing, "Languages never fine-tuned on: pruned 50%") == "open"
+    assert word(nothing, "Languages without fine-tuning: pruned 50%") == "open"
 
 
 def write(folder: Path, results: list[CellResult], base: str | None = None) -> Path:
@@ -271,24 +271,24 @@ def test_bases_are_compared_only_if_fine_tuned_alike(tmp_path: Path) -> None:
     alike = technique(0.5, base="start", base_digest="s")
     page = write(tmp_path, [*study(), *alike, *technique(0.7, base="long", base_digest="l", finetune=longer)])
     text = page.read_text(encoding="utf-8")
-    assert "Base `long` is not compared with `mini`: epochs 20 and 2." in text
-    assert "the base `mini` is worth more than `start`" in text
-    assert "worth more than `long`" not in text
+    assert "Base `long` is not comparable with `mini`: epochs 20 and 2." in text
+    assert "the base `mini` is better than `start`" in text
+    assert "better than `long`" not in text
     assert "| long, 20 epochs" not in text
 
 
 def test_a_base_is_worth_more_than_itself_without_pretraining_and_not_than_another_model(tmp_path: Path) -> None:
     wider = [some.model_copy(update={"parameters": 2000}) for some in technique(0.5, base="wide", base_digest="w")]
     text = write(tmp_path, [*study(), *technique(0.5, base="start", base_digest="s"), *wider]).read_text("utf-8")
-    assert "the base `mini` is worth more than `start`" in text
-    assert "worth more than `wide`" not in text
+    assert "the base `mini` is better than `start`" in text
+    assert "better than `wide`" not in text
 
 
 def test_the_base_that_is_judged_may_be_chosen(tmp_path: Path) -> None:
     results = [*study(), *technique(0.5, base="start", base_digest="s")]
     assert "Verdicts (base `mini`)" in write(tmp_path, results).read_text(encoding="utf-8")
     assert "Verdicts (base `start`)" in write_page(tmp_path, "start").read_text(encoding="utf-8")
-    with pytest.raises(BuildError, match="there are results of mini, start"):
+    with pytest.raises(BuildError, match=r"no results of --base none\. Choose from: mini, start"):
         write_page(tmp_path, "none")
 
 
@@ -347,12 +347,12 @@ def test_how_a_base_was_pretrained_goes_by_its_digest(tmp_path: Path) -> None:
     page = write(tmp_path, [*study(), *technique(0.5, base_digest="other")]).read_text(encoding="utf-8")
     assert "--languages hau,pcm,swa --lines 120000" in page
     assert "--dropout 0.15" in page
-    assert "`mini` (other): nothing is known of its pretraining (bases/mini-other.json is missing)" in page
+    assert "`mini` (other): pretraining unknown (bases/mini-other.json is missing)" in page
 
 
 def test_results_of_different_data_are_not_merged(tmp_path: Path) -> None:
     old, new = result(0.5, "hau", 1), result(0.6, "hau", 2, data_digest="changed")
-    with pytest.raises(ResultError, match="data that is superseded") as refused:
+    with pytest.raises(ResultError, match="used different data") as refused:
         write(tmp_path, [*technique(0.6, variant="int8"), old, new])
     assert new.cell.digest in str(refused.value)
     named = [path for path in (tmp_path / "cells").iterdir() if f"cells/{path.name}" in str(refused.value)]

@@ -54,7 +54,7 @@ def test_a_killed_pretraining_goes_on_to_the_same_weights(
     with pytest.raises(KeyboardInterrupt):
         pretrain(tiny(corpus, tmp_path / "killed"))
     again = pretrain(tiny(corpus, tmp_path / "killed"))
-    assert "goes on at step 2" in capsys.readouterr().err
+    assert "resuming at step 2" in capsys.readouterr().err
     expected = load_file(base / "model.safetensors")
     for name, weight in load_file(again / "model.safetensors").items():
         torch.testing.assert_close(weight, expected[name], rtol=0, atol=0)
@@ -66,7 +66,7 @@ def test_a_base_that_is_there_is_kept(base: Path, corpus: Path, capsys: pytest.C
 
 
 def test_a_base_under_way_is_left_to_the_process_that_makes_it(corpus: Path, tmp_path: Path) -> None:
-    with lock(tmp_path / ".base.lock"), pytest.raises(BuildError, match="is being pretrained already"):
+    with lock(tmp_path / ".base.lock"), pytest.raises(BuildError, match="Another process is pretraining"):
         pretrain(tiny(corpus, tmp_path / "base"))
 
 
@@ -135,7 +135,7 @@ def test_rows_are_the_same_for_the_same_step_and_cut_from_one_text(base: Path) -
 def test_a_folder_that_is_no_base_is_not_replaced(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "bases" / "mini").mkdir(parents=True)
     (tmp_path / "bases" / "mini" / RECORD).write_text("{}")
-    with pytest.raises(BuildError, match=r"bases is there and holds no pretraining\.json"):
+    with pytest.raises(BuildError, match=r"bases exists but has no pretraining\.json"):
         pretrain(tiny(corpus, tmp_path / "bases"))
     assert (tmp_path / "bases" / "mini" / RECORD).exists()
 

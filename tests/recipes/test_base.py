@@ -193,10 +193,10 @@ def bert(folder: Path, _: Path) -> None:
         (cut_weights, r"is not a checkpoint that transformers can load: .+"),
         (broken_pickle, r"is not a checkpoint that transformers can load: .+"),
         (broken_tokenizer, r"is not a checkpoint that transformers can load: .+"),
-        (small_vocabulary, r"its tokenizer has 400 pieces, its model only 300 embeddings"),
-        (few_positions, r"reads 32 pieces at most: give a --max-length"),
-        (bert, r"is a bert model; Kidogo works with XLM-R's architecture"),
-        (lambda folder, _: None, r"is no folder"),
+        (small_vocabulary, r"its tokenizer has 400 pieces but its model only 300 embeddings"),
+        (few_positions, r"supports at most 32 pieces: pass --max-length 32"),
+        (bert, r"is a bert model; Kidogo supports only XLM-R's architecture"),
+        (lambda folder, _: None, r"is not a folder"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -235,8 +235,10 @@ def test_the_hub_out_of_reach_is_one_line_that_says_what_to_do(tmp_path: Path) -
     assert "Traceback" not in said["base"] + said["data"]
     (base,) = (line for line in said["base"].splitlines() if "error: " in line)
     (data,) = (line for line in said["data"].splitlines() if "error: " in line)
-    assert "castorini/afriberta_base could not be taken from the hub" in base
-    assert base.endswith("Without a network, download it elsewhere and give its folder: --base ./afriberta_base")
+    assert "castorini/afriberta_base could not be downloaded from the hub" in base
+    assert base.endswith(
+        "If this machine is offline, download it elsewhere and pass the folder: --base ./afriberta_base"
+    )
     assert "masakhane/masakhaner (refs/convert/parquet) could not be taken from the hub" in data
     assert data.endswith("download the CoNLL files elsewhere and give their folder: --data ./masakhaner")
 

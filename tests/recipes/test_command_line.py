@@ -49,6 +49,14 @@ def test_help_names_every_option_and_has_examples() -> None:
         assert default in result.stdout
 
 
+def test_help_shows_the_layout_of_a_data_folder() -> None:
+    """Rich and Markdown both drop what looks like a tag."""
+    shown = " ".join(line.strip("│ ") for line in call("--help").stdout.splitlines())
+    assert "Folder with <language>/{train,dev,test}.txt" in shown
+    shown = " ".join(line.strip("│ ") for line in call("pretrain", "--help").stdout.splitlines())
+    assert "Folder with <language>.txt or <language>.txt.xz" in shown
+
+
 def test_help_is_there_as_it_is_documented() -> None:
     """By the real command, and at once: no engine is loaded for it."""
     answer = subprocess.run(
@@ -117,7 +125,7 @@ def test_an_option_that_there_is_not() -> None:
 
 def test_an_overlap_that_fits_no_window(tmp_path: Path) -> None:
     said = refusal("--max-length", "64", "--overlap", "62", "--out", str(tmp_path / "out"))
-    assert said == "error: An overlap of 62 pieces does not fit windows of 64: 61 is the most."
+    assert said == "error: --overlap 62 is too large for --max-length 64: pass at most 61."
     assert not (tmp_path / "out").exists()
 
 
@@ -125,7 +133,7 @@ def test_an_overlap_that_fits_no_window(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--base", "--data"])
 def test_folders_that_are_not_there(tmp_path: Path, option: str, name: str) -> None:
     arguments = (option, name, "--out", str(tmp_path), "--languages", "swa", "--sample-sentences", "10")
-    assert refusal(*arguments) == f"error: {name} is no folder"
+    assert refusal(*arguments) == f"error: {name} is {'not a folder' if option == '--base' else 'no folder'}"
 
 
 def test_data_that_is_wrong_is_named_by_file_and_line(tmp_path: Path) -> None:
@@ -141,14 +149,14 @@ def test_data_that_is_wrong_is_named_by_file_and_line(tmp_path: Path) -> None:
 def test_two_builds_in_one_folder(tmp_path: Path) -> None:
     with Workspace(tmp_path / ".work").locked():
         said = refusal("--out", str(tmp_path), "--languages", "swa", "--sample-sentences", "10")
-    assert said == f"error: Another build is at work in {tmp_path}: wait for its end, or give another --out"
+    assert said == f"error: Another build is running in {tmp_path}: wait for it to finish, or pass another --out"
     assert not (tmp_path / ".work" / "base").exists()
 
 
 def test_a_vocabulary_that_the_letters_alone_exceed(tmp_path: Path) -> None:
     options = ("--languages", "amh", "--sample-sentences", "50", "--vocabulary", "100")
     said = refusal("--out", str(tmp_path), *options)
-    assert said.startswith("error: 100 pieces cannot be learnt from 50 sentences: give another --vocabulary, more")
+    assert said.startswith("error: 100 pieces cannot be learnt from 50 sentences. Change --vocabulary, add more --data")
 
 
 def test_an_output_folder_that_is_a_file(tmp_path: Path) -> None:

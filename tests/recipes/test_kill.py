@@ -20,11 +20,11 @@ STEPS = [
     # before it finished.
     ("base: started", set()),
     ("dense: started", set()),
-    ("dense: making the artefact", {"base"}),
+    ("dense: writing the artefact", {"base"}),
     ("pruned: started", {"base", "dense"}),
     ("distilled: started", {"base", "dense"}),
-    ("int8: making the artefact", {"base", "dense", "pruned"}),
-    ("dynamic: making the artefact", {"base", "dense", "pruned", "distilled"}),
+    ("int8: writing the artefact", {"base", "dense", "pruned"}),
+    ("dynamic: writing the artefact", {"base", "dense", "pruned", "distilled"}),
 ]
 
 

@@ -123,7 +123,7 @@ def test_a_build_at_work_keeps_it_out(tmp_path: Path, tokenizer: Path) -> None:
     with Workspace(folder / WORKSPACE).locked():
         code, said = call("--out", str(folder))
     assert code == 1
-    assert "Another build is at work" in said
+    assert "Another build is running" in said
     assert digests(folder) == new
 
 

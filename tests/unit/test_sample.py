@@ -1,4 +1,6 @@
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from build_models.data.sample.grammar import (
 from build_models.errors import BuildError
 from service.evaluation.conll import Sentence
 
+ROOT = Path(__file__).parents[2]
 TRAIN_SENTENCES = 1500
 SIZES = {"train": TRAIN_SENTENCES, "dev": DEV_SENTENCES, "test": TEST_SENTENCES}
 LANGUAGES = ["amh", "hau", "ibo", "kin", "lug", "luo", "pcm", "swa", "wol", "yor"]
@@ -231,3 +234,10 @@ def test_problems_are_found(tmp_path: Path) -> None:
     assert "'never' is never used" in found
     assert "'city' has 'Kano' twice" in found
     assert "'only' has no item left for train" in found
+
+
+def test_the_check_of_a_pack_has_help() -> None:
+    command = [sys.executable, "-m", "build_models.data.sample.check", "--help"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "language" in shown
+    assert "for example hau" in shown

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from build_models.training.side_by_side import alone, side_by_side
+from build_models.training.side_by_side import other_process_paused, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_what_the_second_fails_at_is_left_for_later(tmp_path: Path, capsys: pyte
 
     side_by_side(lambda: write(tmp_path / "first"), fails, 1, "second")
     assert (tmp_path / "first").exists()
-    assert "second: the other process ended early (1)" in capsys.readouterr().err
+    assert "second: the second process failed (1), running again" in capsys.readouterr().err
 
 
 def test_who_is_timed_is_alone(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_who_is_timed_is_alone(tmp_path: Path) -> None:
 
         while not (tmp_path / "number").exists():
             time.sleep(0.01)
-        with alone():
+        with other_process_paused():
             # What it was at when it was stopped.
             time.sleep(0.05)
             before = count()
@@ -62,7 +62,7 @@ def test_who_is_timed_is_alone(tmp_path: Path) -> None:
         (tmp_path / "enough").touch()
 
     side_by_side(times, counts, 1, "second")
-    with alone():
+    with other_process_paused():
         pass
 
 

@@ -249,7 +249,7 @@ def test_a_damaged_state_is_said_and_begins_again(
     # Stopped again: what is kept from now on can be gone on from.
     with pytest.raises(Stopped):
         train(tmp_path, model, stop_at(3))
-    assert "toy: the state kept at step 5 is damaged" in capsys.readouterr().err
+    assert "toy: the checkpoint of step 5 is damaged" in capsys.readouterr().err
     model = new_model()
     assert train(tmp_path, model) == BATCHES[2:]
     assert same(model, uninterrupted)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from build_models.errors import BuildError
+from build_models.training.side_by_side import side_by_side
 from build_models.workspace import workspace as workspace_module
 from build_models.workspace.workspace import Workspace, key_of, sources
 
@@ -88,7 +89,7 @@ def test_the_code_is_that_which_results_depend_on() -> None:
 def test_a_second_build_in_the_same_folder_is_refused(workspace: Workspace) -> None:
     with (
         workspace.locked(),
-        pytest.raises(BuildError, match=f"Another build is at work in {workspace.folder.parent}:"),
+        pytest.raises(BuildError, match=f"Another build is running in {workspace.folder.parent}:"),
         Workspace(workspace.folder).locked(),
     ):
         pytest.fail("two builds at once")
@@ -118,6 +119,22 @@ def test_stages_do_not_disturb_each_other(workspace: Workspace) -> None:
         workspace.stage("dense", {}, dense)
         workspace.stage("pruned", {}, pruned)
     assert (dense.runs, pruned.runs) == (1, 1)
+
+
+def test_only_a_stage_of_an_earlier_build_is_reported_as_kept(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forked() -> None:
+        workspace.stage("pruned", {}, Stage())
+
+    workspace.stage("dense", {}, Stage())
+    side_by_side(lambda: workspace.stage("dense", {}, Stage()), forked, 1, "pruned")
+    workspace.stage("pruned", {}, Stage())
+    assert "kept" not in capsys.readouterr().err
+    later = Workspace(workspace.folder)
+    for _ in range(2):
+        later.stage("dense", {}, Stage())
+    assert capsys.readouterr().err.count("dense: unchanged, kept") == 1
 
 
 def test_an_interrupted_stage_leaves_the_old_result(workspace: Workspace) -> None:

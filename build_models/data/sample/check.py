@@ -1,5 +1,6 @@
 """Checks a language pack and prints sentences made from it: ``python -m build_models.data.sample.check hau``."""
 
+import argparse
 import random
 import sys
 
@@ -54,6 +55,10 @@ def main(language: str, count: int = 40) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit(f"usage: python -m build_models.data.sample.check LANGUAGE [COUNT]; the packs are in {PACKS.name}/")
-    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))
+    parser = argparse.ArgumentParser(
+        prog="python -m build_models.data.sample.check",
+        description="Check a language pack and print sentences generated from it.",
+    )
+    parser.add_argument("language", help=f"name of a pack in {PACKS.name}/, for example hau")
+    parser.add_argument("count", nargs="?", type=int, default=40, help="number of sentences (default: 40)")
+    sys.exit(main(**vars(parser.parse_args())))

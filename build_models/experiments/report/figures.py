@@ -1,8 +1,8 @@
-"""Numbers of the page: what the cells of one technique come to over languages and seeds, beside the dense model's.
+"""The figures of the results page: means and intervals over the languages and seeds of one technique.
 
-One rule makes every interval: seeds are averaged within each language, and Student's t is taken over the languages.
-Seeds of one language share its data and test set, so they are no independent observations; and the two or three seeds
-that a grid has would give an interval too wide to say anything. Such an interval is about languages like these.
+All intervals average the seeds within each language and use Student's t over the languages. Seeds of one language share
+its data and test set, so they are not independent observations, and two or three of them would give an interval too
+wide to be useful. The intervals describe languages like these.
 """
 
 import math
@@ -20,7 +20,7 @@ _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95% interval, of ``number`` values; with one value the interval is all numbers."""
+    """The mean of ``number`` values with its 95% interval, which is infinite for a single value."""
 
     mean: float
     low: float
@@ -29,25 +29,25 @@ class Estimate:
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """By Student's t. Raises ``statistics.StatisticsError`` for no value at all."""
+    """The mean with its interval by Student's t. Raises ``statistics.StatisticsError`` if there are no values."""
     mean = fmean(values)
     if len(values) < 2:
         return Estimate(mean, -math.inf, math.inf, len(values))
     degrees = len(values) - 1
-    # From there on this is right to 1%.
+    # Accurate to 1% beyond the table.
     quantile = _T[degrees - 1] if degrees <= len(_T) else 1.96 + 2.4 / degrees
     half = quantile * stdev(values) / math.sqrt(len(values))
     return Estimate(mean, mean - half, mean + half, len(values))
 
 
 Pair = tuple[str, int]
-"""A language and a seed: what is compared is always the same pair with another technique."""
+"""A language and a seed; techniques are compared on equal pairs."""
 
 
 def over_languages(values: Mapping[Pair, float]) -> Estimate:
-    """The mean of the languages' means over seeds, with the interval over languages: its ``number`` counts them.
+    """The mean over languages of the means over seeds; ``number`` is the number of languages.
 
-    Raises ``statistics.StatisticsError`` for no value at all.
+    Raises ``statistics.StatisticsError`` if there are no values.
     """
     by_language: dict[str, list[float]] = defaultdict(list)
     for (language, _), value in values.items():
@@ -57,13 +57,13 @@ def over_languages(values: Mapping[Pair, float]) -> Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """All results of one technique on one base, fine-tuned in one way; each row is one of its own."""
+    """All results of one technique on one base with the same fine-tuning settings."""
 
     results: Sequence[CellResult]
 
     @property
     def cell(self) -> Cell:
-        """One of the cells; all are alike but for language and seed."""
+        """A cell; all are equal except for language and seed."""
         return self.results[0].cell
 
     @property
@@ -75,7 +75,7 @@ class Row:
         return sorted({result.cell.seed for result in self.results})
 
     def scores(self, name: str = "test") -> dict[Pair, float]:
-        """F1 in points, 0 to 100, for each language and seed."""
+        """F1 in points (0 to 100) by language and seed."""
         return {
             (result.cell.language, result.cell.seed): 100 * result.scores[name].f1
             for result in self.results
@@ -89,7 +89,7 @@ class Row:
         return fmean(f1 for (other, _), f1 in self.scores(name).items() if other == language)
 
     def deviation(self, name: str = "test") -> float:
-        """Standard deviation over seeds of the average over languages; not a number for one seed."""
+        """Standard deviation over seeds of the average over languages; NaN for a single seed."""
         by_seed: dict[int, list[float]] = defaultdict(list)
         for (_, seed), f1 in self.scores(name).items():
             by_seed[seed].append(f1)
@@ -97,11 +97,11 @@ class Row:
         return stdev(averages) if len(averages) > 1 else math.nan
 
     def difference(self, reference: "Row", name: str = "test") -> Estimate | None:
-        """F1 less the reference's in points, pair by pair; None if they share no pair."""
+        """Paired F1 difference from the reference in points; None if they share no pair."""
         return compare(self.scores(name), reference.scores(name), lambda mine, theirs: mine - theirs)
 
     def change(self, reference: "Row", value: Callable[[CellResult], float]) -> Estimate | None:
-        """By how many percent a value is above the reference's, pair by pair; None if they share no pair."""
+        """Paired relative change of a value from the reference in percent; None if they share no pair."""
         mine, theirs = (
             {(result.cell.language, result.cell.seed): value(result) for result in row.results}
             for row in (self, reference)
@@ -122,7 +122,7 @@ class Row:
 
     @property
     def milliseconds(self) -> float:
-        """Median over cells of the median over sentences."""
+        """Milliseconds per text: the median over cells of their medians."""
         times = sorted(result.seconds_per_text for result in self.results)
         return 1000 * times[len(times) // 2]
 
@@ -130,26 +130,26 @@ class Row:
 def compare(
     mine: Mapping[Pair, float], theirs: Mapping[Pair, float], relation: Callable[[float, float], float]
 ) -> Estimate | None:
-    """A relation of two rows' values over the pairs that both have; None if there are none."""
+    """The mean ``relation(mine, theirs)`` over the pairs that both have; None if there are none."""
     related = {pair: relation(mine[pair], theirs[pair]) for pair in sorted(mine.keys() & theirs.keys())}
     return over_languages(related) if related else None
 
 
 def percent_above(mine: float, theirs: float) -> float:
-    """Not a number where there is nothing to compare with."""
+    """The relative difference in percent; NaN if ``theirs`` is 0."""
     return 100 * (mine / theirs - 1) if theirs else math.nan
 
 
 def rows_of(results: Iterable[CellResult]) -> list[Row]:
-    """Results that differ in language and seed only, together; in an order that tells a story.
+    """Group results that differ only in language and seed into rows, in the order of the page.
 
-    Raises ``ResultError`` for results of different data under one name: their average would mean nothing.
+    Raises ``ResultError`` if results under one data name were computed on different data.
     """
     results = list(results)
     refuse_mixed_data(results)
     groups: dict[str, list[CellResult]] = defaultdict(list)
     for result in results:
-        # Each language has data of its own, so the digest is not what tells rows apart.
+        # The data digest differs by language, so it does not separate rows.
         groups[result.cell.model_dump_json(exclude={"language", "seed", "data_digest"})].append(result)
     rows = [
         Row(sorted(group, key=lambda result: (result.cell.language, result.cell.seed))) for group in groups.values()
@@ -172,7 +172,7 @@ def _order(row: Row) -> tuple[object, ...]:
 
 
 def pareto_front(rows: Sequence[Row]) -> list[Row]:
-    """The rows that no other beats in both size and F1, by size."""
+    """The rows that no other row beats in both size and F1, sorted by size."""
     front: list[Row] = []
     for row in sorted(rows, key=lambda row: (row.megabytes, -row.f1().mean)):
         if not front or row.f1().mean > front[-1].f1().mean:

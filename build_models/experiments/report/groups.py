@@ -1,4 +1,4 @@
-"""Rows that may be compared: made from one base, fine-tuned in one way on the same data."""
+"""Groups of comparable rows: the same base, fine-tuning settings and data."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from build_models.experiments.cells import Cell, Tests
 from build_models.experiments.report.figures import Row
 
 ALIKE = ("data", "threads", "max_length", "overlap", "finetune")
-"""What must be equal for a base to be compared with another one."""
+"""Settings that must be equal for two bases to be comparable."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of one base. Cells of a seed that has not every language of the dense row stand apart."""
+    """The rows of one base; ``unfinished`` has the cells of seeds that lack a language of the dense row."""
 
     rows: Sequence[Row]
     unfinished: Sequence[Row]
 
     @property
     def cell(self) -> Cell:
-        """One of the cells, for what all of them have in common."""
+        """A cell, for the settings that all have in common."""
         return (self.rows or self.unfinished)[0].cell
 
     @property
@@ -29,7 +29,7 @@ class Group:
         return self.cell.base
 
     def differences(self, other: "Group") -> list[str]:
-        """The settings that keep two bases from being compared, with the values of both; none where they may be."""
+        """The settings that make two bases incomparable, with both values; empty if they are comparable."""
         mine, theirs = (flat(group.cell) for group in (self, other))
         return [f"{name} {mine[name]} and {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 
@@ -37,7 +37,7 @@ class Group:
         return [row for row in self.rows if row.cell.tests == tests]
 
     def dense(self, tests: Tests = "own") -> Row | None:
-        """What the others are compared with."""
+        """The reference of all differences."""
         return next((row for row in self.tested(tests) if row.cell.variant == "dense"), None)
 
     def variants(self, *names: str, tests: Tests = "own") -> list[Row]:
@@ -58,30 +58,31 @@ class Group:
 
 
 def flat(cell: Cell) -> dict[str, object]:
-    """The settings of ``ALIKE`` by name, those of fine-tuning among them."""
+    """The settings in ``ALIKE`` as a flat dict, including those of fine-tuning."""
     settings = cell.model_dump(include=set(ALIKE))
     return {**settings.pop("finetune"), **settings}
 
 
 def groups_of(rows: Sequence[Row], base: str | None = None) -> list[Group]:
-    """Groups with the most rows first, but before all those of ``base``.
+    """Group the rows by base: ``base`` first, then those with the most rows.
 
-    Raises ``BuildError`` if there is no result of that base.
+    Raises ``BuildError`` if there are no results of ``base``.
     """
     by_base: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_base[row.cell.model_dump_json(include={"base", "base_digest", *ALIKE})].append(row)
     groups = sorted(map(split, by_base.values()), key=lambda group: (group.base != base, -len(group.rows)))
     if base is not None and groups[0].base != base:
-        raise BuildError(f"--base {base}: there are results of {', '.join(sorted({group.base for group in groups}))}")
+        known = ", ".join(sorted({group.base for group in groups}))
+        raise BuildError(f"There are no results of --base {base}. Choose from: {known}")
     return groups
 
 
 def split(rows: Sequence[Row]) -> Group:
-    """Each row with the seeds that it has in every language of the dense row, and that the dense row has so too.
+    """Split rows into finished and unfinished seeds.
 
-    The rest is set apart as unfinished: an average over some languages only cannot be compared. Rows need not have the
-    same seeds, since differences are taken over those that two rows share.
+    A seed is finished if both the row and the dense row have it in every language of the dense row, because averages
+    over different languages are not comparable. Rows may have different seeds: differences use those they share.
     """
     dense = {row.cell.tests: row for row in rows if row.cell.variant == "dense"}
     finished: list[Row] = []
@@ -101,6 +102,6 @@ def split(rows: Sequence[Row]) -> Group:
 
 
 def whole_seeds(row: Row, languages: Sequence[str]) -> set[int]:
-    """The seeds that a row has in every one of these languages."""
+    """The seeds for which the row has a result in each of the languages."""
     pairs = row.scores().keys()
     return {seed for seed in row.seeds if all((language, seed) in pairs for language in languages)}

@@ -1,30 +1,27 @@
-"""The page of results, made from the result files alone."""
+"""The results page in Markdown, generated from the result files."""
 
-import json
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from build_models.errors import BuildError
-from build_models.experiments.cells import SAMPLE, Cell, Tests
+from build_models.experiments.cells import Cell, Tests
 from build_models.experiments.report.figures import Row, pareto_front, rows_of
 from build_models.experiments.report.groups import Group, groups_of
 from build_models.experiments.report.plots import plot_pruning, plot_sizes, plot_unseen
+from build_models.experiments.report.provenance import command, commands, provenance
 from build_models.experiments.report.verdicts import targets, text, verdicts
-from build_models.experiments.results import read_results, record_path
+from build_models.experiments.results import read_results
 
 PAGE = "README.md"
-BASES = "bases"
 PAPER_PARAMETERS = 111e6
 
 
 def write_page(folder: Path, base: str | None = None) -> Path:
-    """Write the page and its plots beside ``cells/``, where the result files are, and ``bases/``.
+    """Write the page and its plots to ``folder``, which has result files in ``cells/`` and records in ``bases/``.
 
-    The verdicts are on ``base``, or on the base with the most rows. Raises ``BuildError`` if there is no result
-    (of it), and ``ResultError`` for a damaged one.
+    The verdicts are on ``base`` (default: the base with the most rows). Raises ``BuildError`` if it has no results,
+    and ``ResultError`` for a damaged result file.
     """
     results = list(read_results(folder / "cells"))
     if not results:
@@ -36,23 +33,23 @@ def write_page(folder: Path, base: str | None = None) -> Path:
 
 
 def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
-    """The page in Markdown. Raises ``BuildError`` if nothing is finished."""
+    """The lines of the page. Raises ``BuildError`` if no row is complete."""
     main = groups[0]
     if not main.rows:
-        raise BuildError(f"No seed of base {main.base} has a result in every language: let the experiment go on")
+        raise BuildError(f"No seed of base {main.base} has results in every language: continue the experiment")
     alike = [group for group in groups if not group.differences(main)]
-    yield "# What compression costs: the paper's experiments, run here"
+    yield "# Results of the compression experiments"
     yield ""
     yield (
-        "Made by `python -m build_models results` from the files in `cells/`, one for each cell. F1 is strict IOB2"
-        " micro F1 in points, decoded and counted by the service's own pipeline, on the test split of each language;"
-        " a model is fine-tuned on one language. Test sentences that also stand in the training split count; the"
-        " column *unseen* leaves them out. ± is the standard deviation over seeds of the average over languages."
-        " Differences are to dense, pair by pair, with their 95% interval: the seeds of a language are averaged, and"
-        " Student's t is taken over the languages, so an interval speaks of languages like these, and with one"
-        " language there is none. A verdict is open unless its interval lies on one side of the line. Rows may have"
-        " other seeds than dense, as the column *cells* shows; a difference is over those that both have."
-        " Times are medians, one text at a time, taken while other work ran on the machine: read them as sizes."
+        "`python -m build_models results` generates this page from the result files in `cells/`. Each model is"
+        " fine-tuned on one language. F1 is strict IOB2 micro F1 in points on the test split of that language, computed"
+        " by the service's pipeline. The column *unseen* leaves out test sentences that also occur in the training"
+        " split. ± is the standard deviation over seeds of the average over languages. Differences from dense are"
+        " paired by language and seed. Their 95% intervals average the seeds of each language and use Student's t over"
+        " the languages: they describe languages like these, and a single language has no interval. A verdict is open"
+        " unless the interval lies on one side of the threshold. Rows may have fewer seeds than dense (see *cells*);"
+        " differences use the seeds that both have. Times are medians for one text at a time. Other work ran on the"
+        " machine, so they are only approximate."
     )
     yield ""
     yield from provenance(groups, folder)
@@ -60,20 +57,20 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     for group in groups:
         if group.unfinished:
             names = (f"{row.cell.technique}, {row.cell.tests} ({len(row.results)} cells)" for row in group.unfinished)
-            yield f"Not finished on base `{group.base}` and left out below: {'; '.join(names)}."
+            yield f"Unfinished on base `{group.base}` and left out below: {'; '.join(names)}."
             yield ""
     for group in groups:
         if different := group.differences(main):
-            yield f"Base `{group.base}` is not compared with `{main.base}`: {', '.join(different)}."
+            yield f"Base `{group.base}` is not comparable with `{main.base}`: {', '.join(different)}."
             yield ""
     yield f"## Verdicts (base `{main.base}`)"
     yield ""
-    yield "| claim of the paper (arXiv 2404.04759) | its figure | here | verdict |"
+    yield "| claim of the paper (arXiv 2404.04759) | paper | here | verdict |"
     yield "|---|---|---|---|"
     for verdict in verdicts(alike):
         yield f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** |"
     yield ""
-    yield "| target | difference [95%] | by the mean for variants, by the interval for bases |"
+    yield "| target | difference [95% CI] | met (variants: by the mean, bases: by the interval) |"
     yield "|---|--:|---|"
     for target in targets(alike):
         yield f"| {target.target} | {target.here} | {'met' if target.met else '**not met**'} |"
@@ -85,146 +82,35 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
             yield from sections(group, folder, suffix)
 
 
-def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
-    """What made the numbers."""
-    yield "## What was run"
-    yield ""
-    results = [result for group in groups for row in group.rows for result in row.results]
-    machines = sorted({f"{result.machine.cpu}, {result.machine.cores} cores" for result in results})
-    versions = sorted({json.dumps(result.machine.libraries, sort_keys=True) for result in results})
-    yield f"- machine: {'; '.join(machines)}; {min(result.cell.threads for result in results)} thread a cell"
-    yield f"- libraries: {'; '.join(', '.join(f'{k} {v}' for k, v in json.loads(some).items()) for some in versions)}"
-    yield f"- code of the build: {', '.join(sorted({result.code[:12] for result in results}))} (SHA-256)"
-    seeds = sorted({result.cell.seed for result in results})
-    yield f"- seeds: {len(seeds)} ({', '.join(map(str, seeds))}), where a command below does not name fewer"
-    for language, digest in sorted({(result.cell.language, result.cell.data_digest) for result in results}):
-        yield f"- data: {results[0].cell.data}, {language}: {digest[:12]} (SHA-256)"
-    for cell in {(row.cell.base, row.cell.base_digest): row.cell for group in groups for row in group.rows}.values():
-        yield f"- base `{cell.base}` ({cell.base_digest[:12]}): {described_base(cell, folder)}"
-    yield ""
-
-
-def described_base(cell: Cell, folder: Path) -> str:
-    """How a base was pretrained, from the record that ``pretrain`` leaves."""
-    path = record_path(folder / BASES, cell.base, cell.base_digest)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        settings, corpus = record["settings"], record["corpus"]
-        text = ", ".join(f"{language} {some['pieces']:,}" for language, some in corpus.items())
-        return (
-            f"{settings['layers']} layers, {settings['width']} wide, {settings['heads']} heads,"
-            f" feed-forward {settings['feed_forward']}, {settings['vocabulary']:,} pieces;"
-            f" {settings['steps']:,} steps in {record['seconds']:,.0f} s; corpus in pieces: {text};"
-            f" `{pretrain_command(cell.base, settings)}`"
-        )
-    except FileNotFoundError:
-        return f"nothing is known of its pretraining ({BASES}/{path.name} is missing)"
-    except (ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"{path}: {error}: copy the base's pretraining.json there again") from error
-
-
-def pretrain_command(base: str, settings: dict[str, Any]) -> str:
-    options = {
-        "corpus": "corpus",
-        "out": base,
-        "languages": ",".join(settings["languages"]) if settings["languages"] else None,
-        "lines": settings["limit"],
-        "shape": settings["shape"],
-        "vocabulary": settings["vocabulary"],
-        "tokenizer-lines": settings["tokenizer_lines"],
-        "exponent": settings["exponent"],
-        "steps": settings["steps"],
-        "batch-pieces": settings["batch_pieces"],
-        "length": settings["length"],
-        "masked-share": settings["masked_share"],
-        "learning-rate": settings["learning_rate"],
-        "matrix-learning-rate": settings["matrix_learning_rate"] or 0,
-        "dropout": settings["dropout"],
-        "seed": settings["seed"],
-        "threads": settings["threads"],
-    }
-    given = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
-    return f"python -m build_models pretrain {given} --{'' if settings['neighbours'] else 'no-'}neighbours"
-
-
 def scale(group: Group) -> Iterator[str]:
     row = group.rows[0]
     yield (
-        f"**Scale.** The models have {row.parameters / 1e6:.1f} M parameters; the paper's have 111 M and 126 M and were"
-        f" pretrained on far more text. A verdict says what holds for these models on these languages, and is a hint,"
-        " not a finding, about AfriBERTa."
+        f"**Scale.** The models have {row.parameters / 1e6:.1f} M parameters. The paper's have 111 M and 126 M and were"
+        f" pretrained on far more text. The verdicts hold for these models and languages; for AfriBERTa, they are only"
+        " a hint."
         if row.parameters < PAPER_PARAMETERS / 2
-        else f"**Scale.** The models have {row.parameters / 1e6:.1f} M parameters, about as the paper's."
+        else f"**Scale.** The models have {row.parameters / 1e6:.1f} M parameters, about as many as the paper's."
     )
     yield ""
 
 
-ONCE = ("prune_embeddings", "recovery_epochs", "agnostic_steps", "corpus", "corpus_lines")
-"""Settings that a grid has one value of."""
-
-
-def commands(name: str, rows: Sequence[Row]) -> Iterator[str]:
-    """What makes these rows, with the folders by their names: a command for each combination of the settings ``ONCE``.
-
-    What several commands would make is made by the first of them and kept by the others.
-    """
-    dense = [row for row in rows if row.cell.variant == "dense"]
-    parts: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row not in dense:
-            parts[row.cell.model_dump_json(include=set(ONCE))].append(row)
-    for part in parts.values() or [[]]:
-        yield command(name, [*dense, *part])
-
-
-def command(name: str, rows: Sequence[Row]) -> str:
-    """What makes rows that are alike in the settings ``ONCE``, but for dense ones before them."""
-    cell = rows[-1].cell
-    finetune = cell.finetune
-    values: dict[str, Sequence[object]] = {
-        "base": [cell.base],
-        "data": [cell.data] if cell.data != SAMPLE else [],
-        "sample-sentences": [cell.sample_sentences] if cell.data == SAMPLE else [],
-        "languages": sorted({language for row in rows for language in row.languages}),
-        "seeds": sorted({seed for row in rows for seed in row.seeds}),
-        "epochs": [finetune.epochs],
-        "learning-rate": [f"{finetune.learning_rate:g}"],
-        "matrix-learning-rate": [f"{finetune.matrix_learning_rate or 0:g}"],
-        "batch-pieces": [finetune.batch_pieces],
-        "threads": [cell.threads],
-        "crosslingual": ["crosslingual"] if name == "crosslingual" else [],
-        # Robustness has one sparsity, which is no option.
-        "sparsities": sorted({row.cell.sparsity for row in rows if row.cell.sparsity and name != "robustness"}),
-        "recovery-epochs": [cell.recovery_epochs] if cell.recovery_epochs else [],
-        "temperatures": sorted({f"{row.cell.temperature:g}" for row in rows if row.cell.temperature}),
-        "student-layers": sorted({row.cell.student_layers for row in rows if row.cell.student_layers}),
-        "student-heads": sorted({row.cell.student_heads for row in rows if row.cell.student_heads}),
-        "agnostic-steps": [cell.agnostic_steps] if cell.agnostic_steps else [],
-        "corpus": [cell.corpus] if cell.corpus else [],
-        "corpus-lines": [cell.corpus_lines] if cell.corpus_lines else [],
-    }
-    given = [f"--{key} {','.join(map(str, some))}" for key, some in values.items() if some]
-    flags = ["--prune-embeddings"] if cell.prune_embeddings else []
-    return " ".join(["python -m build_models experiments", name, *given, *flags])
-
-
 def pretraining(groups: Sequence[Group]) -> Iterator[str]:
-    """Each base, dense: what pretraining is worth."""
+    """A comparison of the dense models of all bases."""
     rows = [row for group in groups if (row := group.dense())]
     if len(rows) < 2:
         return
-    yield "## What the base is worth"
+    yield "## Effect of pretraining"
     yield ""
     yield (
-        "A base of 0 steps has seen no text: with `--no-neighbours` it is XLM-R's random start but for embeddings made"
-        " of the spelling, with `--neighbours` some of its heads also start out looking at the pieces next to them."
+        "A base with 0 steps is untrained. With `--no-neighbours`, its weights are random except for spelling-based"
+        " embeddings. With `--neighbours`, some heads also start out attending to neighbouring pieces."
     )
     yield ""
     for row in rows:
         yield f"- `{row.cell.base}`: `{command('pretraining', [row])}`"
     yield ""
     best = max(rows, key=lambda row: row.f1().mean)
-    yield from table(rows, best, lambda row: f"{row.cell.base}, {rate(row.cell)}", f"difference to {best.cell.base}")
+    yield from table(rows, best, lambda row: f"{row.cell.base}, {rate(row.cell)}", f"difference from {best.cell.base}")
 
 
 def rate(cell: Cell) -> str:
@@ -254,17 +140,17 @@ def sections(group: Group, folder: Path, suffix: str) -> Iterator[str]:
             if plot and plot(group, folder / f"{name}{suffix}.svg"):
                 yield f"![{title}]({name}{suffix}.svg)"
                 yield ""
-    yield from other_tests(group, "crosslingual", "Languages never fine-tuned on", folder, suffix)
-    yield from other_tests(group, "robustness", "Noise in the test sentences", folder, suffix)
+    yield from other_tests(group, "crosslingual", "Languages without fine-tuning", folder, suffix)
+    yield from other_tests(group, "robustness", "Noisy test sentences", folder, suffix)
     if plot_sizes(group, folder / f"size{suffix}.svg"):
-        yield f"## Size against F1 (base `{group.base}`)"
+        yield f"## F1 against size (base `{group.base}`)"
         yield ""
-        yield "On the front, where no other is both smaller and better: " + "; ".join(
+        yield "Pareto front of size and F1: " + "; ".join(
             f"{row.cell.technique} ({row.megabytes:.1f} MB, F1 {row.f1().mean:.1f})"
             for row in pareto_front(group.tested("own"))
         )
         yield ""
-        yield f"![Size against F1](size{suffix}.svg)"
+        yield f"![F1 against size](size{suffix}.svg)"
         yield ""
 
 
@@ -274,9 +160,9 @@ def table(
     name_of: Callable[[Row], str] = lambda row: row.cell.technique,
     against: str = "difference",
 ) -> Iterator[str]:
-    """One row for each technique."""
+    """A table with one row per technique."""
     languages = sorted({language for row in rows for language in row.languages})
-    columns = ["F1", f"{against} [95%]", "unseen", *languages, "MB", "parameters", "non-zero", "ms a text", "cells"]
+    columns = ["F1", f"{against} [95% CI]", "unseen", *languages, "MB", "parameters", "non-zero", "ms/text", "cells"]
     yield f"| | {' | '.join(columns)} |"
     yield "|---|" + "--:|" * len(columns)
     for row in rows:
@@ -303,7 +189,7 @@ def with_deviation(row: Row, name: str = "test") -> str:
 
 
 def other_tests(group: Group, tests: Tests, title: str, folder: Path, suffix: str) -> Iterator[str]:
-    """A table with a column for each of the other test sets."""
+    """A table with one column per additional test set."""
     rows = group.tested(tests)
     if not rows:
         return

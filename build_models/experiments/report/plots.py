@@ -1,4 +1,4 @@
-"""The curves of the page, as SVG that is the same each time it is made."""
+"""The plots of the results page, as reproducible SVG."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ SPARSITY = "sparsity of the encoder's matrices, %"
 
 
 def plot_pruning(group: Group, path: Path) -> bool:
-    """Sparsity against F1, before and after fine-tuning. False if there is nothing to plot."""
+    """Plot F1 over sparsity, before and after fine-tuning. Returns False if there is nothing to plot."""
     reference = group.dense()
     curves = {
         "before fine-tuning": group.curve(after=False),
@@ -37,7 +37,7 @@ def plot_pruning(group: Group, path: Path) -> bool:
 
 
 def plot_unseen(group: Group, path: Path) -> bool:
-    """Sparsity against F1 in languages that were not fine-tuned on."""
+    """Plot F1 over sparsity in languages without fine-tuning. Returns False if there is nothing to plot."""
     rows = group.tested("crosslingual")
     if len(rows) < 2:
         return False
@@ -50,7 +50,7 @@ def plot_unseen(group: Group, path: Path) -> bool:
 
 
 def plot_sizes(group: Group, path: Path) -> bool:
-    """Size against F1 of every technique, with the front that no other beats in both."""
+    """Plot F1 over size of every technique, with the Pareto front. Returns False if there is nothing to plot."""
     rows = group.tested("own")
     if len(rows) < 2:
         return False
@@ -70,7 +70,7 @@ def _curve(axes: Axes, name: str, rows: Sequence[Row], test: str = "test") -> No
     axes.errorbar(
         [100 * row.cell.sparsity for row in rows],
         [estimate.mean for estimate in estimates],
-        # Not a number for a single seed: then there is no bar.
+        # The deviation of a single seed is NaN.
         yerr=[deviation if deviation == deviation else 0.0 for deviation in deviations],
         marker="o",
         capsize=3,

@@ -1,7 +1,7 @@
-"""The paper's claims (arXiv 2404.04759), and what the results say to each.
+"""The paper's claims (arXiv 2404.04759) and what the results say about them.
 
-A claim with several figures is judged figure by figure. Each verdict comes of an ``Estimate`` alone: confirmed or
-refuted only where its 95% interval lies on one side of the line; all else, and all without an interval, is open.
+A claim with several figures is judged figure by figure. A verdict is "confirmed" or "refuted" only if the 95% interval
+of its ``Estimate`` lies on one side of the threshold; otherwise, and without an interval, it is "open".
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +12,13 @@ from build_models.experiments.report.groups import Group
 from build_models.experiments.results import CellResult
 
 CLOSE = 2.0
-"""Points of F1 within which a model counts as close to the dense one."""
+"""Maximum F1 loss, in points, of a model that is "close" to dense."""
 
 Word = Literal["confirmed", "refuted", "open"]
 
 
 class Verdict(NamedTuple):
-    """A claim, the paper's figure, ours, and what follows."""
+    """A claim, the paper's figure, the figure measured here, and the verdict."""
 
     claim: str
     paper: str
@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
 
 
 def verdicts(groups: Sequence[Group]) -> list[Verdict]:
-    """One for each figure of a claim, on the first of groups that may be compared."""
+    """One verdict per figure of a claim, on the first of the comparable ``groups``."""
     main = groups[0]
     return [
         pruning_before(main),
@@ -41,7 +41,7 @@ def verdicts(groups: Sequence[Group]) -> list[Verdict]:
 
 
 class Target(NamedTuple):
-    """What the variants are meant to keep, and what they kept."""
+    """A quality target of this project and whether it is met."""
 
     target: str
     here: str
@@ -49,9 +49,9 @@ class Target(NamedTuple):
 
 
 def targets(groups: Sequence[Group]) -> list[Target]:
-    """Those that were run, on the first of groups that may be compared.
+    """The targets that were measured, on the first of the comparable ``groups``.
 
-    Met goes by the mean; the interval says how sure that is.
+    Variants meet a target by the mean, bases by the interval.
     """
     main = groups[0]
     reference = main.dense()
@@ -68,15 +68,15 @@ def targets(groups: Sequence[Group]) -> list[Target]:
     for group in groups[1:]:
         other = group.dense()
         difference = against(reference, other)
-        # One of other dimensions is another model, not what the same one was without its pretraining.
+        # A base with other dimensions does not show the effect of pretraining.
         if difference and other and reference and other.parameters == reference.parameters:
-            name = f"the base `{main.base}` is worth more than `{group.base}`"
+            name = f"the base `{main.base}` is better than `{group.base}`"
             found.append(Target(name, text(difference), difference.low > 0))
     return found
 
 
 def above(difference: Estimate | None, line: float) -> Word:
-    """Whether a difference is surely above the line (confirmed), surely below (refuted), or neither."""
+    """Whether the interval is above the line (confirmed), below it (refuted), or contains it (open)."""
     if difference is None:
         return "open"
     if difference.low > line:
@@ -89,7 +89,7 @@ def below(difference: Estimate | None, line: float) -> Word:
 
 
 def within(value: Estimate | None, low: float, high: float) -> Word:
-    """Whether a value is surely between the two (confirmed), surely outside (refuted), or neither."""
+    """Whether the interval is inside ``low`` to ``high`` (confirmed), outside (refuted), or overlaps (open)."""
     if value is None:
         return "open"
     if low <= value.low and value.high <= high:
@@ -98,14 +98,14 @@ def within(value: Estimate | None, low: float, high: float) -> Word:
 
 
 def both(*words: Word) -> Word:
-    """A claim about several models or languages: refuted if it is for one, confirmed if it is for all."""
+    """The verdict on a claim about all of several cases: refuted by one, confirmed only by all."""
     if "refuted" in words:
         return "refuted"
     return "confirmed" if words and set(words) == {"confirmed"} else "open"
 
 
 def either(*words: Word) -> Word:
-    """A claim that there is one: confirmed by one, refuted by all."""
+    """The verdict on a claim about any of several cases: confirmed by one, refuted only by all."""
     return opposite(both(*map(opposite, words)))
 
 
@@ -115,7 +115,7 @@ def opposite(word: Word) -> Word:
 
 
 def text(estimate: Estimate | None, unit: str = "", sign: Literal["+", ""] = "+") -> str:
-    """A difference with its interval, in points of F1 unless a unit is given; without a sign a value."""
+    """An estimate with its interval, in F1 points unless ``unit`` is given."""
     if estimate is None:
         return "not run"
     if estimate.number < 2:
@@ -143,7 +143,7 @@ def pruning_after(group: Group) -> Iterator[Verdict]:
     half = against(group.pruned(0.5, after=True), group.dense())
     yield Verdict(
         "Pruning after fine-tuning stays close to dense at 50%",
-        "to about 50%",
+        "up to about 50%",
         f"50%: {text(half)}",
         above(half, -CLOSE),
     )
@@ -154,8 +154,8 @@ def pruning_after(group: Group) -> Iterator[Verdict]:
     }
     yield Verdict(
         "From 70% sparsity on, pruning before fine-tuning is better than after",
-        "steadier",
-        "before less after: "
+        "more stable",
+        "before minus after: "
         + ("; ".join(f"{sparsity:.0%}: {text(difference)}" for sparsity, difference in ahead.items()) or "not run"),
         both(*(above(difference, 0.0) for difference in ahead.values())),
     )
@@ -178,7 +178,7 @@ def f1(result: CellResult) -> float:
 
 
 def distillation(group: Group) -> Iterator[Verdict]:
-    """The losses are judged for students of the claimed size only: one as large as its teacher loses nothing."""
+    """Losses are judged only for students of the claimed size: one as large as its teacher loses nothing."""
     reference = group.dense()
     students = group.variants("distilled")
     sizes = {row: change(row, reference, parameters) for row in students}
@@ -213,7 +213,7 @@ def named(changes: Mapping[Row, Estimate | None]) -> str:
 
 
 def teachers(groups: Sequence[Group]) -> Iterator[Verdict]:
-    """The largest teacher and the smallest, by their best students."""
+    """Compare the largest and the smallest teacher by their best students."""
     taught = [(dense, group) for group in groups if (dense := group.dense()) and group.variants("distilled")]
     taught.sort(key=lambda pair: pair[0].parameters)
     better: Estimate | None = None
@@ -225,26 +225,26 @@ def teachers(groups: Sequence[Group]) -> Iterator[Verdict]:
             max(group.variants("distilled"), key=lambda row: row.f1().mean) for _, group in (taught[0], taught[-1])
         )
         better = large_student.difference(student)
-        here = f"best of `{large_teacher.cell.base}` less best of `{teacher.cell.base}`: {text(better)}"
-        kept = compare(passed_on(student, teacher), passed_on(large_student, large_teacher), lambda a, b: a - b)
-        kept_here = f"passed on by `{teacher.cell.base}` less by `{large_teacher.cell.base}`: {text(kept, '%')}"
+        here = f"best of `{large_teacher.cell.base}` minus best of `{teacher.cell.base}`: {text(better)}"
+        kept = compare(retained(student, teacher), retained(large_student, large_teacher), lambda a, b: a - b)
+        kept_here = f"retained from `{teacher.cell.base}` minus from `{large_teacher.cell.base}`: {text(kept, '%')}"
     yield Verdict("The largest teacher has the best student", "large", here, above(better, 0.0))
-    yield Verdict("The smallest teacher passes on more of its F1", "base", kept_here, above(kept, 0.0))
+    yield Verdict("The student of the smallest teacher retains more of its F1", "base", kept_here, above(kept, 0.0))
 
 
-def passed_on(student: Row, teacher: Row) -> dict[Pair, float]:
-    """What percentage of the teacher's F1 the student has."""
+def retained(student: Row, teacher: Row) -> dict[Pair, float]:
+    """The student's F1 in percent of the teacher's."""
     mine, theirs = student.scores(), teacher.scores()
     return {pair: 100 * mine[pair] / theirs[pair] for pair in mine.keys() & theirs.keys() if theirs[pair]}
 
 
 def llm_int8(group: Group) -> Iterator[Verdict]:
-    """Each of the paper's figures with as much to either side as still says the same."""
+    """Judge each of the paper's figures with a tolerance around it."""
     reference = group.dense()
     row = next(iter(group.variants("int8")), None)
     claims: tuple[tuple[str, str, Callable[[CellResult], float], float, float], ...] = (
         ("LLM.int8() is about 64% smaller (54 to 74%)", "504 → 181 MB, -64%", size, -74.0, -54.0),
-        ("LLM.int8() takes about 52% less time a text (42 to 62%; here on a CPU)", "-52%", seconds, -62.0, -42.0),
+        ("LLM.int8() takes about 52% less time per text (42 to 62%; here on a CPU)", "-52%", seconds, -62.0, -42.0),
         ("LLM.int8() loses about 4.7% of F1 (2.7 to 6.7%)", "-4.7%", f1, -6.7, -2.7),
     )
     for claim, paper, value, low, high in claims:
@@ -259,18 +259,18 @@ def int8_or_dynamic(group: Group) -> Verdict:
     return Verdict(
         "LLM.int8() has a higher F1 than dynamic quantization",
         "better",
-        f"int8 less dynamic: {text(difference)}; dynamic less dense: {text(dynamic)}",
+        f"int8 minus dynamic: {text(difference)}; dynamic minus dense: {text(dynamic)}",
         above(difference, 0.0),
     )
 
 
 def unseen_languages(group: Group) -> Iterator[Verdict]:
-    """Where the dense model finds next to nothing, a pruned one cannot be told from it: such a language is no case."""
+    """Languages in which the dense model finds almost nothing are left out of the pruned claims."""
     reference = group.dense("crosslingual")
     names = [name for name in reference.results[0].scores if name not in ("dev", "test")] if reference else []
     found = {name: reference.f1(name) for name in names} if reference else {}
     yield Verdict(
-        "Languages never fine-tuned on: dense has F1 40 to 60",
+        "Languages without fine-tuning: dense has F1 40 to 60",
         "F1 40 to 60",
         ", ".join(f"{name} {text(dense, sign='')}" for name, dense in found.items()) or "not run",
         both(*(within(dense, 40.0, 60.0) for dense in found.values())),
@@ -284,7 +284,7 @@ def unseen_languages(group: Group) -> Iterator[Verdict]:
         row = group.pruned(sparsity, after=False, tests="crosslingual")
         differences = {name: against(row, reference, name) for name in cases} if row else {}
         yield Verdict(
-            f"Languages never fine-tuned on: pruned {sparsity:.0%} is {paper}",
+            f"Languages without fine-tuning: pruned {sparsity:.0%} is {paper}",
             paper,
             ", ".join(f"{name} {text(difference)}" for name, difference in differences.items()) or "not run",
             both(*(judge(difference) for difference in differences.values())),

@@ -1,0 +1,125 @@
+"""How the rows of the results page were made: machines, data, bases, and the commands that reproduce them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from build_models.errors import BuildError
+from build_models.experiments.cells import SAMPLE, Cell
+from build_models.experiments.report.figures import Row
+from build_models.experiments.report.groups import Group
+from build_models.experiments.results import record_path
+
+BASES = "bases"
+
+ONCE = ("prune_embeddings", "recovery_epochs", "agnostic_steps", "corpus", "corpus_lines")
+"""Settings that have a single value in a grid."""
+
+
+def commands(name: str, rows: Sequence[Row]) -> Iterator[str]:
+    """The commands that reproduce rows: one per combination of the settings in ``ONCE``."""
+    dense = [row for row in rows if row.cell.variant == "dense"]
+    parts: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row not in dense:
+            parts[row.cell.model_dump_json(include=set(ONCE))].append(row)
+    for part in parts.values() or [[]]:
+        yield command(name, [*dense, *part])
+
+
+def command(name: str, rows: Sequence[Row]) -> str:
+    """The command that reproduces rows with equal settings in ``ONCE``; dense rows may precede them."""
+    cell = rows[-1].cell
+    finetune = cell.finetune
+    values: dict[str, Sequence[object]] = {
+        "base": [cell.base],
+        "data": [cell.data] if cell.data != SAMPLE else [],
+        "sample-sentences": [cell.sample_sentences] if cell.data == SAMPLE else [],
+        "languages": sorted({language for row in rows for language in row.languages}),
+        "seeds": sorted({seed for row in rows for seed in row.seeds}),
+        "epochs": [finetune.epochs],
+        "learning-rate": [f"{finetune.learning_rate:g}"],
+        "matrix-learning-rate": [f"{finetune.matrix_learning_rate or 0:g}"],
+        "batch-pieces": [finetune.batch_pieces],
+        "threads": [cell.threads],
+        "crosslingual": ["crosslingual"] if name == "crosslingual" else [],
+        # The sparsity of the robustness experiment is fixed.
+        "sparsities": sorted({row.cell.sparsity for row in rows if row.cell.sparsity and name != "robustness"}),
+        "recovery-epochs": [cell.recovery_epochs] if cell.recovery_epochs else [],
+        "temperatures": sorted({f"{row.cell.temperature:g}" for row in rows if row.cell.temperature}),
+        "student-layers": sorted({row.cell.student_layers for row in rows if row.cell.student_layers}),
+        "student-heads": sorted({row.cell.student_heads for row in rows if row.cell.student_heads}),
+        "agnostic-steps": [cell.agnostic_steps] if cell.agnostic_steps else [],
+        "corpus": [cell.corpus] if cell.corpus else [],
+        "corpus-lines": [cell.corpus_lines] if cell.corpus_lines else [],
+    }
+    given = [f"--{key} {','.join(map(str, some))}" for key, some in values.items() if some]
+    flags = ["--prune-embeddings"] if cell.prune_embeddings else []
+    return " ".join(["python -m build_models experiments", name, *given, *flags])
+
+
+def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
+    """Machines, libraries, code, seeds, data and bases of the results."""
+    yield "## Setup"
+    yield ""
+    results = [result for group in groups for row in group.rows for result in row.results]
+    machines = sorted({f"{result.machine.cpu}, {result.machine.cores} cores" for result in results})
+    versions = sorted({json.dumps(result.machine.libraries, sort_keys=True) for result in results})
+    yield f"- machine: {'; '.join(machines)}; {min(result.cell.threads for result in results)} thread per cell"
+    yield f"- libraries: {'; '.join(', '.join(f'{k} {v}' for k, v in json.loads(some).items()) for some in versions)}"
+    yield f"- code of the build: {', '.join(sorted({result.code[:12] for result in results}))} (SHA-256)"
+    seeds = sorted({result.cell.seed for result in results})
+    yield f"- seeds: {len(seeds)} ({', '.join(map(str, seeds))}), unless a command below lists fewer"
+    for language, digest in sorted({(result.cell.language, result.cell.data_digest) for result in results}):
+        yield f"- data: {results[0].cell.data}, {language}: {digest[:12]} (SHA-256)"
+    for cell in {(row.cell.base, row.cell.base_digest): row.cell for group in groups for row in group.rows}.values():
+        yield f"- base `{cell.base}` ({cell.base_digest[:12]}): {described_base(cell, folder)}"
+    yield ""
+
+
+def described_base(cell: Cell, folder: Path) -> str:
+    """How a base was pretrained, from the record that ``pretrain`` writes.
+
+    Raises ``BuildError`` if the record is damaged.
+    """
+    path = record_path(folder / BASES, cell.base, cell.base_digest)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        settings, corpus = record["settings"], record["corpus"]
+        text = ", ".join(f"{language} {some['pieces']:,}" for language, some in corpus.items())
+        return (
+            f"{settings['layers']} layers, width {settings['width']}, {settings['heads']} heads,"
+            f" feed-forward {settings['feed_forward']}, {settings['vocabulary']:,} pieces;"
+            f" {settings['steps']:,} steps in {record['seconds']:,.0f} s; corpus in pieces: {text};"
+            f" `{pretrain_command(cell.base, settings)}`"
+        )
+    except FileNotFoundError:
+        return f"pretraining unknown ({BASES}/{path.name} is missing)"
+    except (ValueError, KeyError, TypeError) as error:
+        raise BuildError(f"{path} is damaged ({error}): copy the base's pretraining.json there again") from error
+
+
+def pretrain_command(base: str, settings: dict[str, Any]) -> str:
+    options = {
+        "corpus": "corpus",
+        "out": base,
+        "languages": ",".join(settings["languages"]) if settings["languages"] else None,
+        "lines": settings["limit"],
+        "shape": settings["shape"],
+        "vocabulary": settings["vocabulary"],
+        "tokenizer-lines": settings["tokenizer_lines"],
+        "exponent": settings["exponent"],
+        "steps": settings["steps"],
+        "batch-pieces": settings["batch_pieces"],
+        "length": settings["length"],
+        "masked-share": settings["masked_share"],
+        "learning-rate": settings["learning_rate"],
+        "matrix-learning-rate": settings["matrix_learning_rate"] or 0,
+        "dropout": settings["dropout"],
+        "seed": settings["seed"],
+        "threads": settings["threads"],
+    }
+    given = " ".join(f"--{name} {value}" for name, value in options.items() if value is not None)
+    return f"python -m build_models pretrain {given} --{'' if settings['neighbours'] else 'no-'}neighbours"
