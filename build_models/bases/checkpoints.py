@@ -35,6 +35,9 @@ WEIGHTS = (
 DOCUMENTS = ("README*", "LICEN[CS]E*", ".git*", ".cache*", "manifest.json", "source.json", "stage.json")
 """Files that hold nothing of the model."""
 
+SOURCE = "source.json"
+"""What is known of an imported checkpoint: the commit on the hub, and of a classifier its labels."""
+
 MOST_NAMED = 12
 
 
@@ -58,9 +61,7 @@ class Checkpoint(NamedTuple):
     @property
     def files(self) -> list[str]:
         """Relative paths."""
-        return sorted(
-            path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file()
-        )
+        return sorted(path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())
 
 
 def matching(files: Sequence[str], patterns: Sequence[str]) -> list[str]:

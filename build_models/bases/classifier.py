@@ -12,7 +12,7 @@ from safetensors import safe_open
 from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from build_models.bases.architectures import longest_window, refuse_unknown_architecture
-from build_models.bases.checkpoints import Checkpoint, open_checkpoint, weights_of
+from build_models.bases.checkpoints import SOURCE, Checkpoint, open_checkpoint, weights_of
 from build_models.bases.probe import begins_inside_mostly
 from build_models.errors import BuildError
 from build_models.progress import say
@@ -20,7 +20,6 @@ from service.artifacts.transitions import TRANSITIONS
 from service.ner.encoder import Encoder
 from service.ner.schemes import SCHEMES, Scheme, marks_of, scheme_of
 
-SOURCE = "source.json"
 HEADS = {
     "ForSequenceClassification": "it labels whole texts",
     "ForMaskedLM": "it finds hidden pieces",
@@ -154,7 +153,9 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
     except BuildError:
         raise
     except Exception as error:  # whatever the parsers of its many formats raise
-        raise BuildError(f"{checkpoint.name} has no tokenizer that transformers can load: {_first_line(error)}") from error
+        raise BuildError(
+            f"{checkpoint.name} has no tokenizer that transformers can load: {_first_line(error)}"
+        ) from error
     return tokenizer
 
 
@@ -190,7 +191,9 @@ def _load(checkpoint: Checkpoint, labels: Sequence[str]) -> PreTrainedModel:
         say(f"{name}: weights that are not used: {_some(loading['unexpected_keys'])}")
     for key, weight in model.state_dict().items():
         if weight.is_floating_point() and not weight.isfinite().all():
-            raise BuildError(f"{name}: {key} holds NaN or infinite numbers: the checkpoint is damaged, or its training diverged")
+            raise BuildError(
+                f"{name}: {key} holds NaN or infinite numbers: the checkpoint is damaged, or its training diverged"
+            )
     types = _stored_types(checkpoint)
     if types - {"F32"}:
         say(f"{name}: weights are stored as {', '.join(sorted(types))} and read as F32")

@@ -12,13 +12,13 @@ from typing import Literal
 
 import psutil
 
-from service.errors import UnknownVariant, VariantNotReady
 from service.artifacts.manifest import ArtifactError, Manifest, read_manifest, verify
+from service.artifacts.transitions import read_transitions
+from service.errors import UnknownVariant, VariantNotReady
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline, Runtime, run_to_end
 from service.ner.timing import Timer
 from service.runtimes import load_runtime
-from service.artifacts.transitions import read_transitions
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
 from service.variants import Runtime as RuntimeName
 
