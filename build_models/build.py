@@ -12,6 +12,7 @@ import torch
 import transformers
 from rich.table import Table
 
+from build_models.artifacts.kept import drop_test_split, keep_test_split
 from build_models.bases.shapes import SHAPES
 from build_models.bases.source import open_base, open_given
 from build_models.data.datasets import Dataset
@@ -75,7 +76,10 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
                     "distilled",
                 )
         make((name for name in wanted if name not in made), settings.threads)
-        context.keep_test_split()
+        if context.supervision.gold:
+            keep_test_split(settings.out, context.dataset)
+        else:
+            drop_test_split(settings.out)
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
     return [made[name] for name in wanted]
 

@@ -6,7 +6,7 @@ import threading
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# There is one worker, and it counts in its memory: files that others could read cost every count a system call.
+# The only worker counts in its own memory. Files shared between workers would cost a system call per count.
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 import bentoml
@@ -26,8 +26,8 @@ pass_on_sighup()
 transport.serve(front, lambda: hasattr(front.api.state, "engine"))
 
 
-# The service has its own limits, metrics, spans and error shape. These are for whoever mounts the service elsewhere,
-# with to_asgi, where BentoML's layers are not passed by (see wire): they would answer in other shapes before it.
+# The service has its own limits, metrics, spans and error shape. These options matter only where the service is mounted
+# with to_asgi and BentoML's layers are not bypassed (see http/transport.py): they would answer first, in other shapes.
 @bentoml.service(
     name="kidogo",
     workers=1,

@@ -175,7 +175,8 @@ def _load(checkpoint: Checkpoint, labels: Sequence[str]) -> PreTrainedModel:
             trust_remote_code=False,
         )
     except Exception as error:  # whatever the parsers of its many formats raise
-        head = re.search(r"classifier\S*: copying a param with shape torch\.Size\(\[(\d+)", str(error))
+        # The error names the shapes: of the head they differ in the number of labels.
+        head = re.search(rf"shape torch\.Size\(\[(\d+).*model is torch\.Size\(\[{len(labels)}\b", str(error))
         if head:
             raise BuildError(
                 f"{name} has a head for {head[1]} labels and {len(labels)} names for them ({', '.join(labels)}): name"

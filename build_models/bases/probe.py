@@ -8,8 +8,8 @@ from service.ner.encoder import Encoder
 from service.ner.schemes import take_apart
 from service.runtimes import load_runtime
 
-SENTENCES = 10
-"""Of each language of the bundled sample."""
+LANGUAGES, SENTENCES = ("hau", "swa"), 50
+"""Languages of the bundled sample, and how many sentences of each are read."""
 
 FEWEST, SHARE = 10, 0.8
 """Entities that must be found, and the share of them that must begin with an I-."""
@@ -21,7 +21,7 @@ def begins_inside_mostly(folder: Path, labels: Sequence[str], max_length: int, o
     encoder = Encoder.from_folder(folder, max_length, overlap)
     marks = [take_apart(label) for label in labels]
     begins = {"B": 0, "I": 0}
-    for sentence in generate_sample(None, 0, SENTENCES).train:
+    for sentence in generate_sample(LANGUAGES, 0, SENTENCES).train:
         before = ""
         for _, window in encoder.windows(encoder.encode_all(sentence.words)):
             for number in runtime.logits(window.input_ids)[window.heads].argmax(axis=-1):

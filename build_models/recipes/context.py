@@ -28,23 +28,18 @@ from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.training.examples import Batch, Example, distinct_words, encode_examples
 from build_models.training.finetune import finetune
 from build_models.training.segmentation import Segmentations
-from build_models.workspace.replaced import DATA
 from build_models.workspace.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.artifacts.manifest import (
-    PREVIOUS,
     ArtifactError,
     Manifest,
     RecipeRecord,
     digest_of,
-    flush,
     publish,
     read_manifest,
     record_files,
-    replace_folder,
     verify,
 )
 from service.artifacts.transitions import read_transitions
-from service.evaluation.conll import to_conll
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline
 from service.ner.schemes import from_iob2
@@ -269,31 +264,6 @@ class Context:
             inputs=inputs,
             digest=digest_of(files),
         )
-
-    def keep_test_split(self) -> None:
-        """Write the test split next to the artefacts, for accuracy checks. One of another build is moved away."""
-        folder, previous = self.settings.out / DATA, self.settings.out / PREVIOUS / DATA
-        if not self.supervision.gold:
-            if folder.is_dir():
-                shutil.rmtree(previous, ignore_errors=True)
-                previous.parent.mkdir(parents=True, exist_ok=True)
-                folder.rename(previous)
-            return
-        texts = {
-            f"{language}.conll": to_conll(sentence for sentence in self.dataset.test if sentence.language == language)
-            for language in self.dataset.languages
-        }
-        if folder.is_dir() and texts == {
-            path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.conll")
-        }:
-            return
-        draft = folder.with_name(f".{DATA}.new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for name, text in texts.items():
-            (draft / name).write_text(text, encoding="utf-8")
-        flush(draft)
-        replace_folder(draft, folder, previous)
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

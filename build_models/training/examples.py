@@ -1,7 +1,7 @@
 """Training examples: sentences encoded as windows, joined into rows, batched, and augmented."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +12,7 @@ from torch import Tensor
 from build_models.settings import FinetuneSettings
 from build_models.training.segmentation import Segmentations, ranges
 from service.evaluation.conll import Sentence
-from service.evaluation.sentences import KnownWords, join_pieces
-from service.ner.encoder import Encoder
-from service.ner.pipeline import run_to_end
+from service.ner.encoder import Encoder, Tokens
 
 IGNORED = -100
 UNKNOWN = LAST_SPECIAL = 3
@@ -59,10 +57,10 @@ def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list:
     """Encode sentences in the service's windows. The id of a word is its index in ``distinct_words``."""
     index = {label: number for number, label in enumerate(label_list)}
     numbers = {word: number for number, word in enumerate(distinct_words(sentences))}
-    pieces_of = run_to_end(KnownWords(encoder).learn(numbers))
+    pieces_of = _pieces_of(list(numbers), encoder)
     examples = []
     for sentence in sentences:
-        for places, window in encoder.windows(join_pieces(sentence.words, pieces_of)):
+        for places, window in encoder.windows(_tokens_of(sentence.words, pieces_of)):
             words = [sentence.words[place] for place in places]
             # The dtype is explicit because a window may have no words, and empty arrays default to float.
             lengths = np.array([len(pieces_of[word]) for word in words], dtype=np.intp)
@@ -73,6 +71,27 @@ def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list:
             within[ranges(window.heads + 1, lengths - 1)] = np.repeat(labels_of, lengths - 1)
             examples.append(Example(window.input_ids, labels, within, known, lengths))
     return examples
+
+
+def _pieces_of(words: Sequence[str], encoder: Encoder) -> dict[str, list[int]]:
+    """The pieces of each word. Sentences repeat most of their words, so each is tokenized once."""
+    tokens = encoder.encode_all(words)
+    pieces: dict[str, list[int]] = {}
+    end = len(tokens.pieces)
+    for word, head in zip(reversed(words), reversed(tokens.heads), strict=True):
+        pieces[word] = tokens.pieces[head:end] if head >= 0 else []
+        end = head if head >= 0 else end
+    return pieces
+
+
+def _tokens_of(words: Sequence[str], pieces_of: Mapping[str, list[int]]) -> Tokens:
+    """What the encoder gives for these words together."""
+    tokens = Tokens()
+    for word in words:
+        pieces = pieces_of[word]
+        tokens.heads.append(len(tokens.pieces) if pieces else -1)
+        tokens.pieces += pieces
+    return tokens
 
 
 def distinct_words(sentences: Iterable[Sentence]) -> list[str]:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from service.errors import Overloaded, TookTooLong
 from service.evaluation.accuracy import Contender, check
 from service.evaluation.labelled import LabelledData
-from service.evaluation.sentences import KnownWords
 from service.inference.engine import Engine
 from service.schemas.accuracy import AccuracyAnswer, Progress
 from service.schemas.fields import Event
@@ -18,10 +17,10 @@ PROGRESS_SECONDS = 0.1
 class Check:
     """A running check. Cancelling ``answer`` stops it."""
 
-    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, known: KnownWords):
+    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData):
         self.variant = variant.name
         self.progress = Progress(done=0, total=len(data.sentences))
-        steps = check(variant, reference, data, self._advance, known)
+        steps = check(variant, reference, data, self._advance)
         self.answer = asyncio.create_task(self._run(engine, steps))
 
     async def _run(self, engine: Engine, steps: Generator[None, None, AccuracyAnswer]) -> AccuracyAnswer:
@@ -54,7 +53,6 @@ class Checks:
     def __init__(self) -> None:
         self._running: Check | None = None
         self._prepared: str | None = None
-        self._known: KnownWords | None = None
 
     @contextmanager
     def place(self, variant: str) -> Iterator[None]:
@@ -87,12 +85,5 @@ class Checks:
 
     def start(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData) -> Check:
         """Start a check in the place held for it."""
-        encoder = variant.pipeline.encoder
-        known = KnownWords(encoder)
-        if data.bundled:
-            # Checks of the test split tend to follow each other, and most variants share one tokenizer.
-            if self._known is not None and self._known.encoder.identity == encoder.identity:
-                known = self._known
-            self._known = known
-        self._running = Check(engine, variant, reference, data, known)
+        self._running = Check(engine, variant, reference, data)
         return self._running

@@ -1,4 +1,4 @@
-"""The web application: the routes, one shape for every refusal, and the OpenAPI document."""
+"""The web application: routes, the one shape of errors, and the OpenAPI document."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from service.schemas.ner import NerRequest
 
 
 def create_api() -> FastAPI:
-    """The routes. ``api.state.engine`` is set by the service when it starts."""
+    """All routes. The service sets ``api.state.engine`` when it starts."""
     api = FastAPI(
         title="Kidogo",
         summary="Named-entity recognition for African languages, in several compressed variants",
@@ -27,7 +27,7 @@ def create_api() -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
-        # It would send spans beside the service's own, and logs with what callers sent.
+        # FastAPI's telemetry would duplicate the service's spans and log what callers sent.
         telemetry={
             "tracing": False,
             "metrics": False,
@@ -49,7 +49,7 @@ def create_api() -> FastAPI:
 
 
 def _document_bodies(api: FastAPI) -> None:
-    """Put the schemas of bodies, which routes read by themselves, among the OpenAPI document's components."""
+    """Add the schemas of bodies to the OpenAPI document, since routes read bodies themselves."""
     make = api.openapi
 
     def openapi() -> dict[str, Any]:
@@ -100,5 +100,5 @@ async def _refuse_parameters(request: Request, error: Exception) -> Response:
 
 
 async def _fail(request: Request, error: Exception) -> Response:
-    # The front logs the error, which Starlette raises again once this answer is sent.
+    # Starlette raises the error again once this answer is sent, and the front logs it.
     return _answer(request, InternalError(request.state.request_id))

@@ -1,4 +1,4 @@
-"""Server-sent events: what is known so far goes out at once, to callers that accept text/event-stream."""
+"""Server-sent events, for callers that accept text/event-stream: partial answers are sent at once."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ def wants_events(request: Request) -> bool:
 
 
 def stream(request: Request, events: AsyncIterator[Event]) -> StreamingResponse:
-    """Send named events, each with JSON. What fails after the first byte is an event ``error`` in the usual shape."""
+    """Send named events with JSON data. A failure after the first byte becomes an ``error`` event."""
     return StreamingResponse(
         _written(request, events),
         media_type=MEDIA_TYPE,

@@ -1,25 +1,23 @@
-"""What stands before every route: who may ask, an id for each request, its span, its count and its line in the log."""
+"""Wraps every route: authorization, request id, span, metrics and log line."""
 
 import re
 import time
 import uuid
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import InternalError, ServiceError
-from service.http.routes import ner
 from service.http.security import PROBES, authorize, protect
 from service.inference.engine import Engine
 from service.telemetry.logs import begin_request, logger
 from service.telemetry.tracing import request_span
 
 SYSTEM_PATHS = (*PROBES, "/healthz", "/metrics", "/schema.json")
-"""Nobody's questions. Where BentoML's layers are not passed by, it has routes of its own for them."""
+"""Asked by machines, so left out of the log. BentoML has its own routes for them where its layers are not bypassed."""
 
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_RAW = REQUEST_ID.lower().encode()
@@ -27,11 +25,10 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Front:
-    """An ASGI application around the routes. It is no Starlette application, so that BentoML hands it every path."""
+    """An ASGI application around the routes. It is not a Starlette application, so BentoML hands it every path."""
 
     def __init__(self, api: FastAPI):
         self.api = api
-        (self._ner,) = (route for route in ner.router.routes if isinstance(route, APIRoute))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,7 +40,7 @@ class Front:
         facts = begin_request(request_id)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        # The router leaves here the route that it finds; what is here now is of whoever mounted the service.
+        # The router stores the matched route here. Remove what an application that mounts this one has left.
         scope.pop("route", None)
 
         held: Message | None = None
@@ -52,9 +49,9 @@ class Front:
             nonlocal status, held
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # That of ClientGone too, which nobody is there to read: without any answer uvicorn reports a fault.
+                # Also for ClientGone, although no client will read it: without an answer uvicorn logs an error.
                 message["headers"] = protect([*message["headers"], (REQUEST_ID_RAW, request_id.encode())])
-                # Until there is some of the body: wire sends the two in one piece.
+                # Held until the body starts, so that both leave in one write (see transport.py).
                 held = message
                 return
             if held is not None:
@@ -68,10 +65,10 @@ class Front:
             except Exception as error:
                 logger.error("request %s failed", request_id, exc_info=error)
                 if held is not None or not status:
-                    # Nobody has seen a head yet.
+                    # Nothing has been sent yet.
                     await _refuse(InternalError(request_id), scope, receive, send_and_note)
             finally:
-                # A path without a route is the caller's text.
+                # A path without a route is text of the caller, so it becomes no label.
                 path = getattr(scope.get("route"), "path", "unknown")
                 method, variant, code = scope["method"], state.get("variant", ""), state.get("error_code")
                 span.update_name(f"{method} {path}")
@@ -84,14 +81,10 @@ class Front:
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         try:
             authorize(scope["path"], headers, self._engine.settings)
-            answer: ASGIApp = self.api
-            if scope["path"] == self._ner.path and scope["method"] == "POST":
-                scope["app"], scope["route"] = self.api, self._ner
-                answer = await ner.answer_directly(Request(scope, receive))
         except ServiceError as error:
             await _refuse(error, scope, receive, send)
         else:
-            await answer(scope, receive, send)
+            await self.api(scope, receive, send)
 
     def _count(self, path: str, variant: str, status: int, code: str | None) -> None:
         self._engine.metrics.requests.labels(path, variant, str(status)).inc()
@@ -105,7 +98,7 @@ class Front:
 
 
 def _request_id(headers: Headers) -> str:
-    """The caller's own id if it is a plain one, otherwise a new one."""
+    """The caller's id if it is a plain one, otherwise a new id."""
     given = headers.get(REQUEST_ID, "")
     return given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
 
@@ -116,14 +109,14 @@ async def _refuse(error: ServiceError, scope: Scope, receive: Receive, send: Sen
 
 
 def _log(facts: dict[str, Any], started: float) -> None:
-    # Probes and scrapes would be most of the log. The metrics count them.
+    # Probes and scrapes would fill the log. Metrics count them.
     if facts["path"] not in SYSTEM_PATHS:
         facts["total_ms"] = round((time.perf_counter() - started) * 1000, 3)
         logger.info("request", extra={name: fact for name, fact in facts.items() if fact not in ("", None)})
 
 
 class SystemPaths:
-    """ASGI middleware that takes the probes and the metrics to the service's own routes."""
+    """ASGI middleware that sends probes and metrics to the service's own routes."""
 
     def __init__(self, app: ASGIApp, front: Front):
         self.app = app

@@ -1,4 +1,4 @@
-"""Who may ask, and the headers that keep a browser from doing more with an answer than was meant."""
+"""The bearer token, and the security headers of every answer."""
 
 import hmac
 
@@ -11,7 +11,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 PROBES = frozenset({"/livez", "/readyz"})
 
-# Swagger UI styles its elements one by one.
+# Swagger UI uses inline styles.
 _PAGE_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -20,7 +20,7 @@ _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def _headers(policy: str) -> RawHeaders:
-    """As they go over the wire, for they go with every answer."""
+    """Encoded once, because every answer has them."""
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
@@ -35,12 +35,12 @@ _FOR_PAGES, _FOR_OTHERS = _headers(_PAGE_POLICY), _headers(_OTHER_POLICY)
 
 
 def _is_page(path: str) -> bool:
-    """The page's own files hold nothing of anybody's; it asks for the token before it asks for more."""
+    """The page's files hold no data. The page asks for the token before it requests any."""
     return path == "/" or path.startswith("/playground/")
 
 
 def authorize(path: str, headers: Headers, settings: Settings) -> None:
-    """Raise ``Unauthorized`` unless the request carries the token, where there is one and the path needs it."""
+    """Raise ``Unauthorized`` if the path needs the token and the request does not carry it."""
     if (
         settings.token is None
         or path in PROBES
@@ -50,7 +50,7 @@ def authorize(path: str, headers: Headers, settings: Settings) -> None:
         return
     scheme, _, given = headers.get("authorization", "").partition(" ")
     expected = settings.token.get_secret_value().encode()
-    # Compared in a time that does not tell how much of it was right.
+    # Constant-time: the duration must not reveal how much of the token was right.
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected):
         raise Unauthorized(
             "This needs the service's token, as in: Authorization: Bearer TOKEN.",
@@ -59,7 +59,7 @@ def authorize(path: str, headers: Headers, settings: Settings) -> None:
 
 
 def protect(headers: RawHeaders) -> RawHeaders:
-    """An answer's headers with the security headers among them; one that a route has set stays."""
+    """An answer's headers plus the security headers. Headers set by a route take precedence."""
     given = dict(headers)
     is_page = given.get(b"content-type", b"").startswith(b"text/html")
     return [*headers, *(header for header in (_FOR_PAGES if is_page else _FOR_OTHERS) if header[0] not in given)]

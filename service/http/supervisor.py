@@ -1,4 +1,4 @@
-"""What the service changes in the process that ``bentoml serve`` supervises its worker from."""
+"""Changes the process from which ``bentoml serve`` supervises its worker."""
 
 import signal
 from typing import Any
@@ -8,9 +8,9 @@ from circus.sighandler import SysHandler
 
 
 def pass_on_sighup() -> None:
-    """Have the supervisor, if this process becomes it, hand SIGHUP to the worker, which then looks for new artefacts.
+    """Make the supervisor, if this process becomes one, pass SIGHUP to the worker, which then looks for new artefacts.
 
-    By itself it would replace the worker, and the new one would refuse requests while it loads.
+    By default it replaces the worker, and the new worker refuses requests while it loads.
     """
 
     def handle_hup(self: Any) -> None:

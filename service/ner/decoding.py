@@ -50,23 +50,16 @@ class LabelScheme:
         log_probabilities[:, self._outside] = 0.0
         return log_probabilities
 
-    def _is_valid(self, path: NDArray[np.intp], begins: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """For each word whether its label may stand where it does; at ``begins`` sentences begin."""
-        valid = np.empty(len(path), dtype=np.bool_)
-        valid[1:] = self._allowed[path[:-1], path[1:]]
-        valid[begins] = self._first[path[begins]]
-        ends = np.append(begins, len(path))[1:] - 1
-        valid[ends] &= self._last[path[ends]]
-        return valid
+    def is_valid(self, path: NDArray[np.intp]) -> bool:
+        """Whether every label of a path that is not empty may stand where it does."""
+        return bool(self._first[path[0]] and self._allowed[path[:-1], path[1:]].all() and self._last[path[-1]])
 
-    def _in_iob2(self, path: NDArray[np.intp], begins: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _in_iob2(self, path: NDArray[np.intp]) -> NDArray[np.intp]:
         """A valid path of the model's labels as places in ``self.labels``."""
         if self._iob2 is None:
             return path
         continues, beginning, inside = self._iob2
-        goes_on = np.zeros(len(path), dtype=np.bool_)
-        goes_on[1:] = continues[path[:-1], path[1:]]
-        goes_on[begins] = False
+        goes_on = np.append(False, continues[path[:-1], path[1:]])
         return np.where(goes_on, inside[path], beginning[path])
 
     def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -81,11 +74,10 @@ class LabelScheme:
         of every word is already valid.
         """
         path = np.asarray(log_probabilities.argmax(axis=-1))
-        begins = np.zeros(1, dtype=np.intp)
         if len(path) == 0:
             return path
-        if not self._weighted and self._is_valid(path, begins).all():
-            return self._in_iob2(path, begins)
+        if not self._weighted and self.is_valid(path):
+            return self._in_iob2(path)
         best = log_probabilities[0] + self._first_scores
         came_from = np.empty(log_probabilities.shape, dtype=np.intp)
         candidates = np.empty_like(self._following_scores)
@@ -105,52 +97,7 @@ class LabelScheme:
             for row in reversed(came_from[start:end].tolist()):
                 labels.append(label := row[label])
             path[start - 1 : end - 1] = labels[::-1]
-        return self._in_iob2(path, begins)
-
-    def best_paths(
-        self, log_probabilities: NDArray[np.float64], begins: NDArray[np.intp]
-    ) -> Generator[None, None, NDArray[np.intp]]:
-        """What ``best_path`` finds for each of many sentences, all a word further at a time: several times faster.
-
-        Shape (words of all sentences, labels) to (words,); sentences, none of them empty, begin at ``begins``.
-        """
-        paths = np.asarray(log_probabilities.argmax(axis=-1))
-        if not self._weighted:
-            # The most probable label of every word is already valid, most often; then nothing is left to do.
-            wrong = np.flatnonzero(~self._is_valid(paths, begins))
-            numbers = np.unique(np.searchsorted(begins, wrong, side="right") - 1)
-        else:
-            numbers = np.arange(len(begins))
-        if not len(numbers):
-            return self._in_iob2(paths, begins)
-        lengths = np.diff(begins, append=len(paths))[numbers]
-        # Long ones first, so that those not yet at their end are always the first so many.
-        order = np.argsort(-lengths, kind="stable")
-        lengths, starts = lengths[order], begins[numbers][order]
-        most = int(lengths[0])
-        under_way = np.searchsorted(-lengths, -np.arange(most), side="left")
-        came_from = np.empty((most, len(starts), log_probabilities.shape[1]), dtype=np.intp)
-        best = log_probabilities[starts] + self._first_scores
-        steps = 0
-        for word in range(1, most):
-            some = int(under_way[word])
-            candidates = best[:some, :, None] + self._following_scores
-            candidates.argmax(axis=1, out=came_from[word, :some])
-            best[:some] = candidates.max(axis=1) + log_probabilities[starts[:some] + word]
-            steps += some
-            if steps >= WORDS_AT_ONCE:
-                steps = 0
-                yield
-        labels = (best + self._last_scores).argmax(axis=-1)
-        for word in range(most - 1, -1, -1):
-            some = int(under_way[word])
-            paths[starts[:some] + word] = labels[:some]
-            labels[:some] = came_from[word, np.arange(some), labels[:some]] if word else labels[:some]
-            steps += some
-            if steps >= WORDS_AT_ONCE:
-                steps = 0
-                yield
-        return self._in_iob2(paths, begins)
+        return self._in_iob2(path)
 
 
 def _valid(marks: Sequence[Mark], scheme: Scheme) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:

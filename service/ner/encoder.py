@@ -1,6 +1,5 @@
 """The tokenizer of an artefact, and how it lays words out in overlapping windows."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -38,13 +37,8 @@ class Tokens:
 class Encoder:
     """The tokenizer of an artefact, and how it lays words out in windows of ``max_length`` pieces."""
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int, overlap: int, digest: str = ""):
-        """``overlap`` pieces are shared by neighbouring windows, ``digest`` is the tokenizer's if it is known. Raises
-        ``ValueError`` if no window could advance.
-
-        Encoders of one ``identity`` encode every word alike.
-        """
-        self.identity = (digest or object(), max_length, overlap)
+    def __init__(self, tokenizer: Tokenizer, max_length: int, overlap: int):
+        """``overlap`` pieces are shared by neighbouring windows. Raises ``ValueError`` if no window could advance."""
         self.capacity = max_length - 2
         if not 0 <= overlap < self.capacity:
             raise ValueError(f"an overlap of {overlap} pieces does not fit windows of {max_length}")
@@ -62,8 +56,7 @@ class Encoder:
 
     @classmethod
     def from_folder(cls, folder: Path, max_length: int, overlap: int) -> "Encoder":
-        content = (folder / "tokenizer.json").read_bytes()
-        return cls(Tokenizer.from_buffer(content), max_length, overlap, hashlib.sha256(content).hexdigest())
+        return cls(Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes()), max_length, overlap)
 
     def _frame(self) -> tuple[int, int]:
         """The pieces that a window begins and ends with: those that the tokenizer's post-processor puts around text."""

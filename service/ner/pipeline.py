@@ -89,10 +89,15 @@ class Pipeline:
         labels, scores = yield from self._label(words, timer)
         return Result((yield from _entities(labels, scores, cut)), labels)
 
-    def _label(
+    def label_words(self, words: Sequence[str], timer: Timer) -> Generator[None, None, NDArray[np.intp]]:
+        """The labels of ``read_words`` alone, as places in ``scheme.labels``, of shape (words,)."""
+        _, path = yield from self._decide(words, timer)
+        return path
+
+    def _decide(
         self, words: Sequence[str], timer: Timer
-    ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
-        """The best valid IOB2 labels, and the probability that the model gives the type of each of them."""
+    ) -> Generator[None, None, tuple[NDArray[np.float64], NDArray[np.intp]]]:
+        """Log-probabilities of shape (words, labels), and the best valid path of shape (words,)."""
         # A word that no window holds is outside, for certain.
         log_probabilities = self.scheme.certainly_outside(len(words))
         tokens = Tokens()
@@ -112,6 +117,13 @@ class Pipeline:
             with timer.decode:
                 log_probabilities[decided] = log_softmax(logits[window.heads])
         path = yield from timer.decode.over(self.scheme.best_path(log_probabilities))
+        return log_probabilities, path
+
+    def _label(
+        self, words: Sequence[str], timer: Timer
+    ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
+        """The best valid IOB2 labels, and the probability that the model gives the type of each of them."""
+        log_probabilities, path = yield from self._decide(words, timer)
         labels: list[str] = []
         scores = np.empty(len(words))
         for first in range(0, len(words), WORDS_AT_ONCE):
@@ -174,4 +186,4 @@ def run_to_end(steps: Generator[None, None, T]) -> T:
 def label_sentences(pipeline: Pipeline, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
     """Predicted IOB2 labels of sentences already split into words."""
     for words in sentences:
-        yield run_to_end(pipeline.read_words(words, Timer())).labels
+        yield [pipeline.scheme.labels[label] for label in run_to_end(pipeline.label_words(words, Timer()))]

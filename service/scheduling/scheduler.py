@@ -6,9 +6,6 @@ more, and a short request that arrives in the middle of a long document waits fo
 other.
 
 What is shared is the machine's time: steps that are under way together share each second of it.
-
-Answers leave in pairs while requests wait. To send one, the thread that reads and writes requests wakes up, finds
-nothing of what it needs in the processor's caches, and takes a processor from a step; for two it does so once.
 """
 
 import asyncio
@@ -78,8 +75,8 @@ class Job(Generic[T]):
             self.loop.call_soon_threadsafe(settle)
 
 
-Finished = tuple[Job[object], object, Exception | None]
-"""A job, and its result or what went wrong."""
+Finished = tuple[object, Exception | None]
+"""The result of a job, or what went wrong."""
 
 
 class Flow:
@@ -116,7 +113,6 @@ class Scheduler:
         self._lock = threading.Lock()
         # The thread that was idle last is woken first: what it needs is in the caches yet.
         self._idle: list[Worker] = []
-        self._finished: list[Finished] = []
         self._background_at_work = False
         self._last_request = float("-inf")
         self._rest_until = float("-inf")
@@ -185,7 +181,6 @@ class Scheduler:
         return max(0.0, self._rest_until - time.perf_counter())
 
     def _work(self, worker: Worker) -> None:
-        ended_of: Flow | None = None
         while True:
             with self._lock:
                 closed = self._closed
@@ -202,34 +197,17 @@ class Scheduler:
                         self._idle.pop().bell.release()
                 elif not closed:
                     self._idle.append(worker)
-                # A document under way may go on for long, and whoever reads it has nothing to tell meanwhile.
-                pairs = flow is not None and flow is ended_of and job.used_seconds == 0.0
-                finished = self._to_tell(1 if pairs else 0)
-            for told, result, failure in finished:
-                told.finish(result, failure)
             if closed:
                 return
             if flow is None:
-                ended_of = None
                 if not worker.bell.acquire(timeout=-1 if wait is None else wait):
                     self._leave_idle(worker)
                 continue
             started = time.perf_counter()
-            ended = self._take_step(flow, job, started)
-            ended_of = flow if ended else None
-            self._charge(flow, job, start, began, started, ended)
-
-    def _to_tell(self, kept: int) -> list[Finished]:
-        """What has finished and leaves now: everything, or nothing if there is no more of it than may be ``kept``.
-
-        A thread may keep one: the job that it has just ended, where it goes on with a new one of the same flow. So an
-        answer waits for at most one step, and for none of another variant, which may take far longer. What others have
-        kept goes with it. Where what stays is not this thread's own, its thread comes here next.
-        """
-        if len(self._finished) <= kept:
-            return []
-        finished, self._finished = self._finished, []
-        return finished
+            finished = self._take_step(flow, job, started)
+            self._charge(flow, job, start, began, started, finished is not None)
+            if finished is not None:
+                job.finish(*finished)
 
     def _leave_idle(self, worker: Worker) -> None:
         """Nobody rang for it, or just now."""
@@ -246,14 +224,14 @@ class Scheduler:
         try:
             if job.cancelled:
                 job.steps.close()
-                return job, None, None
+                return None, None
             next(job.steps)
             while self._alone(flow) and not job.cancelled and time.perf_counter() < started + TURN_SECONDS:
                 next(job.steps)
         except StopIteration as stop:
-            return job, stop.value, None
+            return stop.value, None
         except Exception as error:
-            return job, None, error
+            return None, error
         return None
 
     def _alone(self, flow: Flow) -> bool:
@@ -274,7 +252,7 @@ class Scheduler:
         start: float,
         began: float,
         started: float,
-        finished: Finished | None,
+        finished: bool,
     ) -> None:
         """Note what a step took, since ``began`` of the machine's time and ``started`` by the clock, and queue the job
         again unless it has ``finished``.
@@ -290,11 +268,10 @@ class Scheduler:
                 self._background_at_work = False
                 if now < self._last_request + LIVE_SECONDS:
                     self._rest_until = now + max(REST * (now - started), LEAST_REST_SECONDS)
-            if finished is None:
+            if not finished:
                 # Nobody is woken: who took this step looks for the next one, and rings if it takes another.
                 self._push(flow, start + elapsed, job)
                 return
-            self._finished.append(finished)
             flow.share.leave(1.0)
             flow.jobs -= 1
             if not flow.jobs:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.http.conftest import (  # noqa: F401 (fixtures)
+from tests.service.conftest import (  # noqa: F401 (fixtures)
     Service,
     artifacts,
     pool,
@@ -18,7 +18,7 @@ from tests.http.conftest import (  # noqa: F401 (fixtures)
     session_runtimes,
     tokenizer,
 )
-from tests.http.servers import served
+from tests.service.http.servers import served
 
 
 def chromium() -> str | None:

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open
 from tests.browser.reading import text_of
 from tests.browser.relay import Relay
-from tests.http.conftest import Service, Services
-from tests.http.servers import served
+from tests.service.conftest import Service, Services
+from tests.service.http.servers import served
 
 SENTENCE = "leo O\nNairobi B-LOC\n\nRuto B-PER\nyuko O\n\n"
 

@@ -18,8 +18,8 @@ from service.variants import VARIANTS
 from tests.browser.conftest import Open
 from tests.browser.reading import card, compare, marks, text_of
 from tests.fakes import LABEL_OF_VARIANT, LABELS, FakeRuntimes, Gate, write_artifacts
-from tests.http.conftest import Service, Services
-from tests.http.servers import served
+from tests.service.conftest import Service, Services
+from tests.service.http.servers import served
 
 ALL = len(VARIANTS)
 

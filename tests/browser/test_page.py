@@ -9,8 +9,8 @@ from playwright.sync_api import Response, expect
 
 from tests.browser.conftest import Open
 from tests.browser.reading import card
-from tests.http.conftest import Service, Services
-from tests.http.servers import served
+from tests.service.conftest import Service, Services
+from tests.service.http.servers import served
 
 MOST_BYTES = 200_000
 

@@ -12,8 +12,8 @@ import yaml
 
 from service.settings import Settings
 from service.variants import VARIANTS
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 VERSION = kubernetes_validate.latest_version()
 CUSTOM = {"ScaledObject", "HTTPRoute"}

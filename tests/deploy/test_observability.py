@@ -13,8 +13,8 @@ import yaml
 
 from service.settings import Settings
 from service.telemetry.metrics import Metrics
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import psutil
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 START_SECONDS = 90
 
 

@@ -19,7 +19,7 @@ import pytest
 from service.settings import Settings
 from tests.e2e.load import TEXT, load
 from tests.e2e.servers import ROOT, Server, serving
-from tests.http.shapes import assert_refused
+from tests.service.http.shapes import assert_refused
 
 NGINX_SITE = ROOT / "deploy" / "nginx" / "kidogo.conf"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")

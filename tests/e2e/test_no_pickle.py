@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 PLAIN = {".json", ".onnx", ".safetensors", ".model", ".conll"}
 """What artefacts are made of: JSON, protocol buffers, tensors behind a JSON header, text."""
 UNPICKLES = {"load", "loads", "Unpickler", "read_pickle"}

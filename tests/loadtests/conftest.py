@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from tests import ROOT
 from tests.fakes import TEXTS
 from tests.waiting import wait_for_answer
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 

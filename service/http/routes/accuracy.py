@@ -32,9 +32,9 @@ async def accuracy(
         int | None, Query(description="At most so many sentences, spread evenly over the data", ge=1)
     ] = None,
 ) -> Response:
-    """Check a variant on labelled data, beside the reference; without a body on the test split of the build.
+    """Check a variant and the reference on labelled data. Without a body, the build's test split is used.
 
-    One check runs at a time, and gives way to other requests. To callers that accept `text/event-stream` it sends
+    One check runs at a time, at lower priority than other requests. Callers that accept `text/event-stream` get
     `progress` events and then `result`.
     """
     engine: Engine = request.app.state.engine
@@ -60,7 +60,7 @@ async def accuracy(
             body = await visit.read(
                 read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
             )
-        # Labelled data may be megabytes: other requests go on meanwhile, and the check does not keep the body.
+        # Labelled data may be megabytes: a thread parses it so that other requests proceed, and the body is freed.
         data = await asyncio.to_thread(read, body)
         del body
         check = checks.start(engine, contender, reference, data)

@@ -22,10 +22,10 @@ router = APIRouter()
     openapi_extra=body_of(CompareRequest),
 )
 async def compare(request: Request) -> Response:
-    """Ask every ready variant the same, and see how each differs from the reference. A variant that fails is named.
+    """Run every ready variant on a text, compare each with the reference, and name those that fail.
 
-    To callers that accept `text/event-stream`, every variant's answer is an event `answer` as soon as it is there;
-    it is sent again when the reference answers later and its differences are known. The last event is `result`.
+    Callers that accept `text/event-stream` get each variant's answer as an `answer` event at once, and again when the
+    reference has answered and the differences are known. The last event is `result`.
     """
     engine: Engine = request.app.state.engine
     with engine.admission.enter() as visit:

@@ -1,4 +1,4 @@
-"""GET /docs: the API as a page, by a copy of Swagger UI that asks no other host for anything."""
+"""GET /docs: Swagger UI, served from a local copy that makes no requests to other hosts."""
 
 import html
 import importlib.util
@@ -19,7 +19,7 @@ _START = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLink
 
 
 def _find_swagger_ui() -> Path | None:
-    """BentoML's copy of Swagger UI, so that the page asks no other host for it; None if it no longer brings one."""
+    """The copy of Swagger UI that BentoML ships, or None if it no longer ships one."""
     bentoml = importlib.util.find_spec("bentoml")
     if bentoml is None or bentoml.origin is None:
         return None
@@ -55,7 +55,7 @@ def docs_file(name: str) -> FileResponse:
 
 
 def _plain_docs(document: dict[str, Any]) -> str:
-    """A page of the operations, for an installation without Swagger UI."""
+    """A plain list of the operations, for an installation without Swagger UI."""
     lines = [
         f"<li><code>{method.upper()} {html.escape(path)}</code> {html.escape(operation.get('description', ''))}</li>"
         for path, operations in document["paths"].items()

@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
 from service.admission.limits import check_size
 from service.errors import InvalidRequest
 from service.evaluation.agreement import Agreement
-from service.http.bodies import invalid, read_json
+from service.http.bodies import read_json
 from service.http.routes.shared import REFUSALS, body_of, unless_gone
 from service.inference.choice import AUTO, choose
 from service.inference.engine import Engine
@@ -43,24 +43,6 @@ class NerParameters(BaseModel):
 @router.post("/ner", response_model=NerAnswer, responses={200: ANSWERED, **REFUSALS}, openapi_extra=body_of(NerRequest))
 async def ner(request: Request, parameters: Annotated[NerParameters, Query()]) -> Response:
     """Find persons, places, organisations and dates."""
-    # For the OpenAPI document, and for whoever takes the routes without the front.
-    return await answer(request, parameters)
-
-
-async def answer_directly(request: Request) -> Response:
-    """The same without the framework's way of finding a route and its parameters, a quarter of what a request costs."""
-    try:
-        parameters = NerParameters.model_validate(dict(request.query_params))
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        for problem in problems:
-            problem["loc"] = ("query", *problem["loc"])
-        raise invalid(problems) from None
-    return await answer(request, parameters)
-
-
-async def answer(request: Request, parameters: NerParameters) -> Response:
-    """Raises ``ServiceError`` for what is refused."""
     engine: Engine = request.app.state.engine
     agreement: Agreement = request.app.state.agreement
     variant = parameters.variant if "variant" in request.query_params else engine.pool.default

@@ -1,4 +1,4 @@
-"""GET /: the page where people try the variants. It is plain files, and may load nothing from anywhere else."""
+"""GET /: the playground, as static files. Its content security policy forbids requests to other hosts."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # A new version of the service brings a new page.
+    # The page changes with the service's version.
     "Cache-Control": "no-cache",
 }
 

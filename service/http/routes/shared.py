@@ -1,4 +1,4 @@
-"""What routes have in common: how they are documented, and how they wait."""
+"""Shared by the routes: documentation of errors, and waiting for work or the client's disconnect."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -38,20 +38,20 @@ VariantQuery = Annotated[
 
 
 def body_of(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
-    """How OpenAPI shows a body that the route reads by itself; ``document_bodies`` adds the model's schema."""
+    """The OpenAPI description of a body that the route reads itself. ``api`` adds the model's schema."""
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": reference}}}}
 
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:
-    """Await the work, or cancel it and raise ``ClientGone`` when the client disconnects. The body has been read."""
+    """Await the work, or cancel it and raise ``ClientGone`` when the client disconnects. The body must be read."""
     asking = asyncio.current_task()
     assert asking is not None
     gone = ended = False
 
     def leave(_: object) -> None:
         nonlocal gone
-        # The loop may have had this among its next calls already when the work ended.
+        # This callback may have been scheduled already when the work ended.
         if not ended:
             gone = True
             asking.cancel()
@@ -62,7 +62,7 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     try:
         result = await work
     except asyncio.CancelledError:
-        # Not if the server cancels it as well: then that counts.
+        # If the server cancels the request too, that takes precedence.
         if gone and not asking.uncancel():
             raise ClientGone("The client closed the connection before its answer.") from None
         raise
@@ -70,6 +70,6 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
         ended = True
         leaving.cancel()
     if gone:
-        # What was awaited had ended by then and took no notice.
+        # The work had already ended, so the cancellation did not reach it.
         asking.uncancel()
     return result

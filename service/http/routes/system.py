@@ -1,4 +1,4 @@
-"""What operators and their tools ask: the variants, the probes and the metrics."""
+"""For operators and their tools: variants, probes and metrics."""
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -15,7 +15,7 @@ router = APIRouter()
 
 @router.get("/variants")
 def variants(request: Request) -> list[VariantAnswer]:
-    """The variants: what each is, what it scored, and whether it is ready."""
+    """List the variants: what each is, its scores, and whether it is ready."""
     pool = request.app.state.engine.pool
     return [_describe(slot, pool) for slot in pool]
 
@@ -27,7 +27,7 @@ def livez() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: REFUSALS[503]})
 def readyz(request: Request) -> dict[str, str]:
-    """Ready once every variant was tried and at least one can answer."""
+    """Ready once loading has been tried for every variant and at least one can answer."""
     engine: Engine = request.app.state.engine
     if not engine.ready:
         states = {slot.variant.name: slot.status for slot in engine.pool}

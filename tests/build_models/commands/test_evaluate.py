@@ -1,0 +1,56 @@
+"""``python -m build_models evaluate`` on a real build."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from build_models.__main__ import cli
+from service.variants import VARIANTS
+from tests.build_models.conftest import Built
+
+
+def evaluate(built: Built, *arguments: str) -> Result:
+    runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"})
+    return runner.invoke(cli, ["evaluate", "--artifacts", str(built.folder), *arguments])
+
+
+def test_the_figures_are_those_of_the_manifests(built: Built) -> None:
+    result = evaluate(built, "--json")
+    assert result.exit_code == 0, result.output
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [answer["variant"] for answer in answers] == list(VARIANTS)
+    for answer in answers:
+        assert answer["f1"] == pytest.approx(built.manifests[answer["variant"]].metrics["test"].f1, abs=5e-5)
+
+
+def test_the_table_of_some(built: Built) -> None:
+    result = evaluate(built, "--variants", "dense,dynamic", "--language", "hau", "--limit", "20")
+    assert result.exit_code == 0, result.output
+    assert "20 sentences" in result.stdout
+    rows = [line.split("│")[1].strip() for line in result.stdout.splitlines() if line.startswith("│")]
+    assert rows == ["dense", "dynamic"]
+
+
+def test_data_of_one_s_own(built: Built, tmp_path: Path) -> None:
+    path = tmp_path / "mine.conll"
+    path.write_text("Rais O\nRuto B-PER\n", encoding="utf-8")
+    answer = json.loads(evaluate(built, "--json", "--variants", "dense", "--data", str(path)).stdout)
+    assert (answer["examples"], answer["entities"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--variants", "tiny"], "There is no variant tiny"),
+        (["--language", "fon"], "the data has no sentence in 'fon'"),
+        (["--data", "/nowhere/at.all"], "No such file or directory: /nowhere/at.all"),
+        (["--artifacts", "/nowhere"], "/nowhere/dense/manifest.json is missing"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(built: Built, arguments: list[str], says: str) -> None:
+    result = evaluate(built, *arguments)
+    assert result.exit_code == 1
+    assert says in result.stderr
+    assert "Traceback" not in result.output

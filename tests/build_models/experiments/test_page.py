@@ -1,0 +1,369 @@
+"""Figures, verdicts and the page, from results made up for the test."""
+
+import math
+import random
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from build_models.errors import BuildError
+from build_models.experiments.cells import Cell
+from build_models.experiments.report.figures import Row, estimate, over_languages, pareto_front, rows_of
+from build_models.experiments.report.groups import groups_of
+from build_models.experiments.report.page import write_page
+from build_models.experiments.report.verdicts import Verdict, above, either, verdicts, within
+from build_models.experiments.results import CellResult, Machine, ResultError, write_result
+from build_models.settings import FinetuneSettings
+from service.artifacts.manifest import Scores
+from tests import ROOT
+
+PAIRS = list(product(("hau", "swa"), (1, 2)))
+
+
+def result(f1: float, language: str, seed: int, megabytes: float = 8.0, **settings: Any) -> CellResult:
+    cell = Cell(
+        **{
+            "variant": "dense",
+            "base": "mini",
+            "base_digest": "b",
+            "data": "masakhaner",
+            "data_digest": language,
+            "language": language,
+            "seed": seed,
+            "finetune": FinetuneSettings(epochs=2, learning_rate=1e-3, hidden_share=0.0),
+            **settings,
+        }
+    )
+    score = Scores(f1=f1, precision=f1, recall=f1, sentences=9, entities=9, languages={language: f1})
+    names = {"own": ["test, unseen"], "crosslingual": ["fon", "bam", "zho"], "robustness": ["typos"]}[cell.tests]
+    return CellResult(
+        cell=cell,
+        scores=dict.fromkeys(["dev", "test", *names], score),
+        artifact_bytes=int(megabytes * 1e6),
+        parameters=1000,
+        nonzero_parameters=900,
+        seconds_per_text=0.002,
+        seconds=3.0,
+        machine=Machine(cpu="AMD EPYC", cores=2, libraries={"torch": "2.13.0"}),
+        code="c",
+    )
+
+
+def technique(f1: float, megabytes: float = 8.0, **settings: Any) -> Iterator[CellResult]:
+    """A cell for each language and seed; seeds differ by a fifth of a point, languages by ten points."""
+    for language, seed in PAIRS:
+        yield result(f1 + (language == "swa") * 0.1 + seed * 0.002, language, seed, megabytes, **settings)
+
+
+def study() -> list[CellResult]:
+    return [
+        *technique(0.60),
+        *technique(0.595, 7.0, variant="pruned", sparsity=0.5),
+        *technique(0.59, 6.0, variant="pruned", sparsity=0.6),
+        *technique(0.55, 5.0, variant="pruned", sparsity=0.8),
+        *technique(0.59, 7.0, variant="pruned", sparsity=0.5, prune_after=True),
+        *technique(0.30, 5.0, variant="pruned", sparsity=0.8, prune_after=True),
+        *technique(0.599, 4.0, variant="int8"),
+        *technique(0.602, 3.0, variant="dynamic"),
+        *technique(0.50, variant="dense", tests="crosslingual"),
+    ]
+
+
+def test_an_interval_by_student_s_t() -> None:
+    found = estimate([1.0, 2.0, 3.0])
+    assert found.mean == 2.0
+    # t(2) = 4.303, standard deviation 1.
+    assert found.high - found.mean == pytest.approx(4.303 / math.sqrt(3))
+    assert estimate([5.0]).low == -math.inf
+
+
+def test_an_interval_is_over_languages_however_many_seeds_there_are() -> None:
+    few = over_languages({("hau", 1): 1.0, ("swa", 1): 3.0, ("pcm", 1): 2.0})
+    values = {"hau": 1.0, "swa": 3.0, "pcm": 2.0}
+    many = over_languages({(name, seed): value for name, value in values.items() for seed in range(9)})
+    assert few == many == estimate([1.0, 3.0, 2.0])
+    lopsided = over_languages({("hau", 1): 0.0, ("hau", 2): 2.0, ("swa", 1): 3.0})
+    assert (lopsided.mean, lopsided.number) == (2.0, 2), "each language weighs the same"
+    assert over_languages({("hau", 1): 1.0, ("hau", 2): 1.1}).low == -math.inf, "one language, no interval"
+
+
+def test_intervals_cover_as_often_as_they_say() -> None:
+    draw = random.Random(1)
+    covered = 0
+    for _ in range(2000):
+        found = over_languages(
+            {
+                (language, seed): effect + draw.gauss(0.0, 0.5)
+                for language in ("hau", "swa", "pcm")
+                for effect in [draw.gauss(0.0, 1.0)]
+                for seed in (1, 2)
+            }
+        )
+        covered += found.low <= 0.0 <= found.high
+    assert 0.93 < covered / 2000 < 0.97
+
+
+def test_differences_are_taken_pair_by_pair() -> None:
+    rows = {row.cell.variant: row for row in rows_of([*technique(0.6), *technique(0.59, variant="int8")])}
+    difference = rows["int8"].difference(rows["dense"])
+    assert difference is not None
+    assert difference.mean == pytest.approx(-1.0)
+    assert difference.high - difference.low == pytest.approx(0.0, abs=1e-9), "what languages and seeds add falls out"
+    # Averages over languages 65.2 and 65.4.
+    assert rows["dense"].deviation() == pytest.approx(0.2 / math.sqrt(2))
+
+
+def test_the_front_holds_what_nothing_beats_in_both() -> None:
+    rows = rows_of(study()[:-4])
+    assert [row.cell.variant for row in pareto_front(rows)] == ["dynamic"]
+    assert pareto_front([row for row in rows if row.cell.variant in ("dense", "int8")])[0].cell.variant == "int8"
+
+
+def test_a_claim_is_decided_only_beyond_its_interval() -> None:
+    assert above(estimate([-1.0, -1.1, -0.9]), -2.0) == "confirmed"
+    assert above(estimate([-5.0, -5.1, -4.9]), -2.0) == "refuted"
+    assert above(estimate([-5.0, 1.0]), -2.0) == "open"
+    assert above(None, -2.0) == "open"
+
+
+def test_ranges_and_claims_that_there_is_one() -> None:
+    assert within(estimate([-5.0, -4.9, -5.1]), -6.0, -4.0) == "confirmed"
+    assert within(estimate([-1.0, -1.1, -0.9]), -6.0, -4.0) == "refuted"
+    assert within(estimate([-4.0, -4.5, -3.5]), -6.0, -4.0) == "open"
+    assert within(estimate([-5.0]), -6.0, -4.0) == "open", "no interval"
+    assert either("refuted", "confirmed") == "confirmed"
+    assert either("refuted", "refuted") == "refuted"
+    assert either("refuted", "open") == either() == "open"
+
+
+def judged(results: list[CellResult]) -> list[Verdict]:
+    return verdicts(groups_of(rows_of(results)))
+
+
+def word(results: list[CellResult], claim: str) -> str:
+    """The verdict on the claim that begins so."""
+    (found,) = [verdict.verdict for verdict in judged(results) if verdict.claim.startswith(claim)]
+    return found
+
+
+def test_verdicts_follow_the_numbers() -> None:
+    assert word(study(), "Magnitude pruning before") == "confirmed"
+    assert word(study(), "Pruning after") == "confirmed"
+    assert word(study(), "From 70%") == "confirmed"
+    assert word(study(), "LLM.int8() has a higher") == "refuted"
+    worse = [entry for entry in study() if entry.cell.sparsity != 0.6]
+    worse += technique(0.5, variant="pruned", sparsity=0.6)
+    assert word(worse, "Magnitude pruning before") == "refuted"
+    assert {verdict.verdict for verdict in judged([*technique(0.6)])} == {"open"}
+
+
+def test_without_an_interval_all_is_open() -> None:
+    results = [*study(), *technique(0.3, variant="distilled", temperature=2.0)]
+    hausa = [entry for entry in results if entry.cell.language == "hau"]
+    assert {verdict.verdict for verdict in judged(hausa)} == {"open"}
+
+
+def test_size_time_and_f1_of_int8_are_judged_apart() -> None:
+    results = [*technique(0.6), *technique(0.599, 2.9, variant="int8")]
+    assert word(results, "LLM.int8() is about 64% smaller") == "confirmed"
+    assert word(results, "LLM.int8() takes about 52% less time") == "refuted"
+    assert word(results, "LLM.int8() loses about 4.7%") == "refuted"
+
+
+def students(share: float, parameters: int) -> Iterator[CellResult]:
+    """Of dense at 0.6, with a share of its F1."""
+    for entry in technique(0.6):
+        made = result(
+            share * entry.scores["test"].f1,
+            entry.cell.language,
+            entry.cell.seed,
+            variant="distilled",
+            temperature=2.0,
+            student_layers=parameters,
+        )
+        yield made.model_copy(update={"parameters": parameters})
+
+
+def test_a_student_as_large_as_its_teacher_confirms_nothing() -> None:
+    same_size = [*technique(0.6), *students(1.0, 1000)]
+    assert word(same_size, "A student has 22 to 31%") == "refuted"
+    assert word(same_size, "The best student") == word(same_size, "No student") == "open"
+    smaller = [*same_size, *students(0.99, 750), *students(0.9, 740)]
+    assert word(smaller, "A student has 22 to 31%") == "confirmed"
+    assert word(smaller, "The best student") == "confirmed"
+    assert word(smaller, "No student") == "refuted"
+
+
+def test_two_teachers_are_compared_by_their_best_students() -> None:
+    small = [*technique(0.60), *technique(0.59, variant="distilled", temperature=2.0)]
+    large = [
+        *technique(0.66, base="large", base_digest="l"),
+        *technique(0.62, variant="distilled", temperature=2.0, base="large", base_digest="l"),
+    ]
+    large = [entry.model_copy(update={"parameters": 2000}) for entry in large]
+    for claim in ("The largest teacher", "The student of the smallest teacher"):
+        assert word([*small, *large], claim) == "confirmed"
+        assert word([*small, *large[:4]], claim) == "open"
+
+
+def test_sparsities_of_unseen_languages_are_judged_apart() -> None:
+    results = [
+        *technique(0.5, tests="crosslingual"),
+        *technique(0.5, variant="pruned", sparsity=0.5, tests="crosslingual"),
+        *technique(0.5, variant="pruned", sparsity=0.7, tests="crosslingual"),
+        *technique(0.6),
+    ]
+    assert word(results, "Languages without fine-tuning: pruned 50%") == "confirmed"
+    assert word(results, "Languages without fine-tuning: pruned 70%") == "open", "it is no lower"
+    assert word(results, "Languages without fine-tuning: dense") == "open", "50 and 60, so the interval is wide"
+    nothing = [entry for entry in results if entry.cell.tests == "own"]
+    nothing += technique(-0.05, tests="crosslingual")
+    assert word(nothing, "Languages without fine-tuning: pruned 50%") == "open"
+
+
+def write(folder: Path, results: list[CellResult], base: str | None = None) -> Path:
+    (folder / "cells").mkdir()
+    for entry in results:
+        write_result(folder / "cells", entry)
+    return write_page(folder, base)
+
+
+def test_the_page(tmp_path: Path) -> None:
+    page = write(tmp_path, study()).read_text(encoding="utf-8")
+    assert "| pruned 60% before | 64.3 ± 0.1 | -1.0 [-1.0, -1.0] |" in page
+    assert "**refuted**" in page
+    assert "experiments pruning --base mini --data masakhaner --languages hau,swa --seeds 1,2 --epochs 2" in page
+    for plot in ("pruning", "size"):
+        assert f"({plot}.svg)" in page
+        assert (tmp_path / f"{plot}.svg").stat().st_size > 1000
+
+
+def test_what_is_not_finished_is_left_out_and_named(tmp_path: Path) -> None:
+    hausa_twice_and_swahili_once = list(technique(0.99, 1.0, variant="pruned", sparsity=0.9))[:3]
+    hausa_once = list(technique(0.99, 1.0, variant="pruned", sparsity=0.95))[:1]
+    page = write(tmp_path, [*study(), *hausa_twice_and_swahili_once, *hausa_once]).read_text(encoding="utf-8")
+    assert "left out below: pruned 90% before, own (1 cells); pruned 95% before, own (1 cells)" in page
+    (row,) = [line for line in page.splitlines() if line.startswith("| pruned 90% before |")]
+    assert row.endswith("| 2 |")
+    assert "| pruned 95% before |" not in page
+
+
+def test_more_seeds_of_one_grid_leave_the_rows_of_others_in_place(tmp_path: Path) -> None:
+    more = [result(0.9, language, 3) for language in ("hau", "swa")]
+    page = write(tmp_path, [*study(), *more, result(0.9, "hau", 4)]).read_text(encoding="utf-8")
+    (dense, *_) = [line for line in page.splitlines() if line.startswith("| dense |")]
+    assert dense.endswith("| 6 |")
+    assert "left out below: dense, own (1 cells)." in page
+    (pruned,) = [line for line in page.splitlines() if line.startswith("| pruned 60% before |")]
+    assert "| -1.0 [-1.0, -1.0] |" in pruned, "over the seeds that both have"
+    assert pruned.endswith("| 4 |")
+
+
+def test_nothing_finished_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="No seed of base mini"):
+        write(tmp_path, [result(0.5, "hau", 1), result(0.5, "swa", 2)])
+
+
+def test_bases_are_compared_only_if_fine_tuned_alike(tmp_path: Path) -> None:
+    longer = FinetuneSettings(epochs=20, learning_rate=1e-3, hidden_share=0.0)
+    alike = technique(0.5, base="start", base_digest="s")
+    page = write(tmp_path, [*study(), *alike, *technique(0.7, base="long", base_digest="l", finetune=longer)])
+    text = page.read_text(encoding="utf-8")
+    assert "Base `long` is not comparable with `mini`: epochs 20 and 2." in text
+    assert "the base `mini` is better than `start`" in text
+    assert "better than `long`" not in text
+    assert "| long, 20 epochs" not in text
+
+
+def test_a_base_is_worth_more_than_itself_without_pretraining_and_not_than_another_model(tmp_path: Path) -> None:
+    wider = [some.model_copy(update={"parameters": 2000}) for some in technique(0.5, base="wide", base_digest="w")]
+    text = write(tmp_path, [*study(), *technique(0.5, base="start", base_digest="s"), *wider]).read_text("utf-8")
+    assert "the base `mini` is better than `start`" in text
+    assert "better than `wide`" not in text
+
+
+def test_the_base_that_is_judged_may_be_chosen(tmp_path: Path) -> None:
+    results = [*study(), *technique(0.5, base="start", base_digest="s")]
+    assert "Verdicts (base `mini`)" in write(tmp_path, results).read_text(encoding="utf-8")
+    assert "Verdicts (base `start`)" in write_page(tmp_path, "start").read_text(encoding="utf-8")
+    with pytest.raises(BuildError, match=r"no results of --base none\. Choose from: mini, start"):
+        write_page(tmp_path, "none")
+
+
+def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
+    write(tmp_path, study())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    write_page(tmp_path)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_no_results_and_damaged_results_are_said(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="has no results"):
+        write_page(tmp_path)
+    write(tmp_path, study())
+    path = next((tmp_path / "cells").glob("*.json"))
+    path.write_text(path.read_text(encoding="utf-8")[:200], encoding="utf-8")
+    with pytest.raises(ResultError, match=path.name):
+        write_page(tmp_path)
+
+
+def made_by(page: str, name: str) -> list[str]:
+    start = f"`python -m build_models experiments {name} "
+    return [line.strip("`") for line in page.splitlines() if line.startswith(start)]
+
+
+def test_the_commands_have_the_options_of_the_results(tmp_path: Path) -> None:
+    sample: dict[str, Any] = {"data": "sample", "sample_sentences": 90}
+    student = {**sample, "variant": "distilled", "temperature": 2.5, "student_layers": 1}
+    agnostic = {**student, "agnostic_steps": 5, "corpus": "raw", "corpus_digest": "d", "corpus_lines": 70}
+    results = [
+        *technique(0.6, **sample),
+        *technique(0.5, variant="pruned", sparsity=0.5, **sample),
+        *technique(0.4, variant="pruned", sparsity=0.6, prune_embeddings=True, **sample),
+        *technique(0.5, **student),
+        *technique(0.5, **agnostic),
+        *technique(0.6, tests="robustness", **sample),
+        *technique(0.6, tests="robustness", **student),
+    ]
+    page = write(tmp_path, results).read_text(encoding="utf-8")
+    assert "--data" not in page
+    encoder, embeddings = made_by(page, "pruning")
+    assert encoder.endswith("--sparsities 0.5")
+    assert embeddings.endswith("--sparsities 0.6 --prune-embeddings")
+    specific, task_agnostic = made_by(page, "distillation")
+    assert specific.endswith("--threads 1 --temperatures 2.5 --student-layers 1")
+    assert task_agnostic.endswith("--student-layers 1 --agnostic-steps 5 --corpus raw --corpus-lines 70")
+    (robustness,) = made_by(page, "robustness")
+    assert "--temperatures 2.5 --student-layers 1" in robustness
+    assert all("--sample-sentences 90" in line for line in (encoder, specific, robustness))
+
+
+def test_how_a_base_was_pretrained_goes_by_its_digest(tmp_path: Path) -> None:
+    record = (ROOT / "docs/results/bases/mini-b001f8897cb2.json").read_text(encoding="utf-8")
+    (tmp_path / "bases").mkdir()
+    (tmp_path / "bases/mini-b.json").write_text(record.replace('"dropout": 0.0', '"dropout": 0.15'), encoding="utf-8")
+    page = write(tmp_path, [*study(), *technique(0.5, base_digest="other")]).read_text(encoding="utf-8")
+    assert "--languages hau,pcm,swa --lines 120000" in page
+    assert "--dropout 0.15" in page
+    assert "`mini` (other): pretraining unknown (bases/mini-other.json is missing)" in page
+
+
+def test_results_of_different_data_are_not_merged(tmp_path: Path) -> None:
+    old, new = result(0.5, "hau", 1), result(0.6, "hau", 2, data_digest="changed")
+    with pytest.raises(ResultError, match="used different data") as refused:
+        write(tmp_path, [*technique(0.6, variant="int8"), old, new])
+    assert new.cell.digest in str(refused.value)
+    named = [path for path in (tmp_path / "cells").iterdir() if f"cells/{path.name}" in str(refused.value)]
+    assert len(named) == 2
+    rows_of([old, result(0.6, "hau", 2, data="another", data_digest="changed")])
+
+
+def test_rows_know_their_techniques() -> None:
+    (row,) = rows_of(
+        [*technique(0.5, variant="distilled", temperature=3.0, student_layers=2, student_heads=2, agnostic_steps=5)]
+    )
+    assert isinstance(row, Row)
+    assert row.cell.technique == "distilled, task-agnostic, T 3, 2 layers, 2 heads"

@@ -1,0 +1,70 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import Settings, available_cpus
+from tests import ROOT
+
+
+def test_defaults_are_the_contract_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("NER_")]:
+        monkeypatch.delenv(name)
+    settings = Settings()
+    assert settings.artifacts == Path("artifacts")
+    assert settings.max_body_bytes == 2**20
+    assert (settings.max_documents, settings.max_document_characters) == (32, 100_000)
+    assert settings.threads == available_cpus()
+
+
+def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_ARTIFACTS", "/srv/artifacts")
+    monkeypatch.setenv("NER_MAX_IN_FLIGHT", "7")
+    monkeypatch.setenv("NER_TIMEOUT_SECONDS", "0.5")
+    monkeypatch.setenv("NER_THREADS", "3")
+    settings = Settings()
+    assert settings.artifacts == Path("/srv/artifacts")
+    assert (settings.max_in_flight, settings.timeout_seconds, settings.threads) == (7, 0.5, 3)
+
+
+@pytest.mark.parametrize(("name", "value"), [("NER_THREADS", "0"), ("NER_SLOTS", "many"), ("NER_TIMEOUT_SECONDS", "0")])
+def test_a_value_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=name.removeprefix("NER_").lower()):
+        Settings()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_affinity_is_respected() -> None:
+    script = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "from service.settings import available_cpus; print(available_cpus())"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert answer.stdout.strip() == "1"
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus"), [("max 100000", 8), ("150000 100000", 2), ("400000 100000", 4), ("1000 100000", 1), ("odd", 8)]
+)
+def test_the_quota_of_the_cgroup_caps(monkeypatch: pytest.MonkeyPatch, quota: str, cpus: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    monkeypatch.setattr(Path, "read_text", lambda path: quota)
+    assert available_cpus() == cpus
+
+
+def test_a_second_variant_that_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_AGREEMENT_VARIANT", "int8")
+    assert Settings().agreement_variant == "int8"
+    monkeypatch.setenv("NER_AGREEMENT_VARIANT", "int9")
+    with pytest.raises(ValidationError, match="'int9' is not served here; choose from dense, pruned"):
+        Settings()
+    monkeypatch.setenv("NER_AGREEMENT_VARIANT", "int8")
+    monkeypatch.setenv("NER_VARIANTS", "dense,dynamic")
+    with pytest.raises(ValidationError, match="'int8' is not served here; choose from dense, dynamic"):
+        Settings()
+    monkeypatch.setenv("NER_VARIANTS", "dense,int8")
+    assert Settings().agreement_variant == "int8"
