@@ -63,7 +63,7 @@ def modern(folder: Path) -> PreTrainedTokenizerBase:
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
-        mask_token="[MASK]", model_max_length=512,
+        mask_token="[MASK]", model_max_length=512, model_input_names=["input_ids", "attention_mask"],
     )  # fmt: skip
 
 
