@@ -7,10 +7,17 @@ from typing import Annotated
 import typer
 
 from build_models.commands import rollback
-from build_models.commands.command_line import refuse_combinations, report_errors, split_list
+from build_models.commands.command_line import (
+    SchemeOption,
+    StrictOption,
+    refuse_combinations,
+    report_errors,
+    split_list,
+)
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
 from build_models.commands.pretrain import pretrain
+from build_models.commands.words import words
 from service.variants import VARIANTS
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -24,6 +31,8 @@ Examples:
 `python -m build_models` builds all six variants from the bundled sample.
 
 `python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
+
+`python -m build_models --data ./names.tsv --languages swa` cuts the dev and test splits from one file.
 
 `python -m build_models --base castorini/afriberta_base --data ./masakhaner --learning-rate 5e-5 --epochs 20`
 fine-tunes AfriBERTa.
@@ -50,7 +59,7 @@ def main(
         str | None,
         typer.Option(help="Names for the labels of --model, in the order of its head, for example O,B-PER,I-PER."),
     ] = None,
-    scheme: Annotated[
+    model_scheme: Annotated[
         str | None,
         typer.Option(help="Scheme of these labels: IOB2, IOB1, IO, BILOU or IOBES. Default: recognized."),
     ] = None,
@@ -61,10 +70,13 @@ def main(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Folder with `<language>/{train,dev,test}.txt`, or a hub data set. Default: the bundled `sample`."
+            help="Labelled file; folder with {train,dev,test}, or with one such folder per language; or a hub data set."
+            " Default: the bundled `sample`; with --model none."
         ),
     ] = None,
     data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
+    scheme: SchemeOption = None,
+    strict: StrictOption = False,
     languages: Annotated[str | None, typer.Option(help="Languages to use, for example swa,hau. Default: all.")] = None,
     variants: Annotated[str, typer.Option(help="Variants to build.")] = ",".join(VARIANTS),
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("artifacts"),
@@ -155,10 +167,12 @@ def main(
         model=model,
         model_revision=model_revision,
         labels=split_list(labels),
-        scheme=scheme,
+        model_scheme=model_scheme,
         texts=texts,
         data=data,
         data_revision=data_revision,
+        scheme=scheme,
+        strict=strict,
         languages=split_list(languages),
         sample_sentences=sample_sentences,
         seed=seed,
@@ -199,6 +213,7 @@ cli.command("evaluate")(evaluate_command)
 cli.command()(pretrain)
 cli.command()(experiments)
 cli.command()(results)
+cli.command()(words)
 cli.command("rollback")(rollback.command)
 
 

@@ -28,6 +28,7 @@ from build_models.training.side_by_side import side_by_side
 from build_models.workspace.replaced import replacements_recorded
 from build_models.workspace.workspace import WORKSPACE, Workspace
 from service.artifacts.manifest import Manifest
+from service.evaluation.reading import Rules
 from service.runtimes import NARROW
 from service.variants import KNOWN_VARIANTS
 
@@ -102,7 +103,14 @@ def at_once(settings: BuildSettings, names: Sequence[str]) -> bool:
 
 def load(settings: BuildSettings) -> Dataset:
     data = None if settings.data == SAMPLE else settings.data
-    dataset = load_data(data, settings.languages, settings.data_revision, settings.seed, settings.sample_sentences)
+    dataset = load_data(
+        data,
+        settings.languages,
+        settings.data_revision,
+        settings.seed,
+        settings.sample_sentences,
+        Rules(settings.scheme, settings.strict),
+    )
     say(
         f"data: {dataset.name}: {len(dataset.train):,} training sentences,"
         f" {len(dataset.dev):,} dev, {len(dataset.test):,} test"

@@ -101,7 +101,7 @@ class DistillationSettings:
 class BuildSettings:
     """One build.
 
-    ``model`` is a classifier to take as it is; ``labels`` and ``scheme`` are what the user says of its head, and
+    ``model`` is a classifier to take as it is; ``labels`` and ``model_scheme`` are what the user says of its head, and
     ``texts`` are unlabelled ones for it.
 
     ``transition_weight`` weighs the label transitions in decoding; 0 turns them off. Without ``dynamic_timed``, the
@@ -114,10 +114,12 @@ class BuildSettings:
     model: str | None = None
     model_revision: str | None = None
     labels: tuple[str, ...] | None = None
-    scheme: str | None = None
+    model_scheme: str | None = None
     texts: Path | None = None
     data: str | None = None
     data_revision: str | None = None
+    scheme: str | None = None
+    strict: bool = False
     languages: tuple[str, ...] | None = None
     sample_sentences: int = 5500
     seed: int = 42

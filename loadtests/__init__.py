@@ -1,1 +1,1 @@
-"""Load tests of a running service, over HTTP alone: they import nothing of the service or of the build."""
+"""Load tests of a running service over HTTP. They import neither the service nor the build."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-# Before everything that opens sockets: locust makes them cooperative.
+# First, because locust patches sockets to be cooperative.
 import locust  # noqa: F401
 import typer
 from rich.console import Console
@@ -28,57 +28,65 @@ Examples:
 
 `python -m loadtests --host http://127.0.0.1:3000 --variants dynamic --quick --out /tmp/load` takes under a minute.
 
-`python -m loadtests --out report` starts a server for `artifacts/` and measures all of it, up to an hour and a half.
+`python -m loadtests --out report` starts a server for `artifacts/` and runs all measurements, in up to 90 minutes.
 
-`python -m loadtests --texts ./masakhaner/test --bound 100 --price-per-hour 0.04` with other texts, bound and price.
+`python -m loadtests --texts ./masakhaner/test --bound 100 --price-per-hour 0.04` sets texts, latency bound and price.
 
-`python -m loadtests compare before/report.json after/report.json --limit 0.1` says what changed.
+`python -m loadtests compare before/report.json after/report.json --limit 0.1` shows what changed.
 
-`python -m loadtests soak --host http://127.0.0.1:3000` puts mixed load on for ten minutes, then too much for two.
+`python -m loadtests soak --host http://127.0.0.1:3000` runs a mixed load for ten minutes, then an overload for two.
 
-`locust -f loadtests/locustfile.py --host http://127.0.0.1:3000 --variants dense,dynamic` is locust's own page.
+`locust -f loadtests/locustfile.py --host http://127.0.0.1:3000 --variants dense,dynamic` opens locust's own UI.
 """
 
 
 def positive(value: float | None) -> float | None:
     if value is not None and not (value > 0 and math.isfinite(value)):
-        raise typer.BadParameter(f"{value:g} is not more than 0")
+        raise typer.BadParameter(f"{value:g} is not greater than 0")
     return value
+
+
+HostOption = Annotated[str | None, typer.Option(help="URL of the service. Default: start one here.")]
+VariantsOption = Annotated[
+    str | None, typer.Option(help="Variants to test, for example dense,dynamic. Default: all that are ready.")
+]
+ArtifactsOption = Annotated[
+    Path, typer.Option(help="Artefacts of a server that is started here.", envvar="NER_ARTIFACTS")
+]
+TextsOption = Annotated[
+    Path | None, typer.Option(help="Text file, CoNLL file, or folder of CoNLL files. Default: the build's test split.")
+]
+WaitOption = Annotated[float, typer.Option(min=0.0, help="Seconds to wait until the server is ready.")]
 
 
 @cli.callback(invoke_without_command=True, epilog=EPILOG)
 def run(
     context: typer.Context,
-    host: Annotated[str | None, typer.Option(help="The service's address. Default: one is started here.")] = None,
-    variants: Annotated[str | None, typer.Option(help="As in dense,dynamic. Default: all ready.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("loadtest-report"),
-    artifacts: Annotated[Path, typer.Option(help="What a server started here serves.", envvar="NER_ARTIFACTS")] = Path(
-        "artifacts"
-    ),
-    texts: Annotated[
-        Path | None,
-        typer.Option(help="Text file, CoNLL file or folder of them. Default: the build's test split."),
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Short stretches and few levels: under a minute.")] = False,
-    bound: Annotated[float, typer.Option(help="Milliseconds that p99 may take.", callback=positive)] = 250.0,
+    host: HostOption = None,
+    variants: VariantsOption = None,
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("loadtest-report"),
+    artifacts: ArtifactsOption = Path("artifacts"),
+    texts: TextsOption = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Short runs at few load levels: under a minute.")] = False,
+    bound: Annotated[float, typer.Option(help="Maximum p99 latency in milliseconds.", callback=positive)] = 250.0,
     seconds: Annotated[
-        float | None, typer.Option(help="Of one stretch of load. Default: 10; quick: 1.", callback=positive)
+        float | None, typer.Option(help="Duration of one load level. Default: 10; quick: 1.", callback=positive)
     ] = None,
-    repetitions: Annotated[int, typer.Option(min=1, help="How often everything is measured.")] = 3,
-    documents: Annotated[int | None, typer.Option(min=1, help="Texts drawn. Default: 200; quick: 40.")] = None,
-    seed: Annotated[int, typer.Option(help="Of texts, order and arrivals.")] = 1,
+    repetitions: Annotated[int, typer.Option(min=1, help="Repetitions of all measurements.")] = 3,
+    documents: Annotated[int | None, typer.Option(min=1, help="Number of texts. Default: 200; quick: 40.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of texts, order and arrivals.")] = 1,
     long_share: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of requests with a document of 10,000 characters.")
     ] = 0.0,
     price_per_hour: Annotated[
-        float | None, typer.Option(help="What the server costs an hour, for the cost of requests.", callback=positive)
+        float | None, typer.Option(help="Hourly price of the server, to compute the cost.", callback=positive)
     ] = None,
-    wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for a server that is not ready.")] = 60.0,
+    wait: WaitOption = 60.0,
 ) -> None:
     """Measure the variants of a service under load and write report.html, report.md, report.json, samples.csv.gz."""
     if context.invoked_subcommand is not None:
         return
-    with failing_well(), serving(host, artifacts, out, wait) as service:
+    with report_errors(), serving(host, artifacts, out, wait) as service:
         options = Options(
             variants=service.choose(variants.split(",") if variants is not None else None),
             texts=texts or artifacts / "data",
@@ -93,7 +101,7 @@ def run(
             long_share=long_share,
             price_per_hour=price_per_hour,
         )
-        # It brings matplotlib, which what goes wrong before need not wait for.
+        # Imports matplotlib, which is slow.
         from loadtests.report.report import write_report
 
         matrix = Matrix(service, options)
@@ -103,7 +111,7 @@ def run(
         if record.ended_early:
             raise LoadTestError(record.ended_early)
         if wrong := sum(cell.outcomes.get(WRONG, 0) for cell in record.cells):
-            raise LoadTestError(f"{wrong} answers under load differ from those taken before it: see the report.")
+            raise LoadTestError(f"{wrong} answers under load differ from the reference answers: see the report.")
 
 
 @cli.command("compare")
@@ -111,15 +119,15 @@ def compare_command(
     before: Annotated[Path, typer.Argument(help="report.json of the earlier run.")],
     after: Annotated[Path, typer.Argument(help="report.json of the later run.")],
     limit: Annotated[
-        float, typer.Option(min=0.0, help="A change for the worse by more than this share is a regression.")
+        float, typer.Option(min=0.0, help="A significant deterioration by more than this share is a regression.")
     ] = 0.1,
 ) -> None:
-    """Say what changed between two runs and whether it is more than noise; status 3 if something regressed."""
-    with failing_well():
+    """Compare two runs and show which changes are significant. Exits with status 3 if something regressed."""
+    with report_errors():
         comparison = compare(read_record(before), read_record(after), limit)
         if not comparison.changes:
             raise LoadTestError(f"{before} and {after} have no variant in common.")
-    table = Table(title="Medians of the repetitions; a change beyond noise has no value of both runs in common")
+    table = Table(title="Medians of the repetitions; a change is significant if the ranges of the runs do not overlap")
     for column in ("variant", "figure", "before", "after", "change", "verdict"):
         table.add_column(column, justify="left" if column in ("variant", "figure", "verdict") else "right")
     for change in comparison.changes:
@@ -141,35 +149,36 @@ def compare_command(
 
 @cli.command("soak")
 def soak_command(
-    host: Annotated[str | None, typer.Option(help="The service's address. Default: one is started here.")] = None,
-    variants: Annotated[str | None, typer.Option(help="As in dense,dynamic. Default: all ready.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of soak.json and samples.")] = Path("loadtest-soak"),
-    artifacts: Annotated[Path, typer.Option(help="What a server started here serves.", envvar="NER_ARTIFACTS")] = Path(
-        "artifacts"
-    ),
-    texts: Annotated[Path | None, typer.Option(help="As of the matrix.")] = None,
-    seconds: Annotated[float, typer.Option(help="Of the load at a share of the capacity.", callback=positive)] = 600.0,
-    share: Annotated[float, typer.Option(help="That share.", callback=positive)] = 0.8,
-    overload_seconds: Annotated[float, typer.Option(help="Of the overload.", callback=positive)] = 120.0,
-    overload: Annotated[float, typer.Option(help="How many times the capacity.", callback=positive)] = 3.0,
-    capacity_seconds: Annotated[float, typer.Option(help="Of finding the capacity.", callback=positive)] = 10.0,
+    host: HostOption = None,
+    variants: VariantsOption = None,
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("loadtest-soak"),
+    artifacts: ArtifactsOption = Path("artifacts"),
+    texts: TextsOption = None,
+    seconds: Annotated[float, typer.Option(help="Duration of the soak.", callback=positive)] = 600.0,
+    share: Annotated[float, typer.Option(help="Load of the soak relative to capacity.", callback=positive)] = 0.8,
+    overload_seconds: Annotated[float, typer.Option(help="Duration of the overload.", callback=positive)] = 120.0,
+    overload: Annotated[float, typer.Option(help="Overload relative to capacity.", callback=positive)] = 3.0,
+    capacity_seconds: Annotated[
+        float, typer.Option(help="Duration of the capacity measurement.", callback=positive)
+    ] = 10.0,
     bound: Annotated[
         float,
         typer.Option(
-            help="Milliseconds for accepted requests: NER_MAX_WAIT_SECONDS of the server, which one started here gets.",
+            help="Maximum latency of accepted requests in milliseconds. Must equal the server's NER_MAX_WAIT_SECONDS,"
+            " which is set for a server started here.",
             callback=positive,
         ),
     ] = 250.0,
-    seed: Annotated[int, typer.Option(help="Of texts and arrivals.")] = 1,
-    wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for a server that is not ready.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Random seed of texts and arrivals.")] = 1,
+    wait: WaitOption = 60.0,
 ) -> None:
-    """Mixed load for minutes, then an overload; status 1 if the service does not keep what it promises."""
-    with failing_well(), serving(host, artifacts, out, wait, longest_wait=bound / 1000) as service:
+    """Run a mixed load for minutes, then an overload. Exits with status 1 if a check fails."""
+    with report_errors(), serving(host, artifacts, out, wait, longest_wait=bound / 1000) as service:
         chosen = service.choose(variants.split(",") if variants is not None else None)
         soak = Soak(service, chosen, texts or artifacts / "data", seed, say=console.print)
         capacity = soak.capacity(capacity_seconds)
         if not capacity:
-            raise LoadTestError("No request was answered in the closed loop that finds the capacity.")
+            raise LoadTestError("No request was answered in the capacity measurement: see the server's log.")
         failed = False
         for result in soak.results(seconds, share, overload_seconds, overload, bound, capacity):
             write_samples(out / f"{result.kind}.csv.gz", [({}, soak.samples)])
@@ -181,16 +190,16 @@ def soak_command(
 
 
 def describe(result: SoakResult) -> str:
-    """A few lines for a person."""
+    """A readable summary of a result."""
     service = result.times.service
     lines = [
         f"{result.kind}: {result.rate:.1f} requests/s for {result.seconds:g} s, {result.outcomes}",
         f"  accepted: p50 {service.p50:.1f}, p99 {service.p99:.1f} ms" if service else "  accepted: none",
     ]
     if result.memory_bytes_per_minute is not None:
-        lines.append(f"  resident memory: {result.memory_bytes_per_minute / 1e6:+.3f} MB a minute")
+        lines.append(f"  resident memory: {result.memory_bytes_per_minute / 1e6:+.3f} MB/min")
     if result.recovery_seconds is not None:
-        lines.append(f"  as before after {result.recovery_seconds:.1f} s")
+        lines.append(f"  recovered after {result.recovery_seconds:.1f} s")
     return "\n".join([*lines, *(f"  FAILED: {failure}" for failure in result.failures)])
 
 
@@ -198,7 +207,7 @@ def describe(result: SoakResult) -> str:
 def serving(
     host: str | None, artifacts: Path, out: Path, wait: float, longest_wait: float | None = None
 ) -> Iterator[Service]:
-    """The ready service at ``host``, or one started here that logs into ``out``."""
+    """The service at ``host``, or one started here that logs to ``out``, once it is ready."""
     out.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         service = Service(host) if host else stack.enter_context(started(artifacts, out / "server.log", longest_wait))
@@ -207,8 +216,8 @@ def serving(
 
 
 @contextlib.contextmanager
-def failing_well() -> Iterator[None]:
-    """One line and status 1 for what a person can mend."""
+def report_errors() -> Iterator[None]:
+    """Print a ``LoadTestError`` in one line and exit with status 1."""
     try:
         yield
     except LoadTestError as error:

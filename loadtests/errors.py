@@ -1,4 +1,4 @@
-"""Errors that a person can mend; the command line prints them without a stack."""
+"""Errors that the user can fix; the command line prints them without a traceback."""
 
 
 class LoadTestError(Exception):

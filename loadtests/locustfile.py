@@ -1,13 +1,13 @@
-"""The same load by locust's own command, with its page or headless, on one machine or on many.
+"""The load tests as a locustfile: with locust's web UI or headless, on one machine or several.
 
     locust -f loadtests/locustfile.py --host http://127.0.0.1:3000 --variants dense,dynamic
     locust -f loadtests/locustfile.py --host … --headless -u 8 -t 1m --samples samples.csv.gz
     locust -f loadtests/locustfile.py --host … --headless -u 200 -t 1m --rate 40
 
-``--rate`` makes the load an open loop: that many Poisson arrivals a second over all workers, taken by a pool of
-``-u`` users. For more load than one machine makes, start the command with ``--master`` (and ``--expect-workers 2``)
-and on each further machine ``locust -f loadtests/locustfile.py --worker --master-host …``. The master draws the texts
-and takes the right answers; the workers need nothing but this folder and send their samples back.
+``--rate`` makes the load an open loop: that many Poisson arrivals per second over all workers, sent by a pool of
+``-u`` users. To use several machines, start the command with ``--master`` (and ``--expect-workers 2``), and
+``locust -f loadtests/locustfile.py --worker --master-host …`` on each of the others. The master draws the texts and
+gets the reference answers; workers need only this folder and send their samples back.
 """
 
 import logging
@@ -32,30 +32,32 @@ __all__ = ["NerUser"]
 logger = logging.getLogger("loadtests")
 
 _plans: list[Plan] = []
-"""The plan made before a headless run."""
+"""The plan of a headless run, made before the run starts."""
 
 _gathered: list[Sample] = []
-"""On a master: what the workers sent."""
+"""On a master: the workers' samples."""
 
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
     group = parser.add_argument_group("Kidogo")
-    group.add_argument("--variants", env_var="KIDOGO_VARIANTS", help="As in dense,dynamic. Default: all ready.")
+    group.add_argument(
+        "--variants", env_var="KIDOGO_VARIANTS", help="For example dense,dynamic. Default: all that are ready."
+    )
     group.add_argument(
         "--texts", env_var="KIDOGO_TEXTS", default="artifacts/data", help="Text file, CoNLL file or folder of them."
     )
-    group.add_argument("--documents", env_var="KIDOGO_DOCUMENTS", type=int, default=200, help="Texts drawn.")
-    group.add_argument("--seed", env_var="KIDOGO_SEED", type=int, default=1, help="Of texts and arrivals.")
-    group.add_argument("--rate", env_var="KIDOGO_RATE", type=float, default=0.0, help="Open loop: requests a second.")
+    group.add_argument("--documents", env_var="KIDOGO_DOCUMENTS", type=int, default=200, help="Number of texts.")
+    group.add_argument("--seed", env_var="KIDOGO_SEED", type=int, default=1, help="Random seed of texts and arrivals.")
+    group.add_argument("--rate", env_var="KIDOGO_RATE", type=float, default=0.0, help="Open loop: requests/s.")
     group.add_argument(
         "--long-share", env_var="KIDOGO_LONG_SHARE", type=float, default=0.0, help="Share of long documents."
     )
-    group.add_argument("--samples", env_var="KIDOGO_SAMPLES", default="", help="File for raw samples (csv.gz).")
+    group.add_argument("--samples", env_var="KIDOGO_SAMPLES", default="", help="Output file of raw samples (csv.gz).")
 
 
 def make_plan(environment: Environment) -> Plan:
-    """The plan that the options ask for, with the answers to expect."""
+    """The plan for the options, with the reference answers."""
     options: Any = environment.parsed_options
     service = Service(environment.host or "")
     service.wait_until_ready(60)
@@ -76,12 +78,12 @@ def make_plan(environment: Environment) -> Plan:
 @events.init.add_listener
 def on_init(environment: Environment, **_: Any) -> None:
     options: Any = environment.parsed_options
-    # Otherwise locust ends all requests under way with the test, and those would have no answer for no fault.
+    # Otherwise locust aborts requests in flight at the end of the test.
     environment.stop_timeout = environment.stop_timeout or DRAIN_SECONDS
     if isinstance(environment.runner, WorkerRunner):
         environment.runner.register_message("plan", receive)
     elif options.headless:
-        # Before the clock of --run-time starts. With locust's page the server may be named later.
+        # Before --run-time starts to count. In the web UI, the host may be entered later.
         _plans.append(plan_or_exit(environment))
 
 
@@ -94,7 +96,7 @@ def plan_or_exit(environment: Environment) -> Plan:
 
 
 def receive(environment: Environment, msg: Any, **_: Any) -> None:
-    """On a worker: take the part of the plan that the master gives it, before the users are spawned."""
+    """On a worker: receive its share of the plan before the users are spawned."""
     NerUser.session = Session(Plan(**msg.data))
 
 
@@ -133,7 +135,7 @@ def on_test_stop(environment: Environment, **_: Any) -> None:
 
 @events.report_to_master.add_listener
 def on_report(client_id: str, data: dict[str, Any]) -> None:
-    """On a worker: send the samples with locust's own figures."""
+    """On a worker: send the samples along with locust's statistics."""
     session = getattr(NerUser, "session", None)
     if session is not None:
         data["samples"], session.samples = session.samples, []

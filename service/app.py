@@ -1,4 +1,4 @@
-"""The BentoML service: one process that holds every variant, behind the routes of ``api``."""
+"""The BentoML service: one process with all variants behind the routes of ``http.api``."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import threading
 
 os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# The only worker counts in its own memory. Files shared between workers would cost a system call per count.
+# The single worker keeps metrics in memory; multiprocess mode would cost a system call per update.
 os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
 
 import bentoml
@@ -26,8 +26,8 @@ pass_on_sighup()
 transport.serve(front, lambda: hasattr(front.api.state, "engine"))
 
 
-# The service has its own limits, metrics, spans and error shape. These options matter only where the service is mounted
-# with to_asgi and BentoML's layers are not bypassed (see http/transport.py): they would answer first, in other shapes.
+# The service has its own limits, metrics, spans and error format. BentoML's are off because they would answer first if
+# the service is mounted with to_asgi, where its middleware is not bypassed (see http.transport).
 @bentoml.service(
     name="kidogo",
     workers=1,
@@ -38,7 +38,7 @@ transport.serve(front, lambda: hasattr(front.api.state, "engine"))
 )
 @bentoml.asgi_app(front, path="/")
 class NerService:
-    """Named-entity recognition by several variants of one model, side by side."""
+    """Named-entity recognition with several variants of one model."""
 
     def __init__(self) -> None:
         settings = Settings()

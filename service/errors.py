@@ -1,4 +1,4 @@
-"""Every refusal of the service, each with its status; one handler in ``api`` turns them into one shape.
+"""The errors of the service with their HTTP status; one handler in ``http.api`` renders all of them.
 
 ServiceError
 ├── MalformedBody 400          ├── InvalidRequest 422
@@ -9,14 +9,14 @@ ServiceError
 ├── MethodNotAllowed 405       ├── Draining 503
 ├── UnsupportedMediaType 415   ├── TookTooLong 504
 └── TooLarge 413               ├── InternalError 500
-                               └── ClientGone 499 (counted, not read)
+                               └── ClientGone 499 (metrics only)
 """
 
 from typing import Any, ClassVar
 
 
 class ServiceError(Exception):
-    """A refusal with a message for the caller. ``details`` is JSON, ``headers`` go into the answer."""
+    """An error with a message for the client. ``details`` must be JSON; ``headers`` are added to the response."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
@@ -47,7 +47,7 @@ class UnknownVariant(ServiceError):
     status, code = 404, "unknown_variant"
 
     def __init__(self, name: str, known: list[str]):
-        super().__init__(f"There is no variant {name[:100]!r}. Choose one of: {', '.join(known)}.", {"variants": known})
+        super().__init__(f"There is no variant {name[:100]!r}. Choose from: {', '.join(known)}.", {"variants": known})
 
 
 class NoTestData(ServiceError):
@@ -79,7 +79,7 @@ class Overloaded(ServiceError):
 
 
 class ClientGone(ServiceError):
-    """Nobody waits for the answer any more. The status is nginx's; it is counted, and nobody is there to read it."""
+    """The client disconnected. The status is nginx's and appears only in metrics and logs."""
 
     status, code = 499, "client_gone"
 
@@ -88,7 +88,9 @@ class InternalError(ServiceError):
     status, code = 500, "internal"
 
     def __init__(self, request_id: str):
-        super().__init__("The service failed. Its log says why, under this id.", {"request_id": request_id})
+        super().__init__(
+            "Internal error. The server's log has details under this request id.", {"request_id": request_id}
+        )
 
 
 class UnreadableTestData(ServiceError):

@@ -1,4 +1,4 @@
-"""The service's settings, each from an environment variable ``NER_…`` (``NER_ARTIFACTS``, ``NER_MAX_IN_FLIGHT``, …)."""
+"""The service's settings, read from environment variables such as ``NER_ARTIFACTS`` and ``NER_MAX_IN_FLIGHT``."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ LogFormat = Literal["json", "text"]
 
 
 def available_cpus() -> int:
-    """The CPUs that this process may really use: its affinity, capped by the cgroup's quota, at least 1."""
+    """The number of CPUs in this process's affinity mask, limited by the cgroup's quota; at least 1."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
@@ -27,42 +27,42 @@ def available_cpus() -> int:
 
 
 class Settings(BaseSettings):
-    """Read once, when the service starts."""
+    """Settings, read once when the service starts."""
 
-    # What is wrong with a token is said without showing it.
+    # Validation errors must not show the token.
     model_config = SettingsConfigDict(env_prefix="NER_", hide_input_in_errors=True)
 
-    artifacts: Path = Field(Path("artifacts"), description="The folder that the build wrote")
+    artifacts: Path = Field(Path("artifacts"), description="Output folder of the build")
     variants: Annotated[tuple[str, ...], NoDecode] = Field(
-        tuple(VARIANTS), description="Variants to load, with commas; the first answers requests that name none"
+        tuple(VARIANTS), description="Variants to load, separated by commas; the first is the default"
     )
-    threads: int = Field(default_factory=available_cpus, ge=1, description="Threads of one inference")
+    threads: int = Field(default_factory=available_cpus, ge=1, description="Threads per inference")
     slots: int = Field(
         default_factory=lambda: min(available_cpus(), MOST_SLOTS),
         ge=1,
         le=MOST_SLOTS,
-        description="Inferences at the same moment",
+        description="Concurrent inferences",
     )
-    max_in_flight: int = Field(64, ge=1, description="Requests accepted and not yet answered; more get 429")
+    max_in_flight: int = Field(64, ge=1, description="Maximum requests in flight; others get 429")
     max_wait_seconds: float = Field(2.0, gt=0, description="A request that would wait longer for others gets 429")
-    timeout_seconds: float = Field(60.0, gt=0, description="A request that takes longer gets 504")
-    body_timeout_seconds: float = Field(10.0, gt=0, description="A request whose body takes longer to come gets 504")
-    max_body_bytes: int = Field(1024 * 1024, ge=1, description="A larger body gets 413")
-    max_accuracy_body_bytes: int = Field(8 * 1024 * 1024, ge=1, description="The same for labelled data")
-    accuracy_timeout_seconds: float = Field(1800.0, gt=0, description="A check of accuracy that takes longer gets 504")
-    agreement_share: float = Field(0.0, ge=0, le=1, description="Share of answered requests that are read again")
-    agreement_variant: str | None = Field(None, description="By this variant; by default any other that is ready")
-    max_documents: int = Field(32, ge=1, description="More documents in one request get 413")
-    max_document_characters: int = Field(100_000, ge=1, description="A longer document gets 413")
-    reload_seconds: float = Field(0.0, ge=0, description="How often to look for new artefacts; 0: only on SIGHUP")
-    token: SecretStr | None = Field(None, min_length=16, description="Bearer token that all but probes and page need")
-    metrics_need_token: bool = Field(True, description="Whether /metrics needs the token too")
-    log_format: LogFormat = Field("json", description="json, or text as BentoML writes it")
+    timeout_seconds: float = Field(60.0, gt=0, description="Timeout of a request, after which it gets 504")
+    body_timeout_seconds: float = Field(10.0, gt=0, description="Timeout of reading a request body (504)")
+    max_body_bytes: int = Field(1024 * 1024, ge=1, description="Maximum size of a request body (413)")
+    max_accuracy_body_bytes: int = Field(8 * 1024 * 1024, ge=1, description="Maximum body size of /accuracy (413)")
+    accuracy_timeout_seconds: float = Field(1800.0, gt=0, description="Timeout of an accuracy check (504)")
+    agreement_share: float = Field(0.0, ge=0, le=1, description="Share of requests repeated with a second variant")
+    agreement_variant: str | None = Field(None, description="That variant; default: any other that is ready")
+    max_documents: int = Field(32, ge=1, description="Maximum documents per request (413)")
+    max_document_characters: int = Field(100_000, ge=1, description="Maximum length of a document (413)")
+    reload_seconds: float = Field(0.0, ge=0, description="Interval of checking for new artefacts; 0: only on SIGHUP")
+    token: SecretStr | None = Field(None, min_length=16, description="Bearer token; probes and the UI do not need it")
+    metrics_need_token: bool = Field(True, description="Whether /metrics needs the token, too")
+    log_format: LogFormat = Field("json", description="json, or text in BentoML's format")
 
     @field_validator("agreement_variant")
     @classmethod
     def _is_served(cls, value: str | None, info: ValidationInfo) -> str | None:
-        # Missing where what NER_VARIANTS says is wrong itself.
+        # Missing if NER_VARIANTS is invalid.
         served = info.data.get("variants")
         if value is not None and served is not None and value not in served:
             raise ValueError(
@@ -76,5 +76,5 @@ class Settings(BaseSettings):
         names = tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
         unknown = [name for name in names if name not in KNOWN_VARIANTS] if isinstance(names, tuple) else []
         if unknown:
-            raise ValueError(f"there is no {', '.join(map(repr, unknown))}; choose from {', '.join(KNOWN_VARIANTS)}")
+            raise ValueError(f"unknown: {', '.join(map(repr, unknown))}; choose from {', '.join(KNOWN_VARIANTS)}")
         return names

@@ -1,4 +1,4 @@
-"""The variants that Kidogo builds and serves. A new one is a line here and a recipe in ``build_models/recipes``."""
+"""The variants that Kidogo builds and serves. To add one, add a line here and a recipe in ``build_models/recipes``."""
 
 from typing import Literal, NamedTuple
 
@@ -6,10 +6,10 @@ Runtime = Literal["onnx", "llm_int8", "torch"]
 
 
 class Variant(NamedTuple):
-    """One compressed (or the dense) form of the model.
+    """The dense model or a compressed form of it.
 
-    ``runtime`` names the module in ``service/runtimes`` that executes it, ``recipe`` the module that builds it;
-    the recipe is a string because serving never imports the build.
+    ``runtime`` is its module in ``service/runtimes``; ``recipe`` is the module that builds it, as a string because the
+    service must not import the build.
     """
 
     name: str
@@ -37,11 +37,11 @@ VARIANTS: dict[str, Variant] = {
 
 REFERENCE = Variant(
     "dense-torch",
-    "dense in plain PyTorch, to tell what ONNX Runtime gives",
+    "dense in plain PyTorch, the baseline for ONNX Runtime",
     "torch",
     "build_models.recipes.dense_torch",
 )
-"""Built and served only where it is asked for by its name: the baseline of measurements."""
+"""The baseline of measurements, built and served only on request."""
 
 KNOWN_VARIANTS = {**VARIANTS, REFERENCE.name: REFERENCE}
 

@@ -121,7 +121,7 @@ def read_labels(checkpoint: Checkpoint, config: dict[str, object], wanted: Wante
         if wanted.scheme is None:
             return Head(labels, scheme_of(labels))
         if wanted.scheme not in SCHEMES:
-            raise BuildError(f"--scheme {wanted.scheme}: choose from {', '.join(SCHEMES)}")
+            raise BuildError(f"--model-scheme {wanted.scheme}: choose from {', '.join(SCHEMES)}")
         marks_of(labels, wanted.scheme)
         return Head(labels, wanted.scheme)
     except ValueError as error:

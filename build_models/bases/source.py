@@ -35,7 +35,7 @@ class Source:
 
 def open_given(settings: BuildSettings, workspace: Workspace) -> Source:
     """Import the classifier that ``settings.model`` names."""
-    wanted = Wanted(str(settings.model), settings.model_revision, settings.labels, settings.scheme)
+    wanted = Wanted(str(settings.model), settings.model_revision, settings.labels, settings.model_scheme)
     inputs = {
         **_given("model", wanted.name, settings),
         **wanted._asdict(),

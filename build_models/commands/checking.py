@@ -6,33 +6,43 @@ from pathlib import Path
 from rich.table import Table
 
 from build_models.artifacts.scores import open_artifact
+from build_models.data.folders import documents_to_check
 from build_models.errors import BuildError, DataError, refuse_unknown
-from build_models.progress import print_table, progress
+from build_models.progress import console, print_table, progress
 from service.artifacts.manifest import ArtifactError, Manifest
 from service.errors import ServiceError
 from service.evaluation.accuracy import Contender, check
-from service.evaluation.labelled import LabelledData, read_request, read_test_split
+from service.evaluation.conll import LabelledDataError
+from service.evaluation.labelled import of_caller, read_test_split
+from service.evaluation.reading import Reading, Rules, read
 from service.ner.pipeline import run_to_end
-from service.schemas.accuracy import AccuracyAnswer, AccuracyRequest
+from service.ner.schemes import iob2_labels
+from service.schemas.accuracy import AccuracyAnswer
 from service.settings import Settings, available_cpus
 from service.variants import DEFAULT_VARIANT, VARIANTS
 
 
 def check_variants(
-    artifacts: Path, names: Sequence[str], data: Path | None, language: str | None, limit: int | None
+    artifacts: Path, names: Sequence[str], data: Path | None, language: str | None, limit: int | None, rules: Rules
 ) -> list[AccuracyAnswer]:
     """The accuracy of each named variant in ``artifacts`` and its difference from the reference.
 
-    ``data`` is a CoNLL file; the default is the test split next to the variants. Raises ``BuildError`` for unknown or
-    damaged variants and invalid data.
+    ``data`` is a labelled file or a folder with test splits; the default is the test split next to the variants. Raises
+    ``BuildError`` for unknown or damaged variants and invalid data.
     """
     refuse_unknown(names, VARIANTS)
     answers = []
+    reading = _read(data, language, rules) if data else None
+    most = Settings().max_document_characters
     try:
         reference, _ = _open(artifacts, DEFAULT_VARIANT)
         for name in names:
             contender, manifest = _open(artifacts, name)
-            selected = _read(artifacts, manifest, data, language).select(language, limit)
+            if data and reading:
+                labelled = of_caller(data.name, reading, iob2_labels(manifest.labels, manifest.scheme), most)
+            else:
+                labelled = read_test_split(artifacts, manifest.data.name if manifest.data else "no data")
+            selected = labelled.select(language, limit)
             with progress(name, len(selected.sentences)) as advance:
                 answers.append(run_to_end(check(contender, reference, selected, advance)))
     except (ServiceError, ArtifactError) as error:
@@ -45,19 +55,18 @@ def _open(artifacts: Path, name: str) -> tuple[Contender, Manifest]:
     return Contender(name, pipeline), manifest
 
 
-def _read(artifacts: Path, manifest: Manifest, data: Path | None, language: str | None) -> LabelledData:
-    if data is None:
-        return read_test_split(artifacts, manifest.data.name if manifest.data else "no data")
+def _read(data: Path, language: str | None, rules: Rules) -> Reading:
     try:
-        request = AccuracyRequest(conll=data.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise DataError(f"{data}: not UTF-8") from None
-    return read_request(request, language, manifest.labels, Settings().max_document_characters)
+        return read(documents_to_check(data, language), rules)
+    except LabelledDataError as error:
+        raise DataError(str(error)) from None
 
 
 def show(answers: Sequence[AccuracyAnswer]) -> None:
     """Print the results as a table."""
     first = answers[0]
+    for note in first.notes:
+        console.print(f"data: {note}", highlight=False, soft_wrap=True, markup=False)
     table = Table(
         title=f"{first.data.name}: {first.examples:,} sentences, {first.entities:,} entities; {first.mode}",
         caption=f"95% bootstrap intervals over sentences; paired differences from {DEFAULT_VARIANT}",

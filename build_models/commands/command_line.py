@@ -2,11 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 
 from build_models.errors import BuildError
 from build_models.progress import console
+from service.evaluation.schemes import PREFIXES
+
+
+def known_scheme(value: str | None) -> str | None:
+    """Check the name of a label scheme, for typer."""
+    if value is not None and value.lower() not in PREFIXES:
+        raise typer.BadParameter(f"{value!r}; choose from {', '.join(PREFIXES)}")
+    return value and value.lower()
+
+
+SchemeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the labels: iob2, iob1, io, iobes or bilou. Default: it is recognised.", callback=known_scheme
+    ),
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Refuse labels that would be repaired, and empty tokens, with file and line.")
+]
 
 WITHOUT_MODEL = {
     "base",
@@ -19,7 +39,7 @@ WITHOUT_MODEL = {
     "base_steps",
     "transition_weight",
 }
-ONLY_WITH_MODEL = {"model_revision", "labels", "scheme", "texts"}
+ONLY_WITH_MODEL = {"model_revision", "labels", "model_scheme", "texts"}
 
 
 @contextmanager

@@ -5,18 +5,24 @@ from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import report_errors
+from build_models.commands.command_line import SchemeOption, StrictOption, report_errors
+from service.evaluation.reading import Rules
 from service.variants import VARIANTS
 
 
 def evaluate_command(
     artifacts: Annotated[Path, typer.Option(help="Output folder of the build.")] = Path("artifacts"),
     variants: Annotated[str, typer.Option(help="Variants to check.")] = ",".join(VARIANTS),
-    data: Annotated[Path | None, typer.Option(help="CoNLL file. Default: the test split of the build.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Labelled file, or folder with test splits. Default: the test split of the build."),
+    ] = None,
     language: Annotated[str | None, typer.Option(help="Check only this language, for example hau.")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of sentences, spread evenly over the data.")
     ] = None,
+    scheme: SchemeOption = None,
+    strict: StrictOption = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON record per variant instead of the table.")
     ] = False,
@@ -26,7 +32,7 @@ def evaluate_command(
     from build_models.commands.checking import check_variants, show
 
     with report_errors():
-        answers = check_variants(artifacts, variants.split(","), data, language, limit)
+        answers = check_variants(artifacts, variants.split(","), data, language, limit, Rules(scheme, strict))
     if json:
         for answer in answers:
             typer.echo(answer.model_dump_json())

@@ -1,16 +1,13 @@
 """The one form of labelled data, whatever it comes from."""
 
 import hashlib
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from build_models.errors import BuildError, DataError
 from service.evaluation.conll import Sentence, to_conll
 
 SPLITS = ("train", "dev", "test")
-_WORD = re.compile(r"[^ \t\r\n]+")
-"""What CoNLL can hold as a word: other white space, such as a no-break space, separates no columns."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +48,18 @@ def choose(wanted: Sequence[str] | None, there: Sequence[str], where: str) -> li
     return [language for language in there if not wanted or language in wanted]
 
 
-def checked(dataset: Dataset) -> Dataset:
-    """Raise ``DataError`` for what no build can work with.
+def checked(dataset: Dataset, places: Mapping[str, str]) -> Dataset:
+    """Raise ``DataError`` for an entity type of dev or test that train does not have, which no model could learn.
 
-    That is a word that is empty or holds white space, which would be kept as other words beside the artefacts, and an
-    entity type of dev or test that training has not, which no model could learn.
+    ``places`` tell where each type occurs first.
     """
-    for split in SPLITS:
-        for sentence in getattr(dataset, split):
-            for word in sentence.words:
-                if not _WORD.fullmatch(word):
-                    raise DataError(
-                        f"{dataset.name}: {split} of {sentence.language} has the word {word[:40]!r}:"
-                        " a word may not be empty or hold white space"
-                    )
-    known = set(dataset.label_list)
+    known = dataset.label_list
     for split in ("dev", "test"):
         for sentence in getattr(dataset, split):
             for label in sentence.labels:
                 if label not in known:
                     raise DataError(
-                        f"{dataset.name}: {split} of {sentence.language} has the label {label!r},"
-                        f" which train has not (it has {', '.join(sorted(known))})"
+                        f"{places[label[2:]]}: {split} of {sentence.language} has the label {label!r}, which train does"
+                        f" not have (it has {', '.join(known)}): correct it, or leave it out of {split}"
                     )
     return dataset

@@ -1,10 +1,13 @@
 """Labelled data from the Hugging Face hub: columns ``tokens`` and ``ner_tags``, a configuration for each language."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from build_models.data.assembly import assemble
 from build_models.data.datasets import Dataset, choose
 from build_models.errors import BuildError, DataError
-from service.evaluation.conll import Sentence
+from service.evaluation.conll import Document, Row
+from service.evaluation.reading import PLAIN, Rules
 
 ALIASES = {"masakhaner": "masakhane/masakhaner", "masakhaner2": "masakhane/masakhaner2"}
 PARQUET = "refs/convert/parquet"
@@ -13,8 +16,10 @@ PARQUET = "refs/convert/parquet"
 _SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
-def load_hub_data(name: str, languages: Sequence[str] | None, revision: str | None) -> Dataset:
-    """Load every split of the chosen configurations.
+def load_hub_data(
+    name: str, languages: Sequence[str] | None, revision: str | None, seed: int = 42, rules: Rules = PLAIN
+) -> Dataset:
+    """Load every split of the chosen configurations, and cut those that are missing from train.
 
     Raises ``BuildError`` if the hub is out of reach, with what to do instead, and ``DataError`` if the data set has
     other columns.
@@ -33,15 +38,29 @@ def load_hub_data(name: str, languages: Sequence[str] | None, revision: str | No
             f"{identifier} ({revision}) could not be taken from the hub: {first} Without a network, download the"
             " CoNLL files elsewhere and give their folder: --data ./masakhaner"
         ) from error
-    splits: dict[str, list[Sentence]] = {split: [] for split in _SPLITS}
-    for language, data in loaded.items():
-        for split, theirs in _SPLITS.items():
-            if theirs not in data or not {"tokens", "ner_tags"} <= set(data[theirs].column_names):
-                raise DataError(f"{identifier}, {language}: no split {theirs} with the columns tokens and ner_tags")
-            names = getattr(getattr(data[theirs].features["ner_tags"], "feature", None), "names", None)
-            if names is None:
-                raise DataError(f"{identifier}, {language}: ner_tags of {theirs} are no list of class labels")
-            splits[split] += [
-                Sentence(language, list(row["tokens"]), [names[tag] for tag in row["ner_tags"]]) for row in data[theirs]
-            ]
-    return Dataset(f"{identifier} ({', '.join(chosen)})", **splits)
+    documents = {
+        language: {
+            split: [_document(identifier, language, theirs, data[theirs])]
+            for split, theirs in _SPLITS.items()
+            if theirs in data
+        }
+        for language, data in loaded.items()
+    }
+    return assemble(identifier, documents, chosen, seed, rules)
+
+
+def _document(identifier: str, language: str, split: str, data: Any) -> Document:
+    """The rows of one split. Raises ``DataError`` for other columns than tokens and labels with names."""
+    name = f"{identifier}, {language}, {split}"
+    column = next((column for column in ("ner_tags", "labels") if column in data.column_names), None)
+    if column is None or "tokens" not in data.column_names:
+        raise DataError(f"{name}: expected the columns tokens and ner_tags; it has {', '.join(data.column_names)}")
+    inner = getattr(data.features[column], "feature", None)
+    names, strings = getattr(inner, "names", None), getattr(inner, "dtype", None) == "string"
+    if names is None and not strings:
+        raise DataError(f"{name}: {column} are neither class labels with names nor strings")
+    document = Document(name, [], where="{name}, row {line}")
+    for number, row in enumerate(data):
+        labels = row[column] if names is None else [names[tag] for tag in row[column]]
+        document.rows.append(Row(language, row["tokens"], labels, None, number))
+    return document

@@ -1,26 +1,33 @@
-"""Labelled data by name: a folder, a data set of the hub, or the bundled sample."""
+"""Labelled data by name: a file or folder, a data set of the hub, or the bundled sample."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from build_models.data.datasets import Dataset, checked
-from build_models.data.folders import read_folder
+from build_models.data.datasets import Dataset
+from build_models.data.folders import SUFFIXES, read_path
 from build_models.data.hub import load_hub_data
 from build_models.data.sample.generate import generate_sample
 from build_models.errors import DataError
+from service.evaluation.reading import PLAIN, Rules
 
 
 def load_data(
-    name: str | None, languages: Sequence[str] | None, revision: str | None, seed: int, sentences: int
+    name: str | None,
+    languages: Sequence[str] | None,
+    revision: str | None,
+    seed: int,
+    sentences: int,
+    rules: Rules = PLAIN,
 ) -> Dataset:
-    """The bundled sample for ``None``, a folder of CoNLL files, or a data set of the hub.
+    """The bundled sample for ``None``, a file or folder (see ``folders``), or a data set of the hub.
 
-    ``sentences`` of each language of the sample are made to train on.
+    ``sentences`` of each language of the sample are made to train on. A path that exists is never looked for on the
+    hub.
     """
     if name is None:
-        return checked(generate_sample(languages, seed, sentences))
-    if Path(name).is_dir():
-        return read_folder(Path(name), languages)
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise DataError(f"{name} is no folder")
-    return checked(load_hub_data(name, languages, revision))
+        return generate_sample(languages, seed, sentences)
+    if Path(name).exists():
+        return read_path(Path(name), languages, seed, rules)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or name.endswith(SUFFIXES):
+        raise DataError(f"{name} is no {'file' if Path(name).suffix in SUFFIXES else 'folder'}")
+    return load_hub_data(name, languages, revision, seed, rules)

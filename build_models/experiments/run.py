@@ -16,7 +16,7 @@ import torch
 from build_models.artifacts.scores import evaluate, open_artifact
 from build_models.build import build_variant, open_context, quieten_libraries
 from build_models.data.datasets import Dataset
-from build_models.data.folders import read_conll
+from build_models.data.folders import read_sentences
 from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from build_models.experiments.cells import DATA_SEED, Cell
@@ -160,7 +160,7 @@ def score(cell: Cell, context: Context, manifest: Manifest, places: Places) -> I
         if places.crosslingual is None:
             raise BuildError("The test data of unseen languages is missing: pass its folder with --crosslingual")
         for language in UNSEEN:
-            sentences = read_conll(places.crosslingual / language / "test.txt", language)
+            sentences = read_sentences(places.crosslingual / language / "test.txt", language)
             # Ignore entity types that a data set does not label, such as dates in zho.
             types = {label[2:] for sentence in sentences for label in sentence.labels} - {""}
             yield language, evaluate(pipeline, sentences, language, types)

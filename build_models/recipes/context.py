@@ -33,6 +33,7 @@ from service.artifacts.manifest import (
     ArtifactError,
     Manifest,
     RecipeRecord,
+    Scores,
     digest_of,
     publish,
     read_manifest,
@@ -44,7 +45,7 @@ from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline
 from service.ner.schemes import from_iob2
 from service.ner.transitions import Transitions
-from service.variants import KNOWN_VARIANTS, Runtime
+from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, Runtime
 
 LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "tokenizers", "torch", "transformers")
 
@@ -226,11 +227,13 @@ class Context:
         made: Made,
         started: float,
     ) -> Manifest:
-        settings, variant = self.settings, KNOWN_VARIANTS[name]
+        settings, variant, training = self.settings, KNOWN_VARIANTS[name], self.settings.finetune
         pipeline = self.open_pipeline(folder, variant.runtime)
         scores = {}
         if self.supervision.measured:
-            scores["dev"] = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
+            scores["dev"] = dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
+            if name == DEFAULT_VARIANT and self.source.head is None and training.epochs and dev.entities and not dev.f1:
+                raise BuildError(self._learnt_nothing(name, dev))
             scores["test"] = evaluate(pipeline, self.dataset.test, f"{name}: test")
         files = record_files(folder)
         return Manifest(
@@ -263,6 +266,16 @@ class Context:
             built_at=datetime.now(UTC).replace(microsecond=0),
             inputs=inputs,
             digest=digest_of(files),
+        )
+
+    def _learnt_nothing(self, name: str, dev: Scores) -> str:
+        training = self.settings.finetune
+        types = ", ".join(label[2:] for label in self.labels if label.startswith("B-"))
+        return (
+            f"{name} finds none of the {dev.entities:,} entities of dev after training (F1 0), so nothing was written."
+            f" Look at the labels above: are they read in the right scheme (--scheme), are {types} the types? Then try"
+            f" more --epochs (now {training.epochs}), another --learning-rate (now {training.learning_rate:g}) or"
+            f" more than {len(self.dataset.train):,} sentences"
         )
 
 

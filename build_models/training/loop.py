@@ -228,11 +228,11 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            alike: dict[tuple[int, int], list[Tensor]] = {}
+            by_shape: dict[tuple[int, int], list[Tensor]] = {}
             for weight in group["params"]:
                 if weight.grad is not None:
-                    alike.setdefault((min(weight.shape), max(weight.shape)), []).append(weight)
-            for (_, longer), weights in alike.items():
+                    by_shape.setdefault((min(weight.shape), max(weight.shape)), []).append(weight)
+            for (_, longer), weights in by_shape.items():
                 directions = orthogonal(torch.stack([wide(self._direction(weight, group)) for weight in weights]))
                 for weight, direction in zip(weights, directions, strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])

@@ -1,4 +1,4 @@
-"""The load itself: texts, users, samples of what was answered, and the service under test.
+"""Load generation: texts, users, samples, and a client of the service under test.
 
 Imports no other package of the load tests.
 """

@@ -1,4 +1,4 @@
-"""Runs plans with locust: in this process, or by workers that have connected to it."""
+"""Runs plans with locust in this process."""
 
 import logging
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from loadtests.load.service import Service
 from loadtests.load.traffic import NerUser, Plan, Session
 
 DRAIN_SECONDS = 30.0
-"""How long a stretch of load may take to be answered after its end."""
+"""Maximum time to wait for outstanding answers after the end of a plan."""
 
 GIVE_UP_AFTER = 20
-"""So many requests in a row without an answer, and a server that does not answer a probe: it is gone."""
+"""After this many unanswered requests in a row, the server is probed, and is gone if it does not respond."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """What a plan came to. ``cpu_share`` is the generator's part of all CPUs of its machine, 0 to 1."""
+    """The result of a plan. ``cpu_share`` is the generator's share of all CPUs of its machine, from 0 to 1."""
 
     samples: list[Sample]
     cpu_share: float
@@ -37,7 +37,7 @@ class Generator:
         self._runner = self._environment.create_local_runner()
 
     def run(self, plan: Plan, users: int) -> Stretch:
-        """Put the load on, wait for the answers, and return all samples, those of the warm-up too."""
+        """Generate the load, wait for outstanding answers, and return all samples, including the warm-up."""
         assert plan.seconds is not None
         NerUser.session = session = Session(plan)
         process = psutil.Process()

@@ -1,4 +1,4 @@
-"""Raw samples, one for each request: nothing is rounded into buckets before it is kept."""
+"""Raw samples, one per request."""
 
 import csv
 import gzip
@@ -14,11 +14,11 @@ REFUSED = "status 429"
 
 
 class Sample(NamedTuple):
-    """One request. Times are seconds from the end of the warm-up, so those of the warm-up are negative.
+    """One request. Times are seconds since the end of the warm-up, negative during it.
 
-    ``intended`` is when the request was due, ``started`` when it was sent: a generator or a server that falls behind
-    makes them differ. ``outcome`` is ``ok``, ``wrong answer``, ``no answer``, ``not sent`` or ``status 429`` and the
-    like. The server's own times are milliseconds, NaN where it gave none.
+    ``intended`` is when the request was due, ``started`` when it was sent; they differ if the generator or the server
+    falls behind. ``outcome`` is ``ok``, ``wrong answer``, ``no answer``, ``not sent`` or, for example, ``status 429``.
+    ``queue_ms`` and ``inference_ms`` are reported by the server, or NaN.
     """
 
     variant: str
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
 
 
 def write_samples(path: Path, cells: Iterable[tuple[Mapping[str, object], Iterable[Sample]]]) -> None:
-    """Write the samples of several cells as compressed CSV; the cell's columns stand before the sample's."""
+    """Write the samples of several cells as compressed CSV, preceded by the columns of their cell."""
     with gzip.open(path, "wt", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         header = False

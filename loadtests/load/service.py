@@ -1,4 +1,4 @@
-"""What the load tests ask of the service besides the load: readiness, variants, metrics, and the answers to expect."""
+"""A client of the service under test: readiness, variants, metrics and reference answers."""
 
 import http.client
 import json
@@ -25,15 +25,15 @@ class Service:
     """A service at a base address such as ``http://127.0.0.1:3000``."""
 
     def __init__(self, url: str):
-        """Raises ``LoadTestError`` if ``url`` is no address."""
+        """Raises ``LoadTestError`` if ``url`` is not a valid HTTP URL."""
         parts = urlsplit(url if "//" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise LoadTestError(f"{url!r} is no address of a server: give one like http://127.0.0.1:3000 with --host.")
+            raise LoadTestError(f"{url!r} is not an HTTP URL: pass one such as http://127.0.0.1:3000 with --host.")
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._parts = parts
 
     def request(self, method: str, path: str, body: object = None, timeout: float = 120) -> tuple[int, bytes]:
-        """Status and body. Raises ``OSError`` if there is no answer."""
+        """Send a request and return status and body. Raises ``OSError`` if there is no response."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(str(self._parts.hostname), self._parts.port, timeout=timeout)
         try:
@@ -49,22 +49,22 @@ class Service:
 
     @property
     def alive(self) -> bool:
-        """Whether it answers at all."""
+        """Whether /livez responds."""
         try:
             return self.request("GET", "/livez", timeout=5)[0] == 200
         except OSError:
             return False
 
     def wait_until_ready(self, seconds: float) -> None:
-        """Wait for readiness. Raises ``LoadTestError`` at once if nobody listens, or if it is not ready in time."""
+        """Wait until ready. Raises ``LoadTestError`` at once if the server is not reachable, or after ``seconds``."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 status, answer = self.request("GET", "/readyz", timeout=10)
             except OSError as error:
                 raise LoadTestError(
-                    f"No server answers at {self.url} ({error.strerror or error}). Start one with scripts/serve, or"
-                    " leave --host away to have one started."
+                    f"No server responds at {self.url} ({error.strerror or error}). Start one with scripts/serve, or"
+                    " omit --host to start one automatically."
                 ) from error
             if status == 200:
                 return
@@ -74,14 +74,14 @@ class Service:
             time.sleep(0.2)
 
     def variants(self) -> dict[str, dict[str, Any]]:
-        """What ``/variants`` says, by name."""
+        """The entries of ``/variants`` by name."""
         status, answer = self.request("GET", "/variants")
         if status != 200:
-            raise LoadTestError(f"{self.url}/variants answers with status {status}: is this Kidogo?")
+            raise LoadTestError(f"{self.url}/variants returned status {status}: is this a Kidogo server?")
         return {entry["name"]: entry for entry in json.loads(answer)}
 
     def choose(self, names: Sequence[str] | None) -> list[str]:
-        """The ready variants, or those of ``names``. Raises ``LoadTestError`` if one is unknown or not ready."""
+        """``names``, or all ready variants. Raises ``LoadTestError`` if a variant is unknown or not ready."""
         known = self.variants()
         chosen = list(names) if names is not None else [name for name in known if known[name]["status"] == "ready"]
         for name in chosen:
@@ -95,20 +95,20 @@ class Service:
         return list(dict.fromkeys(chosen))
 
     def answers(self, variant: str, texts: Sequence[str]) -> list[Any]:
-        """The ``results`` of each text, asked alone and one after the other."""
+        """The ``results`` of each text, requested one at a time: the reference answers."""
         return [self._answer(variant, text) for text in texts]
 
     def _answer(self, variant: str, text: str) -> Any:
         status, answer = self.request("POST", f"/ner?variant={quote(variant)}", {"text": text})
         if status != 200:
             raise LoadTestError(
-                f"{variant} answers a text of {len(text)} characters with status {status}, before any load:"
+                f"{variant} returned status {status} for a text of {len(text)} characters without load:"
                 f" {answer.decode(errors='replace')[:500]}"
             )
         return json.loads(answer)["results"]
 
-    def answers_rightly(self, variant: str, text: str, expected: Any, timeout: float) -> bool:
-        """Whether one more answer is the expected one; no answer and a refusal are not."""
+    def answers_correctly(self, variant: str, text: str, expected: Any, timeout: float) -> bool:
+        """Whether a request gets the expected ``results``; a refusal or no response does not count."""
         try:
             status, answer = self.request("POST", f"/ner?variant={quote(variant)}", {"text": text}, timeout)
         except OSError:
@@ -116,7 +116,7 @@ class Service:
         return status == 200 and json.loads(answer)["results"] == expected
 
     def metrics(self) -> dict[str, float]:
-        """Prometheus series by name with labels; empty if there are none to be had."""
+        """Prometheus series by name and labels; empty if /metrics is not available."""
         try:
             status, answer = self.request("GET", "/metrics", timeout=10)
         except OSError:
@@ -126,17 +126,17 @@ class Service:
         return {name + labels: float(value) for name, labels, value in _SERIES.findall(answer.decode())}
 
     def facts(self) -> dict[str, str]:
-        """What the server says of itself in the labels of ``kidogo_service_info``: CPUs, threads, versions."""
+        """The labels of ``kidogo_service_info``: CPUs, threads, versions."""
         series = next((name for name in self.metrics() if name.startswith("kidogo_service_info")), "")
         return dict(re.findall(r'(\w+)="([^"]*)"', series))
 
 
 @contextmanager
 def started(artifacts: Path, log: Path, longest_wait: float | None = None) -> Iterator[Service]:
-    """Serve ``artifacts`` by ``bentoml serve`` on a free port until the block ends.
+    """Run ``bentoml serve`` for ``artifacts`` on a free port until the block ends.
 
-    ``longest_wait`` is the seconds that the service lets a request wait for others; None leaves it to the environment.
-    Raises ``LoadTestError`` with the log's end if the server does not become ready.
+    ``longest_wait`` is the server's maximum queueing time in seconds; None uses the environment's. Raises
+    ``LoadTestError`` with the end of the log if the server does not become ready.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

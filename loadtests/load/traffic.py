@@ -1,8 +1,8 @@
-"""The load itself: who asks what and when. One ``Session`` in each generating process, shared by its users.
+"""Generates requests. Each generating process has one ``Session``, shared by its users.
 
-Closed loop: each user asks again as soon as it has its answer. Open loop: requests are due at the times of a Poisson
-process whatever became of the earlier ones; the users are a pool that takes them in turn, and a request that had to
-wait for a free user keeps the time at which it was due.
+Closed loop: each user sends its next request as soon as it gets a response. Open loop: requests are due at the times
+of a Poisson process, independent of earlier responses. A pool of users sends them, and a request that waits for a free
+user keeps the time at which it was due.
 """
 
 import json
@@ -21,19 +21,19 @@ from locust.exception import StopUser
 from loadtests.load.samples import NO_ANSWER, OK, UNSENT, WRONG, Sample
 
 POOL_USERS = 200
-"""Requests that an open loop keeps under way at the most; later ones are sent late, and counted as that."""
+"""Maximum number of requests in flight in an open loop; others are sent late, which their latency includes."""
 
 PAUSE_SECONDS = 0.1
-"""What a user waits after a request without an answer, so that a dead server is not asked in a busy loop."""
+"""Pause of a user after a request without a response, to avoid a busy loop if the server is down."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A stretch of load and the right answers to it. Plain values only: it travels to other machines as a message.
+    """One load level and its reference answers. Has only plain values, because it is sent to workers.
 
-    ``answers`` holds for each variant the ``results`` of each document. The last ``long`` documents are drawn with
-    the probability ``long_share``. ``rate`` is requests a second of an open loop, None for a closed one; ``seconds``
-    None means until stopped.
+    ``answers`` maps each variant to the ``results`` of the documents. The last ``long`` documents are drawn with
+    probability ``long_share``. ``rate`` is the requests per second of an open loop, or None for a closed loop. The load
+    lasts ``seconds``, or until stopped if None.
     """
 
     variants: list[str]
@@ -47,14 +47,14 @@ class Plan:
     seconds: float | None = None
 
     def share(self, processes: int, process: int) -> "Plan":
-        """The part of one of several generating processes: Poisson processes add up to one."""
+        """The share of one of several generating processes; their Poisson processes add up."""
         rate = self.rate / processes if self.rate is not None else None
         return replace(self, rate=rate, seed=f"{self.seed} {process}")
 
 
 @dataclass(eq=False)
 class Request:
-    """A request that a user has taken and that has no sample yet; ``started`` is NaN until it is sent."""
+    """A request without a sample yet; ``started`` is NaN until it is sent."""
 
     intended: float
     variant: str = ""
@@ -63,20 +63,20 @@ class Request:
 
 
 class Session:
-    """A plan under way in this process. Times are seconds from the end of the warm-up."""
+    """A running plan. Times are seconds since the end of the warm-up."""
 
     def __init__(self, plan: Plan):
         self.plan = plan
         self.samples: list[Sample] = []
         self.bodies = [json.dumps({"text": document}).encode() for document in plan.documents]
-        # Apart, so that the same seed gives the same arrivals whoever draws documents in between.
+        # Separate generators, so that arrivals do not depend on when documents are drawn.
         self._arrivals = random.Random(f"{plan.seed} arrivals")
         self._chance = random.Random(f"{plan.seed} documents")
         self._zero = time.perf_counter() + plan.warm_up
         self._due = -plan.warm_up
         self._end = math.inf if plan.seconds is None else plan.seconds
         self._closed = Event()
-        self._under_way: set[Request] = set()
+        self._in_flight: set[Request] = set()
 
     def now(self) -> float:
         return time.perf_counter() - self._zero
@@ -87,34 +87,34 @@ class Session:
         return self._closed.is_set() or self.now() >= self._end
 
     def close(self) -> None:
-        """Let nothing more become due; what is may still be sent and answered."""
+        """Make no further requests due; those already due are still sent and answered."""
         if not self._closed.is_set():
             self._end = min(self._end, self.now())
             self._closed.set()
 
     def stop(self) -> None:
-        """Close, and give up what is under way: all that was due by then has a sample, whatever became of it."""
+        """Close and abandon requests in flight, so that every request that was due has a sample."""
         self.close()
         now = self.now()
-        for request in sorted(self._under_way, key=lambda request: request.intended):
+        for request in sorted(self._in_flight, key=lambda request: request.intended):
             if not math.isnan(request.started):
                 self.finish(request, now, NO_ANSWER)
             elif request.intended < self._end:
                 self.finish(request, math.nan, UNSENT)
-        self._under_way.clear()
+        self._in_flight.clear()
         while self.plan.rate is not None and (due := self._next()) < self._end:
             self.samples.append(Sample("", -1, due, math.nan, math.nan, UNSENT, math.nan, math.nan))
 
     def take(self, intended: float) -> Request:
-        """A request that is due at ``intended``. From now on it gets a sample, answered or not."""
+        """A new request due at ``intended``, which will get a sample whether answered or not."""
         request = Request(intended)
-        self._under_way.add(request)
+        self._in_flight.add(request)
         return request
 
     def send(self, request: Request) -> None:
-        """Wait until it is due and draw what it asks. Raises ``StopUser`` if nothing more is sent then."""
+        """Wait until the request is due and draw its contents. Raises ``StopUser`` if the session has ended."""
         self._closed.wait(max(0.0, request.intended - self.now()))
-        if request.intended >= self._end or request not in self._under_way:
+        if request.intended >= self._end or request not in self._in_flight:
             raise StopUser
         request.variant, request.document = self.draw()
         request.started = self.now()
@@ -122,9 +122,9 @@ class Session:
     def finish(
         self, request: Request, ended: float, outcome: str, queue: float = math.nan, inference: float = math.nan
     ) -> None:
-        """Keep what became of it, unless it was given up before."""
-        if request in self._under_way:
-            self._under_way.remove(request)
+        """Record the outcome of a request unless it was abandoned."""
+        if request in self._in_flight:
+            self._in_flight.remove(request)
             self.samples.append(
                 Sample(
                     variant=request.variant,
@@ -150,7 +150,7 @@ class Session:
         return self._due
 
     def draw(self) -> tuple[str, int]:
-        """A variant and a document."""
+        """A random variant and document."""
         plan = self.plan
         short = len(plan.documents) - plan.long
         if plan.long and self._chance.random() < plan.long_share:
@@ -161,7 +161,7 @@ class Session:
 
 
 class NerUser(FastHttpUser):
-    """Asks ``/ner`` for one document after the other and checks every answer."""
+    """Sends documents to ``/ner`` and checks every answer."""
 
     session: ClassVar[Session]
     network_timeout = 120.0
@@ -183,7 +183,7 @@ class NerUser(FastHttpUser):
         variant, document = request.variant, request.document
         with self.client.post(
             f"/ner?variant={quote(variant)}",
-            data=session.bodies[document],  # type: ignore[arg-type] # bytes are what is sent
+            data=session.bodies[document],  # type: ignore[arg-type] # bytes are accepted
             headers={"Content-Type": "application/json"},
             name=variant,
             catch_response=True,
@@ -202,7 +202,7 @@ class NerUser(FastHttpUser):
 
 
 def judge(status: int, content: bytes | None, variant: str, expected: Any) -> tuple[str, float, float]:
-    """The outcome of an answer and the server's milliseconds of queue and inference."""
+    """The outcome of a response and the server's queueing and inference milliseconds."""
     if status == 0:
         return NO_ANSWER, math.nan, math.nan
     if status != 200:

@@ -1,4 +1,4 @@
-"""The record of a run, and the page, tables, plots and comparisons made from it.
+"""The record of a run, and the report, plots and comparisons made from it.
 
 May import loadtests.load, for samples.
 """

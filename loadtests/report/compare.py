@@ -1,9 +1,8 @@
-"""Says what changed between two runs, and whether it is more than noise.
+"""Compares two runs and tells significant changes from noise.
 
-A figure measured in several repetitions has changed by more than noise if every value of one run lies beyond every
-value of the other. Without any change that happens to n and m repetitions twice in (n + m choose n), once upwards and
-once downwards: one time in ten with three each, one in thirty-five with four. Where the chance is greater than one in
-ten, the repetitions are too few to tell.
+A change is significant if every value of one run is above every value of the other. Without a real change, n and m
+repetitions have the probability 2 / (n + m choose n) of this: 1/10 for three each, 1/35 for four each. If it is greater
+than ``CHANCE``, there are too few repetitions to tell.
 """
 
 import math
@@ -11,18 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from loadtests.report.record import MIXED, Record, Spread
+from loadtests.report.figures import Spread
+from loadtests.report.record import MIXED, Record
 from loadtests.report.summary import Row, summarise
 
 CHANCE = 0.1
-"""More than noise is what happens by chance this often or less."""
+"""Maximum probability of a false positive."""
 
 Verdict = Literal["regression", "worse", "better", "noise", "cannot tell", "same"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure of one variant in both runs; ``relative`` is the change from the first, positive if it grew."""
+    """One figure of one variant in both runs; ``relative`` is the relative change, positive if it grew."""
 
     subject: str
     figure: str
@@ -39,7 +39,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All changes, and the differences in how the runs were made that make them hard to compare."""
+    """All changes, and the differences between the setups of the runs."""
 
     changes: list[Change]
     differences: list[str]
@@ -50,7 +50,7 @@ class Comparison:
 
 
 def compare(before: Record, after: Record, limit: float) -> Comparison:
-    """``limit`` is the relative change for the worse, beyond noise, from which a change is a regression."""
+    """Compare two runs. A significant deterioration by more than ``limit``, a share, is a regression."""
     rows_before = {row.subject: row for row in summarise(before)}
     rows_after = {row.subject: row for row in summarise(after)}
     changes = [
@@ -67,7 +67,7 @@ def compare(before: Record, after: Record, limit: float) -> Comparison:
 def judge(
     subject: str, name: str, before: Spread, after: Spread, higher_is_better: bool, limit: float, exact: bool = False
 ) -> Change:
-    """``exact`` figures, such as bytes, have no noise."""
+    """Classify a change. ``exact`` figures, such as bytes, have no noise."""
     grew = after.median > before.median
     change = Change(subject, name, before, after, "same")
     if after.median == before.median:
@@ -89,10 +89,10 @@ def _figures(
 ) -> Iterator[tuple[str, Spread, Spread, bool, bool]]:
     """Name, both values, whether higher is better, and whether it is exact."""
     pairs: list[tuple[str, Spread | None, Spread | None, bool, bool]] = [
-        ("requests/s inside the bound", first.best_rate, second.best_rate, True, False),
-        ("most answers/s, closed loop", first.best_throughput, second.best_throughput, True, False),
-        ("p50 ms, single stream", first.service.p50, second.service.p50, False, False),
-        ("p99 ms, single stream", first.service.p99, second.service.p99, False, False),
+        ("max. requests/s within the bound", first.best_rate, second.best_rate, True, False),
+        ("max. answers/s, closed loop", first.best_throughput, second.best_throughput, True, False),
+        ("p50 ms, one request in flight", first.service.p50, second.service.p50, False, False),
+        ("p99 ms, one request in flight", first.service.p99, second.service.p99, False, False),
         ("inference p50 ms", first.inference.p50, second.inference.p50, False, False),
         ("failed requests", first.failures, second.failures, False, False),
     ]
@@ -120,13 +120,16 @@ def _differences(before: Record, after: Record) -> Iterator[str]:
         first, second = getattr(before, part), getattr(after, part)
         for name in sorted({*first, *second} - {"address"}):
             if first.get(name) != second.get(name):
-                yield f"{part}, {name}: {first.get(name, 'not known')} before, {second.get(name, 'not known')} after"
+                yield f"{part}, {name}: {first.get(name, 'unknown')} before, {second.get(name, 'unknown')} after"
     for record, word in ((before, "before"), (after, "after")):
+        for row in summarise(record):
+            if row.rates_sought:
+                yield f"{row.subject} {word}: no rate inside the bound to compare ({row.rates_sought})"
         for subject in record.subjects:
             if record.ran_out(subject):
-                yield f"{subject} {word}: the rates were over before the bound was broken; it takes at least that many"
+                yield f"{subject} {word}: no tested rate exceeded the bound, so the maximum rate is a lower limit"
         if record.ended_early:
-            yield f"the run {word} is not complete: {record.ended_early}"
+            yield f"the run {word} is incomplete: {record.ended_early}"
     for name in dict.fromkeys([*before.variants, *after.variants]):
         if name not in before.variants or name not in after.variants:
             yield f"{name} was measured only {'before' if name in before.variants else 'after'}"

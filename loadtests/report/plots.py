@@ -1,4 +1,4 @@
-"""The report's plots, as SVG to stand in the page itself."""
+"""The plots of the report as inline SVG."""
 
 import io
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from loadtests.report.record import MIXED, Record
 from loadtests.report.summary import PAPER_SIZE, PAPER_TIME, Row, pareto
 
 matplotlib.rcParams.update(
-    # Text stays text, so that the page can be searched and its figures are small.
+    # Text stays text, which is searchable and small.
     {"svg.fonttype": "none", "svg.hashsalt": "kidogo", "font.size": 9, "axes.spines.top": False, "axes.grid": True}
 )
 matplotlib.rcParams.update({"axes.spines.right": False, "grid.alpha": 0.3, "font.family": "sans-serif"})
 
-# Okabe and Ito's colours, which people who see few colours can tell apart.
+# The colour-blind safe palette of Okabe and Ito.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = "osD^vPX*"
 
@@ -44,8 +44,8 @@ def _style(record: Record, subject: str) -> dict[str, Any]:
 
 
 def latency_against_rate(record: Record) -> str:
-    """p99 and p50 from the intended start over the offered rate of the open loop; bars span the repetitions."""
-    figure, axes = _figure("requests a second offered (Poisson)", "ms from the intended start, p99 (p50 dotted)")
+    """p99 and p50 response time over the offered rate of the open loop; bars span the repetitions."""
+    figure, axes = _figure("offered requests/s (Poisson)", "response time in ms, p99 (p50 dotted)")
     for subject in record.subjects:
         style = _style(record, subject)
         points = []
@@ -70,8 +70,8 @@ def latency_against_rate(record: Record) -> str:
 
 
 def cumulative(record: Record, samples: Sequence[Sequence[Sample]]) -> str:
-    """The distribution of the single stream's service times, all repetitions together."""
-    figure, axes = _figure("ms from sending to answer, one request in flight", "share of answers")
+    """The distribution of service times with one request in flight, over all repetitions."""
+    figure, axes = _figure("service time in ms, one request in flight", "share of answers")
     for subject in record.subjects:
         levels = record.select(subject, "closed")
         fewest = min(levels)
@@ -84,7 +84,7 @@ def cumulative(record: Record, samples: Sequence[Sequence[Sample]]) -> str:
         ]
         if times and subject != MIXED:
             ordered = np.sort(times)
-            # A step for each thousandth is enough for the eye and keeps the page small.
+            # 1,000 points keep the page small.
             shares = np.linspace(0, 1, min(len(ordered), 1000))
             axes.plot(np.quantile(ordered, shares), shares, label=subject, color=_style(record, subject)["color"])
     axes.set_xscale("log")
@@ -94,7 +94,7 @@ def cumulative(record: Record, samples: Sequence[Sequence[Sample]]) -> str:
 
 
 def quality_against_latency(record: Record, rows: Sequence[Row]) -> str | None:
-    """F1 over the single stream's median, with the Pareto front and the paper's figure for time; None without F1."""
+    """F1 over p50 with one request in flight, with Pareto front and the paper's time; None without F1."""
     points: dict[str, tuple[float, float]] = {}
     for row in rows:
         facts = record.variants.get(row.subject)
@@ -118,7 +118,7 @@ def quality_against_latency(record: Record, rows: Sequence[Row]) -> str | None:
 
 
 def size_against_time(record: Record, rows: Sequence[Row]) -> str | None:
-    """Artefact size and time in the model, both against dense, with the paper's claim; None without dense."""
+    """Artefact size and inference time relative to dense, with the paper's claim; None without dense."""
     points: dict[str, tuple[float, float]] = {}
     for row in rows:
         facts = record.variants.get(row.subject)
@@ -126,7 +126,7 @@ def size_against_time(record: Record, rows: Sequence[Row]) -> str | None:
             points[row.subject] = (row.inference.p50.median, facts.artifact_bytes)
     if "dense" not in points:
         return None
-    figure, axes = _figure("time in the model against dense", "artefact size against dense")
+    figure, axes = _figure("inference time relative to dense", "artefact size relative to dense")
     for name, (milliseconds, size) in points.items():
         place = (milliseconds / points["dense"][0], size / points["dense"][1])
         axes.plot(*place, linestyle="", **_style(record, name))

@@ -1,91 +1,28 @@
-"""The record of a run, from which the page, the table and the comparison are made; ``report.json`` is this as JSON."""
+"""The record of a run, saved as ``report.json``; reports and comparisons are made from it."""
 
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from loadtests.errors import LoadTestError
-from loadtests.load.samples import OK, Sample
+from loadtests.load.samples import OK
+from loadtests.report.figures import Spread, Strict, Times
 
 MIXED = "mixed"
 Pattern = Literal["closed", "open"]
 
-SETTLING_SHARE = 0.2
-"""The beginning of a soak whose memory is not fitted: buffers fill."""
-
-
-LEAST_COUNT = {"p99": 100, "p999": 1000}
-"""Percentiles of fewer values are little but their highest one: they are kept and not shown."""
-
 DRIFT_SHARE = 0.25
-"""The part of the bound by which answers may come later at a stretch's end than at its beginning."""
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Percentiles(Strict):
-    """Milliseconds, interpolated between ``count`` raw values."""
-
-    count: int
-    p50: float
-    p90: float
-    p95: float
-    p99: float
-    p999: float
-    mean: float
-
-    @classmethod
-    def of(cls, milliseconds: Sequence[float]) -> "Percentiles | None":
-        """None of no values."""
-        if not milliseconds:
-            return None
-        p50, p90, p95, p99, p999 = (float(value) for value in np.percentile(milliseconds, [50, 90, 95, 99, 99.9]))
-        return cls(
-            count=len(milliseconds), p50=p50, p90=p90, p95=p95, p99=p99, p999=p999, mean=float(np.mean(milliseconds))
-        )
-
-    def shown(self, name: str) -> float | None:
-        """A percentile by its name, such as ``p99``; None if there are too few values for it."""
-        value: float = getattr(self, name)
-        return value if self.count >= LEAST_COUNT.get(name, 1) else None
-
-
-class Times(Strict):
-    """Of right answers. ``response`` counts from when a request was due, ``service`` from when it was sent; ``queue``
-    and ``inference`` are the server's own."""
-
-    response: Percentiles | None
-    service: Percentiles | None
-    queue: Percentiles | None
-    inference: Percentiles | None
-
-    @classmethod
-    def of(cls, samples: Sequence[Sample]) -> "Times":
-        def percentiles(milliseconds: Callable[[Sample], float]) -> Percentiles | None:
-            return Percentiles.of([milliseconds(sample) for sample in samples])
-
-        return cls(
-            response=percentiles(lambda sample: 1000 * (sample.ended - sample.intended)),
-            service=percentiles(lambda sample: 1000 * (sample.ended - sample.started)),
-            queue=percentiles(lambda sample: sample.queue_ms),
-            inference=percentiles(lambda sample: sample.inference_ms),
-        )
+"""Maximum growth of the response time within a cell, as a share of the bound."""
 
 
 class Cell(Strict):
-    """One stretch of load. ``level`` is the number of users of a closed loop, the requests a second of an open one.
+    """The measurement of one load level: the users of a closed loop or the requests per second of an open loop.
 
-    ``requests`` counts those that were due in the ``seconds`` after the warm-up; ``throughput`` is right answers a
-    second that came in that time. ``drift_ms`` is how much later answers
-    came at the end than at the beginning.
+    ``requests`` is the number of requests due in the ``seconds`` after the warm-up, ``throughput`` the correct answers
+    per second in that time, and ``drift_ms`` the growth of the response time from its beginning to its end.
     """
 
     subject: str
@@ -108,9 +45,9 @@ class Cell(Strict):
         return sum(count for outcome, count in self.outcomes.items() if outcome != OK)
 
     def within(self, bound_ms: float) -> bool:
-        """Whether every request was answered rightly, 99% of them inside the bound from when they were due.
+        """Whether all answers were correct, with a p99 response time within the bound and no growing queue.
 
-        A short stretch may end before the queue of a rate that is too high reaches the bound: it must not grow either.
+        Growth is checked because a short measurement may end before the queue reaches the bound.
         """
         response = self.times.response
         if self.errors or response is None or response.p99 > bound_ms:
@@ -119,7 +56,7 @@ class Cell(Strict):
 
     @property
     def columns(self) -> dict[str, object]:
-        """What stands before each of its raw samples."""
+        """The columns that precede each of its raw samples."""
         return {
             "subject": self.subject,
             "pattern": self.pattern,
@@ -128,50 +65,8 @@ class Cell(Strict):
         }
 
 
-def measured(samples: Sequence[Sample], seconds: float) -> tuple[int, dict[str, int], float, list[Sample]]:
-    """Requests, outcomes, throughput and the right answers of a stretch, the warm-up left out."""
-    due = [sample for sample in samples if 0 <= sample.intended < seconds]
-    right = [sample for sample in due if sample.outcome == OK]
-    answered = sum(1 for sample in samples if sample.outcome == OK and 0 <= sample.ended < seconds)
-    return len(due), dict(Counter(sample.outcome for sample in due)), answered / seconds, right
-
-
-def drift(right: Sequence[Sample]) -> float | None:
-    """The median response time of the last tenth less that of the first, in ms; None of fewer than ten answers."""
-    ordered = sorted(right, key=lambda sample: sample.intended)
-    tenth = len(ordered) // 10
-    if not tenth:
-        return None
-    first, last = (
-        float(np.median([1000 * (sample.ended - sample.intended) for sample in part]))
-        for part in (ordered[:tenth], ordered[-tenth:])
-    )
-    return last - first
-
-
-def times_by_variant(samples: Sequence[Sample], variants: Sequence[str]) -> dict[str, Times]:
-    return {name: Times.of([sample for sample in samples if sample.variant == name]) for name in variants}
-
-
-class Spread(Strict):
-    """One figure over the repetitions: the median, the lowest, the highest, and each."""
-
-    median: float
-    low: float
-    high: float
-    values: list[float]
-
-    @classmethod
-    def of(cls, values: Sequence[float | None]) -> "Spread | None":
-        """None if any repetition has no value."""
-        known = [value for value in values if value is not None and math.isfinite(value)]
-        if not known or len(known) < len(values):
-            return None
-        return cls(median=float(np.median(known)), low=min(known), high=max(known), values=list(known))
-
-
 class VariantFacts(Strict):
-    """What the service says of a variant."""
+    """What ``/variants`` says about a variant."""
 
     technique: str
     runtime: str
@@ -186,7 +81,7 @@ class VariantFacts(Strict):
 
 
 class Settings(Strict):
-    """How the run was made."""
+    """The settings of a run."""
 
     variants: list[str]
     bound_ms: float
@@ -204,7 +99,7 @@ class Settings(Strict):
 
 
 class Record(Strict):
-    """A run. ``ended_early`` says why it is not complete."""
+    """A run. ``ended_early`` says why it is incomplete, if it is."""
 
     format: Literal[1] = 1
     began_at: datetime
@@ -219,29 +114,29 @@ class Record(Strict):
 
     @property
     def subjects(self) -> list[str]:
-        """The variants that were measured, and ``mixed`` if all were at once."""
+        """The measured variants, and ``mixed`` if they were also measured together."""
         seen = {cell.subject for cell in self.cells}
         return [name for name in (*self.variants, MIXED) if name in seen]
 
     def select(self, subject: str, pattern: Pattern) -> dict[float, list[Cell]]:
-        """The cells of one subject and pattern by level, rising."""
+        """The cells of one subject and pattern by level, in ascending order."""
         levels: dict[float, list[Cell]] = {}
         for cell in sorted(self.cells, key=lambda cell: (cell.level, cell.repetition)):
             if (cell.subject, cell.pattern) == (subject, pattern):
                 levels.setdefault(cell.level, []).append(cell)
         return levels
 
-    def best_rates(self, subject: str) -> list[float]:
-        """For each repetition of the open loop the most requests a second inside the bound; 0 if none was."""
+    def best_rates(self, subject: str) -> list[float | None]:
+        """The maximum requests/s within the bound of each repetition; None if no rate was."""
         return [best_rate(cells, self.settings.bound_ms) for cells in self._open_loops(subject)]
 
     def ran_out(self, subject: str) -> bool:
-        """Whether some repetition never broke the bound, so that its best rate is a lower bound of the real one."""
+        """Whether a repetition never exceeded the bound, so that its maximum rate is only a lower limit."""
         bound = self.settings.bound_ms
         return any(all(cell.within(bound) for cell in cells) for cells in self._open_loops(subject))
 
     def _open_loops(self, subject: str) -> list[list[Cell]]:
-        """The cells of each repetition."""
+        """The open-loop cells of each repetition."""
         rates: dict[int, list[Cell]] = {}
         for cell in self.cells:
             if (cell.subject, cell.pattern) == (subject, "open"):
@@ -249,9 +144,9 @@ class Record(Strict):
         return [cells for _, cells in sorted(rates.items())]
 
 
-def best_rate(cells: Sequence[Cell], bound_ms: float) -> float:
-    """The highest rate below the first that broke the bound."""
-    best = 0.0
+def best_rate(cells: Sequence[Cell], bound_ms: float) -> float | None:
+    """The highest rate below the first that exceeded the bound; None if the lowest rate exceeded it."""
+    best = None
     for cell in sorted(cells, key=lambda cell: cell.level):
         if not cell.within(bound_ms):
             break
@@ -264,7 +159,7 @@ def spread(cells: Sequence[Cell], figure: Callable[[Cell], float | None]) -> Spr
 
 
 def facts_of(entry: dict[str, Any]) -> VariantFacts:
-    """From an entry of ``/variants``."""
+    """Facts from an entry of ``/variants``."""
     metrics = entry.get("metrics") or {}
     return VariantFacts(
         **{name: entry.get(name) for name in VariantFacts.model_fields if not name.endswith("_f1") and name != "data"},
@@ -275,11 +170,11 @@ def facts_of(entry: dict[str, Any]) -> VariantFacts:
 
 
 def read_record(path: Path) -> Record:
-    """Read ``report.json``. Raises ``LoadTestError`` if it is none."""
+    """Read a ``report.json``. Raises ``LoadTestError`` if it cannot be read or is not one."""
     try:
         return Record.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise LoadTestError(f"{path} cannot be read: {error.strerror}. Give a report.json of a run.") from error
+        raise LoadTestError(f"{path} cannot be read: {error.strerror}. Pass the report.json of a run.") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "contents"
@@ -287,7 +182,7 @@ def read_record(path: Path) -> Record:
 
 
 class SoakResult(Strict):
-    """What a soak or an overload came to. ``failures`` says what it promised and did not keep."""
+    """The result of a soak or an overload; ``failures`` lists the failed checks."""
 
     kind: str
     seconds: float
@@ -298,18 +193,7 @@ class SoakResult(Strict):
     outcomes: dict[str, int]
     times: Times
     by_variant: dict[str, Times]
-    memory_bytes: list[tuple[float, float]] = []
+    memory_bytes: list[tuple[float, float]] = Field(default_factory=list)
     memory_bytes_per_minute: float | None = None
     recovery_seconds: float | None = None
-    failures: list[str] = []
-
-
-def slope_per_minute(memory: list[tuple[float, float]]) -> float | None:
-    """Bytes a minute, by least squares over all but the beginning; None of fewer than three values."""
-    if not memory:
-        return None
-    settled = [point for point in memory if point[0] >= SETTLING_SHARE * memory[-1][0]]
-    if len(settled) < 3:
-        return None
-    seconds, values = np.array(settled).T
-    return float(60 * np.polyfit(seconds, values, 1)[0])
+    failures: list[str] = Field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Writes a record as a page, a Markdown table, JSON and raw samples, all from the same data."""
+"""Writes the report of a run as HTML, Markdown, JSON and raw samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,17 +9,18 @@ from markupsafe import Markup, escape
 
 from loadtests.load.samples import OK, Sample, write_samples
 from loadtests.report import plots
-from loadtests.report.record import DRIFT_SHARE, MIXED, Pattern, Record, Spread
+from loadtests.report.figures import Spread
+from loadtests.report.record import DRIFT_SHARE, MIXED, Pattern, Record
 from loadtests.report.summary import PAPER_SIZE, PAPER_TIME, Row, spreads, summarise
 
 NONE = "–"
 
-FEW = " n: right answers of a repetition; p99 is left out of fewer than 100, p99.9 of fewer than 1,000."
+FEW = " n: correct answers per repetition; p99 is shown from 100 on, p99.9 from 1,000 on."
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report; cells may be marked up, for the small print of a spread."""
+    """A table of the report."""
 
     title: str
     columns: Sequence[str]
@@ -40,9 +41,9 @@ def write_report(folder: Path, record: Record, samples: Sequence[Sequence[Sample
     (folder / "report.md").write_text(markdown(record, tables), encoding="utf-8")
     drawn = [
         ("Latency against rate", plots.latency_against_rate(record)),
-        ("Distribution of latency", plots.cumulative(record, samples)),
-        ("F1 against latency; the Pareto front is ringed", plots.quality_against_latency(record, rows)),
-        ("Size against time, with what the paper claims", plots.size_against_time(record, rows)),
+        ("Latency distribution", plots.cumulative(record, samples)),
+        ("F1 against latency, with the Pareto front circled", plots.quality_against_latency(record, rows)),
+        ("Size against inference time, with the paper's claim", plots.size_against_time(record, rows)),
     ]
     jinja = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=True, trim_blocks=True
@@ -60,12 +61,13 @@ def make_tables(record: Record, rows: Sequence[Row]) -> list[Table]:
     bound = record.settings.bound_ms
     return [
         Table(
-            f"Requests a second inside the bound (p99 of {bound:g} ms or less), and what they cost",
-            ["variant", "requests/s inside", "most answers/s, closed loop", "p99/p50 at about 70%", "per million"],
+            f"Maximum requests/s within the bound (p99 of at most {bound:g} ms) and their cost",
+            ["variant", "max. requests/s", "max. answers/s, closed loop", "p99/p50 at about 70%", "cost per million"],
             [
                 [
                     row.subject,
-                    Markup("{}{}").format("at least " if row.best_rate_at_least else "", shown(row.best_rate, 1)),
+                    row.rates_sought
+                    or Markup("{}{}").format("at least " if row.best_rate_at_least else "", shown(row.best_rate, 1)),
                     shown(row.best_throughput, 1),
                     Markup("{} <small>at {}/s</small>").format(shown(row.steady.ratio, 1), f"{row.steady.rate:g}")
                     if row.steady
@@ -74,14 +76,15 @@ def make_tables(record: Record, rows: Sequence[Row]) -> list[Table]:
                 ]
                 for row in rows
             ],
-            "Open loop: Poisson arrivals at rising rates, timed from when each request was due. A rate counts if every"
-            " answer was right, 99% came inside the bound, and the last tenth not later than the first by more than"
-            f" {DRIFT_SHARE:.0%} of the bound. At least: the rates tried were over before the bound was broken."
-            + ("" if record.settings.price_per_hour else " --price-per-hour gives the cost."),
+            "Open loop: Poisson arrivals at rising rates; response times count from when a request was due. A rate is"
+            " within the bound if all answers are correct, the p99 response time is within the bound, and the response"
+            f" time grows by at most {DRIFT_SHARE:.0%} of the bound. At least: no tested rate exceeded the bound."
+            " None found: every tested rate exceeded it."
+            + ("" if record.settings.price_per_hour else " Pass --price-per-hour to compute the cost."),
         ),
         Table(
-            "One request in flight: ms from sending to answer",
-            ["variant", "n", "p50", "p90", "p95", "p99", "p99.9", "from intended start: p50", "p99"],
+            "One request in flight: service time in ms",
+            ["variant", "n", "p50", "p90", "p95", "p99", "p99.9", "response time p50", "response time p99"],
             [
                 [
                     row.subject if row.fewest_users == 1 else f"{row.subject} ({row.fewest_users} users)",
@@ -92,24 +95,24 @@ def make_tables(record: Record, rows: Sequence[Row]) -> list[Table]:
                 ]
                 for row in rows
             ],
-            "A user of a closed loop intends its next request at the moment it has its answer." + FEW,
+            "In a closed loop, a request is due when its user has received the previous answer." + FEW,
         ),
         Table(
-            "The server's own times, one request in flight, and what each variant is",
+            "Server-side times with one request in flight, and properties of the variants",
             [
                 *("variant", "queue p50", "queue p99", "inference p50", "inference p99", "resident MB", "artefact MB"),
-                *("F1", "against dense: size", "inference time"),
+                *("F1", "size vs. dense", "inference time vs. dense"),
             ],
             [_described(record, row, rows) for row in rows if row.subject != MIXED],
-            f"Resident memory is what loading the variant added to the process. F1: test split of the build. The"
-            f" paper's LLM.int8() against dense: size {PAPER_SIZE - 1:+.2%}, time {PAPER_TIME - 1:+.1%}.",
+            f"Milliseconds. Resident memory: growth of the process when the variant was loaded. F1: test split of the"
+            f" build. The paper's LLM.int8() vs. dense: size {PAPER_SIZE - 1:+.2%}, time {PAPER_TIME - 1:+.1%}.",
         ),
         Table(
-            "Answers by outcome, all stretches",
+            "Requests by outcome, all load levels",
             ["variant", *_outcomes(rows)],
             [[row.subject, *(f"{row.outcomes.get(name, 0):,}" for name in _outcomes(rows))] for row in rows],
-            "Refusals (429) at rates beyond what the server can do are what it is meant to do; a wrong answer is one"
-            " that differs from the answer taken before the load.",
+            "Status 429 is expected at rates above the server's capacity. A wrong answer differs from the reference"
+            " answer taken without load.",
         ),
         *_loops(record),
     ]
@@ -142,15 +145,15 @@ def _described(record: Record, row: Row, rows: Sequence[Row]) -> list[str | Mark
 
 
 def _loops(record: Record) -> list[Table]:
-    """Every level of every loop."""
+    """One table per loop type with all load levels."""
     columns = [
         "variant",
         "n",
         "answers/s",
         "p50",
         "p99",
-        "p99 from intended start",
-        "p99.9",
+        "response time p99",
+        "response time p99.9",
         "errors",
         "generator CPU",
         "server CPUs",
@@ -177,7 +180,7 @@ def _loops(record: Record) -> list[Table]:
                     ]
                 )
         note = (
-            "Milliseconds. The generator's CPU is its share of all CPUs of its machine, the server's how many it used."
+            "Milliseconds. Generator CPU: its share of all CPUs of its machine. Server CPUs: the number that it used."
             + FEW
         )
         tables.append(Table(f"{pattern.capitalize()} loop", columns, rows, note))
@@ -192,7 +195,7 @@ def make_facts(record: Record) -> list[tuple[str, str]]:
         ("Digest of the texts", settings.texts_digest),
         ("Share of long documents", f"{settings.long_share:g}"),
         ("Seed", str(settings.seed)),
-        ("Warm-up before each stretch", f"{settings.warm_up:g} s, not counted"),
+        ("Warm-up per load level", f"{settings.warm_up:g} s, not counted"),
         ("Generator", ", ".join(f"{name} {value}" for name, value in record.generator.items())),
         ("Service", ", ".join(f"{name} {value}" for name, value in record.service.items())),
         *((f"Artefact {name}", f"{facts.digest} ({facts.data})") for name, facts in record.variants.items()),
@@ -200,15 +203,15 @@ def make_facts(record: Record) -> list[tuple[str, str]]:
 
 
 def markdown(record: Record, tables: Sequence[Table]) -> str:
-    lines = ["# Kidogo under load", ""]
+    lines = ["# Kidogo load test", ""]
     if record.ended_early:
-        lines += [f"**This run is not complete.** {record.ended_early}", ""]
+        lines += [f"**This run is incomplete.** {record.ended_early}", ""]
     for table in tables:
         align = ["---", *["--:"] * (len(table.columns) - 1)]
         lines += [f"## {table.title}", "", _line(table.columns), "|" + "|".join(align) + "|"]
         lines += [_line([Markup(value).striptags() for value in row]) for row in table.rows]
         lines += ["", table.note, ""]
-    lines += ["## How it was measured", "", *(f"- {name}: {value}" for name, value in make_facts(record))]
+    lines += ["## Setup", "", *(f"- {name}: {value}" for name, value in make_facts(record))]
     return "\n".join(lines) + "\n"
 
 
@@ -217,7 +220,7 @@ def _line(values: Sequence[str]) -> str:
 
 
 def shown(value: Spread | None, digits: int) -> Markup:
-    """The median, and small the lowest and the highest if there is more than one value."""
+    """The median and, if there are several values, their range in small print."""
     if value is None:
         return escape(NONE)
     if len(value.values) == 1:

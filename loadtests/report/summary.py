@@ -1,17 +1,18 @@
-"""What a record comes to: one row for each variant, each figure with its spread over the repetitions."""
+"""Summarises a record: one row per variant, with the spread of each figure over the repetitions."""
 
 from collections import Counter
 
 from pydantic import BaseModel, ConfigDict
 
 from loadtests.load.samples import OK, REFUSED
-from loadtests.report.record import Cell, Percentiles, Record, Spread, spread
+from loadtests.report.figures import Percentiles, Spread
+from loadtests.report.record import Cell, Record, spread
 
 STEADY_SHARE = 0.7
-"""The part of the best rate at which steadiness (p99 over p50) is read."""
+"""Share of the maximum rate at which p99/p50 is reported."""
 
 PAPER_SIZE, PAPER_TIME = 1 - 0.6408, 1 - 0.523
-"""LLM.int8() against dense as "What Happens When Small Is Made Smaller?" (arXiv 2404.04759) gives it."""
+"""Size and time of LLM.int8() relative to dense in "What Happens When Small Is Made Smaller?" (arXiv 2404.04759)."""
 
 
 class PercentileSpreads(BaseModel):
@@ -26,7 +27,7 @@ class PercentileSpreads(BaseModel):
 
 
 class Steady(BaseModel):
-    """The level of the open loop nearest to 70% of the best rate, and p99 over p50 there."""
+    """The tested rate nearest to 70% of the maximum rate, and p99/p50 at this rate."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,12 +37,12 @@ class Steady(BaseModel):
 
 
 class Row(BaseModel):
-    """One variant, or all at once. ``best_rate`` is the headline: requests a second inside the bound, open loop;
-    ``best_rate_at_least`` says that the rates tried were over before the bound was broken.
+    """One variant, or all of them mixed.
 
-    ``response`` and ``service`` are of the single stream; where none was measured, as for the mixed load, of the
-    closed loop with the fewest users. ``failures`` counts requests that were neither answered rightly nor refused for
-    too much load, which the search for the bound is.
+    ``best_rate`` is the main result: the maximum requests/s of the open loop within the bound. It is a lower limit if
+    ``best_rate_at_least``, and None if in some repetition every rate exceeded the bound: ``rates_sought`` then says
+    how far the search went. ``response``, ``service``, ``queue`` and ``inference`` come from the closed loop with the
+    fewest users. ``failures`` counts requests that were neither answered correctly nor refused with 429.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -49,6 +50,7 @@ class Row(BaseModel):
     subject: str
     best_rate: Spread | None
     best_rate_at_least: bool
+    rates_sought: str
     best_throughput: Spread | None
     best_throughput_generator_share: float
     fewest_users: int
@@ -81,7 +83,8 @@ def summarise(record: Record) -> list[Row]:
 def _row(record: Record, subject: str) -> Row:
     closed = record.select(subject, "closed")
     fewest = min(closed)
-    best_rate = Spread.of(record.best_rates(subject))
+    best_rates = record.best_rates(subject)
+    best_rate = Spread.of(best_rates)
     cells = [cell for cell in record.cells if cell.subject == subject]
     outcomes: Counter[str] = Counter()
     for cell in cells:
@@ -91,6 +94,10 @@ def _row(record: Record, subject: str) -> Row:
         subject=subject,
         best_rate=best_rate,
         best_rate_at_least=record.ran_out(subject),
+        rates_sought=""
+        if best_rate or not best_rates
+        else f"none found in {best_rates.count(None)} of {len(best_rates)} repetitions, down to"
+        f" {min(record.select(subject, 'open')):g}/s",
         best_throughput=_best_throughput(closed),
         best_throughput_generator_share=max(
             (cell for cells in closed.values() for cell in cells), key=lambda cell: cell.throughput
@@ -141,7 +148,7 @@ def _steady(record: Record, subject: str, best_rate: Spread | None) -> Steady | 
 
 
 def pareto(points: dict[str, tuple[float, float]]) -> list[str]:
-    """Of points (time, F1) the names that no other beats in both, from the fastest on."""
+    """The names of the points (time, F1) that no other point beats in both, from the fastest on."""
     front: list[str] = []
     best = float("-inf")
     for name, (_, f1) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):

@@ -1,4 +1,4 @@
-"""What is run: the matrix of variants and loops, and the soak. Each fills a record.
+"""The measurement programs: the matrix of variants and load levels, and the soak test.
 
 May import loadtests.load and loadtests.report.
 """

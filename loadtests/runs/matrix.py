@@ -1,4 +1,4 @@
-"""The matrix: every variant alone and all together, closed and open loops, repeated, in random order."""
+"""The matrix: each variant and all of them mixed, in closed and open loops, repeated in random order."""
 
 import os
 import platform
@@ -20,30 +20,23 @@ from loadtests.load.samples import Sample
 from loadtests.load.service import Service
 from loadtests.load.texts import Documents, draw
 from loadtests.load.traffic import POOL_USERS, Plan
-from loadtests.report.record import (
-    MIXED,
-    Cell,
-    Pattern,
-    Record,
-    Settings,
-    Times,
-    drift,
-    facts_of,
-    measured,
-    times_by_variant,
-)
+from loadtests.report.figures import Times, drift, measured, times_by_variant
+from loadtests.report.record import MIXED, Cell, Pattern, Record, Settings, facts_of
 from loadtests.runs.rates import RATES, Grid
 
 console = Console(stderr=True)
 
 
 CLOSED_LOOP = (1, 2, 4, 8, 16)
-"""Users of the closed loops; one is the single stream."""
+"""Numbers of users in the closed loops."""
+
+FEWEST_REQUESTS = 3
+"""Of a stretch on average; the search for a rate that holds goes no lower."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a run is asked to be. ``seconds`` is the length of one stretch after its warm-up."""
+    """The options of a run. ``seconds`` is the duration of one load level after its warm-up."""
 
     variants: list[str]
     texts: Path
@@ -61,7 +54,7 @@ class Options:
 
 @dataclass
 class Matrix:
-    """A run under way. What was measured is kept whatever ends it."""
+    """A running matrix; ``cells`` and ``samples`` hold what has been measured so far."""
 
     service: Service
     options: Options
@@ -70,11 +63,11 @@ class Matrix:
     ended_early: str | None = None
 
     def run(self) -> Record:
-        """Measure everything, or as much as the server lives through."""
+        """Measure all cells, or as many as possible until the server stops responding or Ctrl+C."""
         options = self.options
         documents = draw(options.texts, options.documents, options.seed, options.long_share > 0)
         described = self.service.variants()
-        console.print(f"{len(documents.texts)} documents; taking the right answers of {', '.join(options.variants)}")
+        console.print(f"{len(documents.texts)} documents; getting reference answers of {', '.join(options.variants)}")
         answers = {name: self.service.answers(name, documents.texts) for name in options.variants}
         self._generator = Generator(self.service)
         began, clock = datetime.now(UTC).replace(microsecond=0), time.monotonic()
@@ -82,7 +75,7 @@ class Matrix:
             for cell in self._measure(documents, answers):
                 if cell.server_gone:
                     where = f"{cell.subject}, {cell.pattern} loop at {cell.level:g}, repetition {cell.repetition}"
-                    self.ended_early = f"The server stopped answering in the middle: {where}."
+                    self.ended_early = f"The server stopped responding at: {where}."
                     break
         except KeyboardInterrupt:
             self.ended_early = "Interrupted."
@@ -128,13 +121,30 @@ class Matrix:
                 yield from self._open_loop(put, max(cell.throughput for cell in closed))
 
     def _open_loop(self, put: Callable[[Pattern, float], Cell], capacity: float) -> Iterator[Cell]:
-        """Rising rates until the bound is broken, or no answer came in the closed loops to set a rate by."""
+        """Rising rates until the bound is exceeded. If the first rate exceeds it, falling rates until one is within the
+        bound, and rising ones from there. None if the closed loops got no answers.
+        """
         if not capacity:
             return
-        for rate in self.options.rates.around(capacity):
+        rates, bound = self.options.rates, self.options.bound_ms
+        tried = rates.around(capacity)
+        cell = put("open", tried[0])
+        yield cell
+        if cell.within(bound):
+            rising = tried[1:]
+        else:
+            rising, broken = [], tried[0]
+            for rate in rates.below(tried[0], FEWEST_REQUESTS / self.options.seconds):
+                cell = put("open", rate)
+                yield cell
+                if cell.within(bound):
+                    rising = rates.between(rate, broken)
+                    break
+                broken = rate
+        for rate in rising:
             cell = put("open", rate)
             yield cell
-            if not cell.within(self.options.bound_ms):
+            if not cell.within(bound):
                 return
 
     def _run(self, plan: Plan, subject: str, pattern: Pattern, level: float, repetition: int) -> Cell:
@@ -202,13 +212,13 @@ def summarise(
 
 
 def cpus_used(before: dict[str, float], after: dict[str, float], seconds: float) -> float | None:
-    """CPUs that the server's process used on average, from its metrics; None if it does not tell."""
+    """Average number of CPUs that the server's process used; None if its metrics do not include it."""
     used = "process_cpu_seconds_total"
     return round((after[used] - before[used]) / seconds, 3) if used in before and used in after else None
 
 
 def machine() -> dict[str, str]:
-    """The machine that made the load, and what it was made with."""
+    """The machine and software of the load generator."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():

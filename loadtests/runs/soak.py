@@ -1,9 +1,9 @@
-"""Minutes of mixed load, and of far too much of it: what the service promises to live through.
+"""A soak test and an overload test with all variants mixed.
 
-A soak puts all variants under Poisson arrivals at a share of what the service can do, found first. It passes if every
-answer is right and the resident memory does not grow. An overload offers a multiple of what it can do: it passes if
-there are only right answers and refusals (429), if what was accepted came inside the bound and one service time, and
-if the service answers as before within a few seconds.
+The soak offers Poisson arrivals at a share of the capacity, which is measured first. It passes if all answers are
+correct and resident memory does not grow. The overload offers a multiple of the capacity. It passes if all requests get
+a correct answer or 429, the p99 latency of accepted requests is within the bound plus one service time, and the service
+recovers within seconds.
 """
 
 import random
@@ -19,22 +19,23 @@ from loadtests.load.samples import OK, REFUSED, Sample
 from loadtests.load.service import Service
 from loadtests.load.texts import draw
 from loadtests.load.traffic import PAUSE_SECONDS, POOL_USERS, Plan
-from loadtests.report.record import SoakResult, Times, measured, slope_per_minute
+from loadtests.report.figures import Times, measured, slope_per_minute
+from loadtests.report.record import SoakResult
 
 MEMORY = "process_resident_memory_bytes"
 
 LEAST_SECONDS_FOR_MEMORY = 120
-"""The slope of a shorter soak is told and not judged."""
+"""Minimum duration of a soak to check memory growth."""
 
 FLAT_BYTES_PER_MINUTE = 1e6
-"""Memory that grows more slowly counts as flat."""
+"""Maximum memory growth that counts as flat."""
 
 WARM_UP_SECONDS = 1.0
 
 RECOVERY_SECONDS = 5.0
 
 RECOVERED_ANSWERS = 10
-"""So many in a row, right and about as fast as before the overload, mean that the service is as before."""
+"""Number of consecutive correct answers, about as fast as before, after which the service has recovered."""
 
 
 @dataclass
@@ -69,15 +70,15 @@ class Soak:
         return self._generator.run(plan, users).samples
 
     def capacity(self, seconds: float) -> float:
-        """Answers a second of a closed loop of sixteen."""
+        """Throughput in answers per second of a closed loop of 16 users."""
         _, _, throughput, _ = measured(self._put("capacity", seconds, None, 16), seconds)
-        self.say(f"capacity: {throughput:.1f} answers a second, all variants mixed")
+        self.say(f"capacity: {throughput:.1f} answers/s, all variants mixed")
         return throughput
 
     def results(
         self, seconds: float, share: float, overload_seconds: float, overload: float, bound_ms: float, capacity: float
     ) -> Iterator[SoakResult]:
-        """The soak, then the overload, each as soon as it is over."""
+        """Run the soak, then the overload."""
         yield self.soak(seconds, share, capacity)
         yield self.overload(overload_seconds, overload, capacity, bound_ms)
 
@@ -91,15 +92,15 @@ class Soak:
         result.memory_bytes, result.memory_bytes_per_minute = memory, slope_per_minute(memory)
         wrong = {outcome: count for outcome, count in result.outcomes.items() if outcome != OK}
         if wrong:
-            result.failures.append(f"not every answer was right: {wrong}")
+            result.failures.append(f"not all answers were correct: {wrong}")
         if result.memory_bytes_per_minute is None:
-            result.failures.append("the service does not tell its memory")
+            result.failures.append("the service does not report its memory")
         elif seconds >= LEAST_SECONDS_FOR_MEMORY and result.memory_bytes_per_minute > FLAT_BYTES_PER_MINUTE:
-            result.failures.append(f"resident memory grows by {result.memory_bytes_per_minute / 1e6:.2f} MB a minute")
+            result.failures.append(f"resident memory grows by {result.memory_bytes_per_minute / 1e6:.2f} MB/min")
         return result
 
     def overload(self, seconds: float, times: float, capacity: float, bound_ms: float) -> SoakResult:
-        """Load of ``times`` the capacity for ``seconds``, and how soon the service is as before."""
+        """Load at ``times`` the capacity for ``seconds``; also measures the time to recover."""
         before = min(seconds, 3.0)
         alone = Times.of(measured(self._put("before", before, None, 1), before)[3]).service
         watcher = gevent.spawn(self._recovery, seconds + WARM_UP_SECONDS, alone.p99 if alone else bound_ms)
@@ -109,21 +110,21 @@ class Soak:
         result.recovery_seconds = recovery
         wrong = {outcome: count for outcome, count in result.outcomes.items() if outcome not in (OK, REFUSED)}
         if wrong:
-            result.failures.append(f"other than right answers and 429: {wrong}")
+            result.failures.append(f"outcomes other than correct answers and 429: {wrong}")
         service, allowed = result.times.service, bound_ms + (alone.p50 if alone else 0.0)
         if service is None or service.p99 > allowed:
             result.failures.append(
-                f"p99 of what was accepted was {service.p99 if service else float('nan'):.0f} ms, allowed {allowed:.0f}"
+                f"p99 of accepted requests was {service.p99 if service else float('nan'):.0f} ms, limit {allowed:.0f}"
             )
         if recovery is None:
-            result.failures.append(f"not as before within {RECOVERY_SECONDS:g} s")
+            result.failures.append(f"did not recover within {RECOVERY_SECONDS:g} s")
         return result
 
     def _recovery(self, after: float, usual_ms: float) -> float | None:
-        """Seconds from the overload's scheduled end, which is ``after`` so many from now; None if too many.
+        """Seconds from the end of the overload, ``after`` seconds from now, until the service has recovered.
 
-        Asked beside what the overload has left in the queues, for those who come then wait behind it too. The seconds
-        are those until the first of the answers in a row was asked for.
+        Counts until the first of ``RECOVERED_ANSWERS`` good requests is sent, including waiting for queued requests.
+        None if it takes longer than ``RECOVERY_SECONDS``.
         """
         end = time.monotonic() + after
         gevent.sleep(after)
@@ -131,7 +132,7 @@ class Soak:
         since, in_a_row = end, 0
         while (asked := time.monotonic()) - end < RECOVERY_SECONDS or in_a_row:
             variant, document = chance.choice(variants), chance.randrange(len(self._base.documents))
-            right = self.service.answers_rightly(
+            right = self.service.answers_correctly(
                 variant, self._base.documents[document], self._base.answers[variant][document], RECOVERY_SECONDS
             )
             if not right or 1000 * (time.monotonic() - asked) > 2 * usual_ms:

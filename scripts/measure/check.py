@@ -1,14 +1,14 @@
-"""What a check of accuracy costs requests beside it, and itself; the last line is one JSON record.
+"""Measures the cost of an accuracy check: its own time, and the latency of /ner requests meanwhile.
 
     .venv/bin/python scripts/measure/check.py [--artifacts artifacts] [--variant dense] [--rounds 15] [--seconds 15]
 
-One client asks /ner without a pause, at first alone, then while checks of the whole test split follow each other.
+For the same 200 sentences, each round times ``POST /accuracy`` as seen by the client, the pipeline in this process
+(tokenization, inference and decoding), and the bare model calls on prepared inputs. All three run both the variant and
+the reference that it is compared with. Ratios are between medians over the rounds. The first check, for which the
+server reads and tokenizes its test split, is reported separately.
 
-By turns in one run are timed, for the same 200 sentences: ``POST /accuracy`` as its caller sees it, from the first byte
-sent to the last one received; the pipeline in this process, which tokenizes, infers and decodes; and the bare calls of
-the model, with everything prepared before. All three read by the variant and by the reference that it is compared with.
-The ratios are of medians over the rounds. The very first check, for which the server reads its test split and
-meets its words, is told apart.
+Then one client sends /ner requests without pauses, first alone, then while checks of the whole test split run one after
+another. The last line is one JSON record.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def percentiles(milliseconds: list[float]) -> dict[str, float]:
 
 
 def beside_checks(client: httpx.Client, variant: str, seconds: float) -> tuple[list[float], list[float]]:
-    """Milliseconds of /ner alone, and beside checks of the whole test split."""
+    """Latencies of /ner in milliseconds, alone and during checks of the whole test split."""
     latencies_ms(client, variant, 2)
     alone = latencies_ms(client, variant, seconds)
     ended = threading.Event()
@@ -74,7 +74,7 @@ def beside_checks(client: httpx.Client, variant: str, seconds: float) -> tuple[l
 def contestants(
     port: int, variant: str, pipelines: Sequence[Pipeline], sentences: Sequence[Sequence[str]]
 ) -> dict[str, Callable[[], None]]:
-    """What is timed, by name."""
+    """The functions to time, by name."""
     windows = [
         (pipeline, window.input_ids)
         for pipeline in pipelines
@@ -83,8 +83,7 @@ def contestants(
     ]
 
     def check() -> None:
-        # The client of the standard library: httpx takes a millisecond of its own. A connection for each, because the
-        # server closes one that is idle while the others have their turns.
+        # httpx would add a millisecond. A new connection each time, because the server closes idle ones.
         connection = http.client.HTTPConnection("127.0.0.1", port)
         connection.request("POST", f"/accuracy?variant={variant}&limit={SENTENCES}")
         answer = connection.getresponse()

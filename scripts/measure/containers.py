@@ -1,11 +1,10 @@
-"""How long an image takes from ``docker run`` to ready, and whether it keeps to its confinement.
+"""Measures the time of images from ``docker run`` to ready, and checks that they run confined.
 
     .venv/bin/python scripts/measure/containers.py kidogo:slim kidogo:full [--runs 3]
 
-Each run is a new container: without root, without capabilities, with a read-only root file system, on the CPUs of
-``--cpus``. Ready is the first 200 of /readyz, which waits for every variant; it is asked every 50 ms. The last run of
-each image waits for Docker's own health check too, and asks every variant for an answer. The last line is one JSON
-record.
+Each run starts a new container without root and capabilities, with a read-only root file system and ``--cpus`` CPUs. It
+is ready when /readyz, polled every 50 ms, first returns 200. The last run of each image also waits for Docker's health
+check and sends a request to every variant. The last line is one JSON record.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""How much serving adds to the runtime: one text in flight, served and in process by turns, in one run.
+"""Measures the latency that serving adds to the pipeline, with one request in flight.
 
     .venv/bin/python scripts/measure/overhead.py [--artifacts artifacts] [--variant dynamic] [--texts 300]
 
-Both read the same texts of the test split that came with the build, through the same runtime with the same threads.
-The last line is one JSON record.
+Each text of the build's test split is processed by the service and by the same pipeline in process, alternately and
+with the same number of threads. The last line is one JSON record.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 from servers import free_port, server
 
 from build_models.artifacts.scores import open_artifact
-from build_models.data.folders import read_conll
+from build_models.data.folders import read_sentences
 from service.ner.pipeline import Pipeline, run_to_end
 from service.ner.timing import Timer
 from service.settings import available_cpus
@@ -37,7 +37,7 @@ def request_of(text: str, variant: str) -> bytes:
 
 
 def ask(connection: socket.socket, request: bytes) -> bytes:
-    """The body of the answer, as soon as its last byte is there."""
+    """Send a request and return the body of the response."""
     connection.sendall(request)
     answer, end, length = b"", -1, 0
     while end < 0 or len(answer) < end + length:
@@ -55,7 +55,7 @@ def ask(connection: socket.socket, request: bytes) -> bytes:
 
 
 def measure(port: int, pipeline: Pipeline, variant: str, texts: list[str]) -> dict[str, list[float]]:
-    """Milliseconds. A caller's own work, writing a request and reading an answer, is on neither side."""
+    """Milliseconds per text, served and in process, without the client's encoding and decoding."""
     times: dict[str, list[float]] = {"served": [], "in process": []}
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -82,7 +82,7 @@ def main() -> None:
     sentences = [
         " ".join(sentence.words)
         for path in sorted((arguments.artifacts / "data").glob("*.conll"))
-        for sentence in read_conll(path, path.stem)
+        for sentence in read_sentences(path, path.stem)
     ]
     texts = random.Random(0).choices(sentences, k=arguments.texts + 50)
     port = free_port()

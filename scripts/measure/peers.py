@@ -1,15 +1,19 @@
-"""This service beside others that serve the same model: the same texts, the same generator, one run.
+"""Compares this service with others that serve the same model, with the same texts and load generator.
 
     .venv/bin/python scripts/measure/peers.py [--work FOLDER] [--texts FOLDER] [--quick] [--without litserve]
 
-The model has AfriBERTa-base's dimensions (8 layers, 768 wide, 6 heads, feed-forward 3,072, 70,006 pieces) and random
-weights, which are as fast as any but for one: they have no outlier columns, so that LLM.int8() takes its 8-bit path
-alone, and never the mixed one that a trained model of this size needs. Every variant is made of it by the project's
-own recipes. Contenders: (a) FastAPI around transformers' pipeline, (b) LitServe around the same, in a virtual
-environment of its own, (c) this service's variants, (d) the runtime in this process without any server: the limit,
-measured right before and right after the same variant is served, for the machine's speed drifts.
-Each server runs alone and is measured by ``python -m loadtests``, whose reports stay in the work folder. What the run
-before has left there is used again. The last line is one JSON record.
+The model has AfriBERTa-base's dimensions (8 layers, width 768, 6 heads, feed-forward 3,072, 70,006 pieces) and random
+weights. These are as fast as trained ones, except for LLM.int8(): they have no outlier columns, so that it never needs
+mixed precision. The project's recipes build all variants from it. Contenders:
+
+(a) FastAPI around transformers' pipeline,
+(b) LitServe around the same, in its own virtual environment,
+(c) this service's variants,
+(d) the runtime in this process without a server, as the limit. It is measured directly before and after the same
+    variant is served, because the speed of the machine drifts.
+
+Each server runs alone and is measured by ``python -m loadtests``. Reports and models stay in the work folder and are
+reused by the next run. The last line is one JSON record.
 """
 
 import argparse
@@ -49,9 +53,9 @@ SEED = 1
 
 @dataclass
 class Figures:
-    """What one contender reached. Milliseconds with one request in flight; requests a second.
+    """Figures of one contender: milliseconds with one request in flight, and requests per second.
 
-    ``generator_cpu_share`` is the generator's part of all CPUs in the stretch that gave ``most_answers``.
+    ``generator_cpu_share`` is the load generator's share of all CPUs at the load level of ``most_answers``.
     """
 
     contender: str
@@ -64,7 +68,7 @@ class Figures:
 
 
 def make_artifacts(folder: Path, shape_name: str, variants: Sequence[str]) -> Path:
-    """The variants of a random model of some dimensions, by the project's own build."""
+    """Build the variants of a random model with the given dimensions."""
     base = folder / "base"
     if not (base / "model.safetensors").exists():
         base.mkdir(parents=True, exist_ok=True)
@@ -97,7 +101,7 @@ def make_artifacts(folder: Path, shape_name: str, variants: Sequence[str]) -> Pa
 
 
 def measure_in_process(artifacts: Path, variant: str, texts: Sequence[str], seconds: float) -> Figures:
-    """One by one with all threads; and the most texts a second, so or by a session of one thread for each CPU."""
+    """Latency with all threads; and the throughput so or with one single-threaded session per CPU, if higher."""
     cpus = available_cpus()
     whole = load(artifacts, variant, cpus)
     chance = random.Random(SEED)
@@ -117,7 +121,7 @@ def measure_in_process(artifacts: Path, variant: str, texts: Sequence[str], seco
 
 
 def mean_of(before: Figures, after: Figures) -> Figures:
-    """Two measurements of one contender as one."""
+    """The mean of two measurements of one contender."""
     assert before.p99 is not None
     assert after.p99 is not None
     return Figures(
@@ -133,7 +137,7 @@ def load(artifacts: Path, variant: str, threads: int) -> Pipeline:
 
 
 def read(pipeline: Pipeline, texts: Sequence[str], most_seconds: float = 60.0) -> list[float]:
-    """Seconds of each text, one after the other, until the time is over."""
+    """Seconds per text, one after the other, for at most ``most_seconds``."""
     times: list[float] = []
     began = time.perf_counter()
     for text in texts:
@@ -146,7 +150,7 @@ def read(pipeline: Pipeline, texts: Sequence[str], most_seconds: float = 60.0) -
 
 
 def measure_served(contender: str, variant: str, port: int, out: Path, options: Sequence[str]) -> Figures:
-    """By the load tests, in a process of their own."""
+    """Run the load tests in a separate process and return their figures."""
     command = [sys.executable, "-m", "loadtests", "--host", f"http://127.0.0.1:{port}", "--variants", variant]
     subprocess.run([*command, "--out", str(out), *options], cwd=ROOT, check=True)
     (row,) = summarise(read_record(out / "report.json"))
@@ -157,14 +161,14 @@ def measure_served(contender: str, variant: str, port: int, out: Path, options: 
         row.response.p50.median,
         row.response.p99.median if row.response.p99 else None,
         row.best_throughput.median,
-        row.best_rate.median if row.best_rate else 0.0,
+        row.best_rate.median if row.best_rate else None,
         row.steady.ratio.median if row.steady and row.steady.ratio else None,
         row.best_throughput_generator_share,
     )
 
 
 def litserve_python(folder: Path) -> str | None:
-    """An interpreter with LitServe and, behind its own packages, those of this one; None if it cannot be installed."""
+    """An interpreter with LitServe and this environment's packages; None if LitServe cannot be installed."""
     python = folder / "bin" / "python"
     if not (folder / "installed").exists():
         venv.create(folder, with_pip=True, clear=True)
@@ -179,12 +183,12 @@ def litserve_python(folder: Path) -> str | None:
 
 
 def table(figures: Sequence[Figures]) -> str:
-    """Markdown, with ratios to FastAPI and to the same variant in process."""
+    """A Markdown table with ratios to FastAPI and to the same variant in process."""
     by_name = {entry.contender: entry for entry in figures}
     fastapi = by_name.get("FastAPI + pipeline (dense-torch)")
     lines = [
-        "| contender | p50 ms | p99 ms | most answers/s | requests/s inside the bound | against FastAPI (dense-torch)"
-        " | p50 added | of the limit | generator's CPUs there | of the limit without those | p99/p50 at 70% |",
+        "| contender | p50 ms | p99 ms | max. answers/s | max. requests/s within the bound | vs. FastAPI (dense-torch)"
+        " | p50 added | of the limit | generator CPU | of the limit without it | p99/p50 at 70% |",
         "|---|" + "--:|" * 10,
     ]
     for entry in figures:
@@ -215,18 +219,18 @@ def table(figures: Sequence[Figures]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("/tmp/kidogo-peers"))
-    parser.add_argument("--shape", choices=SHAPES, default="base", help="dimensions; other than base to try it out")
-    parser.add_argument("--texts", type=Path, help="as of the load tests; default: the bundled sample's test split")
-    parser.add_argument("--bound", type=float, default=250.0, help="milliseconds that p99 may take")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of one stretch of load")
+    parser.add_argument("--shape", choices=SHAPES, default="base", help="dimensions; use a smaller one for a trial run")
+    parser.add_argument("--texts", type=Path, help="as in the load tests; default: the bundled sample's test split")
+    parser.add_argument("--bound", type=float, default=250.0, help="maximum p99 in milliseconds")
+    parser.add_argument("--seconds", type=float, default=10.0, help="duration of one load level")
     parser.add_argument("--repetitions", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="few levels")
+    parser.add_argument("--quick", action="store_true", help="few load levels")
     parser.add_argument("--variants", default=",".join(VARIANTS))
-    parser.add_argument("--without", default="", help="contenders to leave out: fastapi, litserve")
+    parser.add_argument("--without", default="", help="contenders to skip: fastapi, litserve")
     arguments = parser.parse_args()
     work: Path = arguments.work
     variants = [name for name in KNOWN_VARIANTS if name in arguments.variants.split(",")]
-    # The peers serve its checkpoint.
+    # The other contenders serve the checkpoint of dense-torch.
     artifacts = make_artifacts(work, arguments.shape, [*variants, "dense-torch"])
     texts = arguments.texts or artifacts / "data"
     options = ["--texts", str(texts), "--bound", f"{arguments.bound:g}", "--seconds", f"{arguments.seconds:g}"]
@@ -246,7 +250,7 @@ def main() -> None:
             continue
         python = find_python()
         if python is None:
-            print(f"{contender}: could not be installed, left out")
+            print(f"{contender}: installation failed, skipped")
             continue
         port = free_port()
         command = [python, f"scripts/measure/contenders/{script}", str(artifacts / "dense-torch"), str(port)]

@@ -1,9 +1,10 @@
-"""What the variants of a build know, scored through the served path; the last line is one JSON record.
+"""Scores the variants of a build with the service's pipeline.
 
     .venv/bin/python scripts/measure/quality.py [--artifacts artifacts] [--masakhaner FOLDER --languages hau,swa,pcm]
 
-Three measures: the test split that came with the build, forty hand-written sentences about well-known people and
-places (tests/data/well_known.txt, text to entities), and the dev sentences of a MasakhaNER folder if one is given.
+Three measures: the build's test split, forty hand-written sentences about well-known people and places
+(tests/data/well_known.txt), and the dev sentences of a MasakhaNER folder if one is given. The last line is one JSON
+record.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import re
 from pathlib import Path
 
 from build_models.artifacts.scores import evaluate, open_artifact
-from build_models.data.folders import read_conll
+from build_models.data.folders import read_sentences
 from service.evaluation.conll import Sentence
 from service.ner.pipeline import Pipeline, run_to_end
 from service.ner.timing import Timer
@@ -26,7 +27,7 @@ Span = tuple[str, int, int]
 
 
 def unmark(marked: str) -> tuple[str, set[Span]]:
-    """``[PER Wizkid] don come`` to its text and its spans."""
+    """Split marked text such as ``[PER Wizkid] don come`` into text and spans."""
     text, spans, position = "", set(), 0
     for match in MARKED.finditer(marked):
         text += marked[position : match.start()]
@@ -37,7 +38,7 @@ def unmark(marked: str) -> tuple[str, set[Span]]:
 
 
 def well_known(pipeline: Pipeline) -> tuple[int, int, int]:
-    """Entities found rightly, predicted, and there to be found."""
+    """The numbers of correct, predicted and gold entities."""
     correct = predicted = gold = 0
     for line in WELL_KNOWN.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
@@ -60,7 +61,7 @@ def main() -> None:
     dev: list[Sentence] = []
     if arguments.masakhaner:
         for language in arguments.languages.split(","):
-            dev += read_conll(arguments.masakhaner / language / "dev.txt", language)
+            dev += read_sentences(arguments.masakhaner / language / "dev.txt", language)
     record = {}
     for name in VARIANTS:
         manifest, pipeline = open_artifact(arguments.artifacts / name, available_cpus())

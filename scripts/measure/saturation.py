@@ -1,12 +1,12 @@
-"""How much of what the runtime reaches in process is left when it is served, with more callers than CPUs.
+"""Measures the throughput of the service relative to its runtime in process, with more clients than CPUs.
 
     .venv/bin/python scripts/measure/saturation.py [--artifacts artifacts] [--variant dynamic] [--texts FOLDER]
         [--rounds 4] [--seconds 3]
 
-In each round the runtime reads in process, by one session of one thread for each CPU, and then the service answers
-2, 4 and 8 callers, each with one request in flight; the most answers a second count. The callers are threads of this
-process, which do little but wait for their sockets, and what CPU they take is taken off: a load generator that takes
-more takes the caches, too, which no share of the CPUs tells. The last line is one JSON record.
+In each round, the runtime processes texts in process with one single-threaded session per CPU. Then the service is
+called by 2, 4 and 8 clients with one request in flight each, and the highest throughput counts. The clients are threads
+of this process and their CPU share is subtracted. They do little work, because a heavier load generator would also
+compete for the caches. The last line is one JSON record.
 """
 
 import argparse
@@ -35,7 +35,7 @@ TEXTS = 200
 
 
 def in_process(sessions: Sequence[Pipeline], texts: Sequence[str], seconds: float, seed: str) -> float:
-    """Texts a second, each session in a thread of its own."""
+    """Texts per second, with each session in its own thread."""
 
     def read(session: Pipeline, number: int) -> int:
         chance, count, end = random.Random(f"{seed}/{number}"), 0, time.perf_counter() + seconds
@@ -53,7 +53,7 @@ def in_process(sessions: Sequence[Pipeline], texts: Sequence[str], seconds: floa
 def served(
     port: int, variant: str, texts: Sequence[str], callers: int, seconds: float, seed: str
 ) -> tuple[float, float]:
-    """Answers a second, and the callers' part of all CPUs."""
+    """Answers per second, and the clients' share of all CPUs."""
 
     def call(number: int) -> int:
         chance, count, end = random.Random(f"{seed}/{number}"), 0, time.perf_counter() + seconds
@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
     parser.add_argument("--variant", default="dynamic")
-    parser.add_argument("--texts", type=Path, help="as of the load tests; default: the build's test split")
+    parser.add_argument("--texts", type=Path, help="as in the load tests; default: the build's test split")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=3.0)
     arguments = parser.parse_args()
@@ -97,7 +97,7 @@ def main() -> None:
             shares.append(answers / (most * (1 - callers_share)))
             print(
                 f"round {number + 1}: in process {most:.1f} texts/s, served {answers:.1f},"
-                f" callers {callers_share:.1%} of the CPUs, {shares[-1]:.1%}",
+                f" clients used {callers_share:.1%} of the CPUs, {shares[-1]:.1%} of the limit",
                 flush=True,
             )
     record = {

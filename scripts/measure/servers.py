@@ -1,4 +1,4 @@
-"""Starts the servers that the measurements ask, on free ports of the loopback address."""
+"""Starts servers for measurements on free loopback ports."""
 
 import contextlib
 import http.client
@@ -16,7 +16,7 @@ START_SECONDS = 180
 
 @contextlib.contextmanager
 def server(command: Sequence[str], port: int, log: Path, **environment: str) -> Iterator[None]:
-    """A server in a process group of its own until the block ends. Raises ``SystemExit`` if it does not answer."""
+    """Run a server in its own process group until the block ends. Raises ``SystemExit`` if it does not start."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -40,7 +40,7 @@ def server(command: Sequence[str], port: int, log: Path, **environment: str) -> 
         except subprocess.TimeoutExpired:
             pass
         finally:
-            # Whatever is left of its group too: LitServe's workers outlive it.
+            # Also kill the rest of its group: LitServe's workers outlive it.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -1,4 +1,4 @@
-"""The artefact contract: a folder of weights, tokenizer and ``manifest.json``, written whole or not at all."""
+"""The artefact format: a folder of weights, tokenizer and ``manifest.json``, written atomically."""
 
 import ctypes
 import hashlib
@@ -18,17 +18,17 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MANIFEST = "manifest.json"
 PREVIOUS = ".previous"
-"""The folder, among the artefacts, of those that the last build replaced."""
+"""Folder of the artefacts that the last build replaced, next to the artefacts."""
 
 FORMAT: Literal[1] = 1
 
 
 class ArtifactError(Exception):
-    """An artefact that cannot be served; the message names the file and says what is wrong with it."""
+    """An artefact that cannot be served; the message names the file and the problem."""
 
 
 class FileRecord(BaseModel):
-    """Size in bytes and SHA-256 (hexadecimal) of one file of the artefact."""
+    """Size in bytes and SHA-256 (hexadecimal) of a file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,7 +55,7 @@ class DataRecord(BaseModel):
 
 
 class RecipeRecord(BaseModel):
-    """Which recipe made the artefact, with every parameter and the seed."""
+    """The recipe of an artefact, with all parameters and the seed."""
 
     name: str
     parameters: dict[str, Any]
@@ -63,7 +63,7 @@ class RecipeRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What an artefact is, how it was made, and what it scored."""
+    """The properties, provenance and scores of an artefact."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,7 +72,7 @@ class Manifest(BaseModel):
     technique: str
     runtime: Runtime
     recipe: RecipeRecord
-    parent: str | None = Field(description="Variant or base that this one was made from")
+    parent: str | None = Field(description="Variant or base that it was made from")
     parent_digest: str | None
     base_model: str
     base_revision: str | None
@@ -80,10 +80,10 @@ class Manifest(BaseModel):
     labels: list[str] = Field(description="Of the model's head, in its order")
     scheme: Scheme = Field("IOB2", description="What the labels follow; answers are IOB2 in any case")
     languages: list[str]
-    max_length: int = Field(ge=8, description="Pieces of one window, special tokens included")
-    overlap: int = Field(ge=0, description="Pieces that neighbouring windows share")
+    max_length: int = Field(ge=8, description="Pieces per window, including special tokens")
+    overlap: int = Field(ge=0, description="Pieces shared by neighbouring windows")
     libraries: dict[str, str]
-    cpu_features: list[str] = Field(description="CPU features that the artefact needs to give its stated answers")
+    cpu_features: list[str] = Field(description="CPU features that the artefact requires")
     files: dict[str, FileRecord]
     parameters: int
     nonzero_parameters: int
@@ -95,10 +95,8 @@ class Manifest(BaseModel):
     seconds_per_text: float = Field(description="Median on the build machine, one text at a time")
     build_seconds: float
     built_at: datetime
-    inputs: str = Field(
-        description="SHA-256 over everything that the artefact was made from; equal inputs, no new build"
-    )
-    digest: str = Field(description="SHA-256 over the files' names and digests: the artefact's identity")
+    inputs: str = Field(description="SHA-256 over all inputs of the build; equal inputs need no new build")
+    digest: str = Field(description="SHA-256 over the names and digests of the files; identifies the artefact")
 
     @property
     def artifact_bytes(self) -> int:
@@ -111,7 +109,7 @@ def file_sha256(path: Path) -> str:
 
 
 def record_files(folder: Path) -> dict[str, FileRecord]:
-    """Size and digest of every file under ``folder`` but the manifest, by relative POSIX path."""
+    """Size and digest of every file in ``folder`` except the manifest, by relative POSIX path."""
     return {
         path.relative_to(folder).as_posix(): FileRecord(bytes=path.stat().st_size, sha256=file_sha256(path))
         for path in sorted(folder.rglob("*"))
@@ -120,13 +118,13 @@ def record_files(folder: Path) -> dict[str, FileRecord]:
 
 
 def digest_of(files: dict[str, FileRecord]) -> str:
-    """The identity of a set of files: SHA-256 over their names and digests."""
+    """SHA-256 over the names and digests of the files."""
     lines = "".join(f"{name} {record.sha256}\n" for name, record in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read the manifest of an artefact. Raises ``ArtifactError`` if it is missing or not a manifest."""
+    """Read the manifest of an artefact. Raises ``ArtifactError`` if it is missing or invalid."""
     path = folder / MANIFEST
     try:
         return read_checked(path, Manifest)
@@ -135,9 +133,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_checked(path: Path, model: type[Model]) -> Model:
-    """A JSON file of an artefact as ``model``. Raises ``ArtifactError`` naming file and field, and
-    ``FileNotFoundError``.
-    """
+    """Read a JSON file as ``model``. Raises ``FileNotFoundError``, or ``ArtifactError`` naming file and field."""
     try:
         return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -151,7 +147,7 @@ def read_checked(path: Path, model: type[Model]) -> Model:
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
-    """Compare every file with the manifest. Raises ``ArtifactError`` naming the first that differs or is not in it."""
+    """Compare all files with the manifest. Raises ``ArtifactError`` naming the first difference."""
     for name, record in manifest.files.items():
         path = folder / name
         if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
@@ -173,10 +169,10 @@ def verify(folder: Path, manifest: Manifest) -> None:
 
 
 def publish(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
-    """Make an artefact in a folder beside ``folder`` and move it into place in one rename.
+    """Write an artefact to a temporary folder and move it to ``folder`` in one rename.
 
-    ``write`` fills the given empty folder and returns the manifest, which is written last. Whatever is interrupted
-    leaves the earlier artefact as it was. One that is replaced is kept in ``PREVIOUS``.
+    ``write`` fills the given empty folder and returns the manifest, which is written last. If anything fails, the old
+    artefact stays in place; otherwise it is moved to ``PREVIOUS``.
     """
     staging = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(staging, ignore_errors=True)
@@ -193,7 +189,7 @@ def publish(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
 
 
 def flush(folder: Path) -> None:
-    """Ask the disk to keep every file of a folder, so that a rename never outlives the contents it points to."""
+    """fsync all files of a folder, so that they are on disk before a rename makes them visible."""
     for path in (*folder.rglob("*"), folder):
         descriptor = os.open(path, os.O_RDONLY)
         try:
@@ -203,10 +199,7 @@ def flush(folder: Path) -> None:
 
 
 def replace_folder(new: Path, folder: Path, keep: Path | None = None) -> None:
-    """Put ``new`` in the place of ``folder`` in one rename, so that a reader finds the old one or the new one.
-
-    The old one goes to ``keep``, if given, and is removed otherwise.
-    """
+    """Replace ``folder`` by ``new`` atomically. The old folder is moved to ``keep`` or, without it, deleted."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         new.rename(folder)
@@ -219,7 +212,7 @@ def replace_folder(new: Path, folder: Path, keep: Path | None = None) -> None:
 
 
 def exchange_folders(first: Path, second: Path) -> None:
-    """Swap two folders in one step; where the system has none, there is no ``second`` for a moment."""
+    """Swap two folders, atomically on Linux; on other systems, ``second`` is missing for a moment."""
     if not _exchange(first, second):
         aside = second.with_name(f".{second.name}.old")
         shutil.rmtree(aside, ignore_errors=True)
@@ -229,7 +222,7 @@ def exchange_folders(first: Path, second: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Swap two folders by Linux's renameat2; False where there is none."""
+    """Swap two folders with Linux's renameat2; returns False if it is not available."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):

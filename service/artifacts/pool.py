@@ -1,4 +1,4 @@
-"""Loads the variants, one after the other in the background, hands out those that are ready, and takes newer ones."""
+"""Loads variants in the background, provides those that are ready, and reloads new artefacts."""
 
 import contextlib
 import gc
@@ -29,15 +29,15 @@ Signature = list[tuple[str, int, int, int]]
 
 WARM_UP_TEXT = "Rais alizungumza na waandishi wa habari mjini Nairobi siku ya Jumatatu, tarehe 5 Mei 2019."
 ATTEMPTS = 5
-"""How often a folder is read again because a build replaced it meanwhile."""
+"""Maximum number of attempts to load a folder that a build keeps replacing."""
 
 
 @dataclass
 class Slot:
-    """One variant's place in the pool. ``seen`` is how its folder looked when it was last read.
+    """The state of a variant. ``seen`` is the signature of its folder when it was last read.
 
-    ``reason`` says why the variant is not ready, or why it still serves an older artefact than its folder holds.
-    ``expected`` is whether it should be ready: not where the settings or the image leave it out.
+    ``reason`` says why the variant is not ready, or why an older artefact than the one on disk is served. ``expected``
+    is False if the settings or the image exclude the variant.
     """
 
     variant: Variant
@@ -52,7 +52,7 @@ class Slot:
 
 
 class VariantPool:
-    """The variants of one artefact folder. One that fails to load leaves the others ready."""
+    """The variants in an artefact folder. If one fails to load, the others stay available."""
 
     def __init__(
         self,
@@ -61,10 +61,7 @@ class VariantPool:
         load_runtime: LoadRuntime = load_runtime,
         variants: Sequence[str] = tuple(VARIANTS),
     ):
-        """``variants`` are those to load; the first is the default one.
-
-        ``reference`` is the one that others are compared with: dense, or where that is not served the default one.
-        """
+        """Loads ``variants``, of which the first is the default and dense (or else the default) the ``reference``."""
         self.default = variants[0]
         self.reference = DEFAULT_VARIANT if DEFAULT_VARIANT in variants else self.default
         self._artifacts = artifacts
@@ -73,7 +70,7 @@ class VariantPool:
         self._slots = {name: Slot(KNOWN_VARIANTS[name]) for name in dict.fromkeys((*VARIANTS, *variants))}
         for name in set(VARIANTS).difference(variants):
             self._slots[name].status, self._slots[name].expected = "failed", False
-            self._slots[name].reason = f"{name} is not served here, but {', '.join(variants)}"
+            self._slots[name].reason = f"{name} is not served here; served are {', '.join(variants)}"
         self._served = [self._slots[name] for name in variants]
         self._loaded = threading.Event()
         self._asked = threading.Event()
@@ -82,8 +79,8 @@ class VariantPool:
         return iter(self._slots.values())
 
     def start(self, reload_seconds: float = 0.0) -> None:
-        """Begin to load every variant, the default one first, in a thread of its own, which then watches for newer
-        artefacts: every ``reload_seconds``, or only when asked if that is 0.
+        """Load all variants in a thread, the default first. The thread then checks for new artefacts every
+        ``reload_seconds``, or only on request if that is 0.
         """
 
         def work() -> None:
@@ -94,12 +91,14 @@ class VariantPool:
                 try:
                     self.refresh(everything=asked)
                 except Exception:
-                    logger.exception("looking for new artefacts failed; what serves goes on, and the next look comes")
+                    logger.exception(
+                        "checking for new artefacts failed; the loaded ones stay, and the check is retried"
+                    )
 
         threading.Thread(target=work, name="load-variants", daemon=True).start()
 
     def ask_refresh(self) -> None:
-        """Have the thread look at every artefact now."""
+        """Ask the thread to check all artefacts now."""
         self._asked.set()
 
     def load(self) -> None:
@@ -109,15 +108,14 @@ class VariantPool:
         self._loaded.set()
 
     def refresh(self, everything: bool = False) -> None:
-        """Load what has changed on the disk, each artefact beside the one that serves, and swap.
+        """Load artefacts that changed on disk and swap them in.
 
-        The files are compared by name, inode, size and time of change, or with ``everything`` read and verified.
-        Requests in flight end on the pipeline that they began on; the next ones take the new one. An artefact that
-        cannot be served leaves the old one serving.
+        Changes are detected by name, inode, size and modification time; with ``everything``, all files are verified.
+        Requests in flight finish on the old pipeline. If an artefact cannot be loaded, the old one stays.
         """
         changed = [slot for slot in self._served if everything or _signature(self._folder(slot)) != slot.seen]
         if changed:
-            # What is frozen is never collected, and the pipelines that go are among it.
+            # Frozen objects are never collected, and the old pipelines are among them.
             gc.unfreeze()
             for slot in changed:
                 self._load(slot)
@@ -125,12 +123,12 @@ class VariantPool:
 
     @property
     def settled(self) -> bool:
-        """Whether no variant is still loading."""
+        """Whether initial loading has finished."""
         return self._loaded.is_set()
 
     @property
     def ready(self) -> bool:
-        """Whether loading has ended with at least one variant that can answer."""
+        """Whether loading has finished and at least one variant is ready."""
         return self.settled and any(slot.status == "ready" for slot in self)
 
     def _folder(self, slot: Slot) -> Path:
@@ -144,16 +142,16 @@ class VariantPool:
             self._open_settled(slot, folder)
         except ArtifactError as error:
             self._fail(slot, str(error).replace(f"{self._artifacts}/", ""))
-            logger.error("%s cannot be served: %s", slot.variant.name, error)
+            logger.error("%s cannot be loaded: %s", slot.variant.name, error)
         except ModuleNotFoundError as error:
             slot.expected = slot.pipeline is not None
             self._fail(slot, f"{slot.variant.name} is not in this image: the package {error.name} is not installed")
             logger.warning("%s", slot.reason)
         except Exception:
-            # It may be memory or a disk that are short for a moment: the next look at the folder tries again.
+            # Memory or disk may be short only temporarily, so the next check retries.
             slot.seen = None
-            self._fail(slot, f"{folder.name} could not be loaded; the log says why")
-            logger.exception("%s cannot be served", slot.variant.name)
+            self._fail(slot, f"{folder.name} could not be loaded; see the server's log")
+            logger.exception("%s cannot be loaded", slot.variant.name)
         else:
             if slot.pipeline is not before:
                 slot.resident_bytes = max(0, psutil.Process().memory_info().rss - memory)
@@ -165,10 +163,10 @@ class VariantPool:
         if slot.pipeline is None:
             slot.status, slot.reason = "failed", reason
         else:
-            slot.reason = f"{slot.pipeline.digest[:12]} goes on serving, for what replaced it cannot: {reason}"
+            slot.reason = f"still serving {slot.pipeline.digest[:12]}, because its replacement failed: {reason}"
 
     def _open_settled(self, slot: Slot, folder: Path) -> None:
-        """Open the artefact; once more if it was built again meanwhile, for what was read may be of both."""
+        """Open the artefact; retry if it changed while being read."""
         for attempt in range(ATTEMPTS):
             slot.seen = _signature(folder)
             try:
@@ -198,7 +196,7 @@ class VariantPool:
             manifest.scheme,
         )
         for _ in range(2):
-            # The first reading warms up, the second one tells how long a reading takes.
+            # The first run warms up, the second one is timed.
             started = time.perf_counter()
             run_to_end(pipeline.read_text(WARM_UP_TEXT, Timer()))
             slot.warm_up_seconds = time.perf_counter() - started
@@ -213,7 +211,7 @@ class VariantPool:
             )
 
     def warm_up_seconds(self, name: str) -> float:
-        """What a variant's first reading of a sentence took, once warm; 0 if it is not known."""
+        """Seconds that a variant took for the warm-up sentence; 0 if unknown."""
         return self._slots[name].warm_up_seconds or 0.0
 
     def get(self, name: str) -> Pipeline:
@@ -231,15 +229,15 @@ class VariantPool:
 
 
 def _freeze() -> None:
-    """What is loaded now stays: the collector need not walk through it at every full collection."""
+    """Exclude loaded objects from garbage collection."""
     gc.collect()
     gc.freeze()
 
 
 def _signature(folder: Path) -> Signature:
-    """How the folder's files look from outside: name, inode, size and time of change in nanoseconds."""
+    """Name, inode, size and modification time (ns) of the folder's files."""
     found: Signature = []
-    # A file may vanish between being listed and being looked at, and a folder while it is listed.
+    # Files and folders may disappear while they are listed.
     with contextlib.suppress(OSError):
         for path in sorted(folder.rglob("*")):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The transitions between labels that an artefact brings."""
+"""Reads the label transitions of an artefact."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ TRANSITIONS = "transitions.json"
 
 
 def read_transitions(folder: Path, labels: Sequence[str]) -> Transitions | None:
-    """Those of an artefact; None if it has none. Raises ``ArtifactError`` naming the file."""
+    """The transitions of an artefact, or None. Raises ``ArtifactError`` naming the file if they are invalid."""
     path = folder / TRANSITIONS
     try:
         transitions = read_checked(path, Transitions)

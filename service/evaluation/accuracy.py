@@ -83,6 +83,7 @@ def check(
         mode=MODE,
         data=CheckedData(name=data.name, digest=data.digest),
         examples=len(data.sentences),
+        **{name: getattr(data, name) for name in ("repaired", "left_out", "notes")},
         **dict(tally.scores(VARIANT)),
         reference=ReferenceAnswer(variant=reference.name, **dict(tally.scores(REFERENCE))),
         difference=tally.differences(),

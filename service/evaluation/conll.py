@@ -1,12 +1,19 @@
-"""Labelled sentences and their text form, CoNLL columns: read, written and identified in one way everywhere."""
+"""Labelled sentences and their text form, CoNLL columns: parsed, written and identified in one way everywhere."""
 
 import hashlib
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-_LABEL = re.compile(r"O|[BI]-.+")
-_COLUMNS = re.compile(r"[ \t]+")
+LINE_END = re.compile(r"\r*\n|\r")
+_SPACES = re.compile(r"[ \t]+")
+_COMMENT = re.compile(r"#\s*[\w.:-]+\s*=")
+_LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu]-\S+|\S+-[BIESLUbieslu]")
+DOCUMENT_START = "-DOCSTART-"
+LOOKED_AT = 10_000
+"""Lines that say how many columns a text has."""
 
 
 class Sentence(NamedTuple):
@@ -17,56 +24,188 @@ class Sentence(NamedTuple):
     labels: list[str]
 
 
-class ConllError(ValueError):
-    """What is wrong in a CoNLL text, and in which line, counted from 1."""
+class LabelledDataError(ValueError):
+    """Labelled data that cannot be used: where, what is wrong, and what to do."""
 
-    def __init__(self, line: int, problem: str):
-        super().__init__(f"line {line}: {problem}")
-        self.line = line
-        self.problem = problem
+    def __init__(self, place: str, problem: str, details: dict[str, Any] | None = None):
+        super().__init__(f"{place}: {problem}")
+        self.details = details or {}
 
 
-def parse_conll(text: str, language: str, strict: bool = False) -> list[Sentence]:
-    """Read a CoNLL text: the word in the first column, its label in the last, blank lines between sentences.
+class Row(NamedTuple):
+    """A sentence as it was found: any label scheme, perhaps empty words. ``lines`` are those of its words, if each
+    has its own; otherwise ``line`` is that of the sentence."""
 
-    A byte-order mark, CRLF and tabs are taken. ``strict`` refuses an I- that follows no B- or I- of its type, which
-    data sets have by mistake and IOB1 has by rule. Raises ``ConllError``.
+    language: str
+    words: Sequence[str]
+    labels: Sequence[str]
+    lines: Sequence[int] | None
+    line: int
+
+
+@dataclass
+class Document:
+    """The sentences of one file or request before their labels are understood, and what was noticed on the way.
+
+    ``where`` is how a place is named; words without lines of their own are named by their number, from 0.
     """
-    sentences: list[Sentence] = []
-    words: list[str] = []
-    labels: list[str] = []
+
+    name: str
+    rows: list[Row]
+    notes: list[str] = field(default_factory=list)
+    where: str = "{name}, line {line}"
+
+    def error(self, row: Row, token: int, problem: str) -> LabelledDataError:
+        """An error about one word of a row."""
+        details = {"line": row.lines[token]} if row.lines else {"sentence": row.line, "token": token}
+        return LabelledDataError(self.place(row, token), problem, details)
+
+    def place(self, row: Row, token: int) -> str:
+        if row.lines:
+            return self.where.format(name=self.name, line=row.lines[token])
+        return f"{self.where.format(name=self.name, line=row.line)}, token {token}"
+
+    def check(self) -> None:
+        """Raise ``LabelledDataError`` unless every word has a label."""
+        for row in self.rows:
+            words, labels = len(row.words), len(row.labels)
+            if words != labels:
+                raise LabelledDataError(
+                    self.where.format(name=self.name, line=row.line),
+                    f"{words} tokens and {labels} labels; there must be one label for each token",
+                    {"sentence": row.line, "tokens": words, "labels": labels},
+                )
+
+
+def parse_conll(name: str, language: str, text: str) -> Document:
+    """Read a CoNLL text: words and labels in columns, blank lines between sentences.
+
+    The word is in the first column that does not count the words, the label in the last one that holds labels. Tabs
+    alone separate the columns of a line that has any. A byte-order mark, any line ends, comments (``# text = …``) and
+    ``-DOCSTART-`` are no words. Raises ``LabelledDataError``.
+    """
+    document = Document(name, [])
+    lines = LINE_END.split(text.removeprefix("\ufeff"))
+    usual, tabbed = _usual(lines)
+    word, label = _find_columns(document, lines, usual, tabbed) if usual > 2 else (0, 1)
     known: dict[str, str] = {}
-    for number, raw in enumerate((text.removeprefix("\ufeff") + "\n\n").split("\n"), 1):
-        line = raw.strip(" \t\r")
-        columns = _COLUMNS.split(line)
-        if columns == [""]:
-            if words:
-                sentences.append(Sentence(language, words, labels))
-            words, labels = [], []
-        elif columns[0] == "-DOCSTART-":
+    for sentence in _sentences(document, lines, usual, tabbed):
+        numbers = [number for number, _ in sentence]
+        first, last = numbers[0], numbers[-1]
+        document.rows.append(
+            Row(
+                language,
+                [columns[word] for _, columns in sentence],
+                # One string for each label, not one for each word.
+                [known.setdefault(columns[label], columns[label]) for _, columns in sentence],
+                range(first, last + 1) if last - first == len(numbers) - 1 else numbers,
+                first,
+            )
+        )
+    return document
+
+
+def _usual(lines: Sequence[str]) -> tuple[int, bool]:
+    """How many columns most lines have, and whether tabs separate them: by the first lines, a text may be long."""
+    widths: Counter[tuple[int, bool]] = Counter()
+    for line in lines[:LOOKED_AT]:
+        columns, tabs = _columns(line)
+        if columns and columns[0] not in ("#", DOCUMENT_START):
+            widths[len(columns), tabs] += 1
+    return max(widths, key=lambda key: (widths[key], key), default=(2, False))
+
+
+def _sentences(
+    document: Document, lines: Sequence[str], usual: int, tabbed: bool
+) -> Iterator[list[tuple[int, list[str]]]]:
+    """The columns of the words of each sentence, with their lines."""
+    sentence: list[tuple[int, list[str]]] = []
+    for number, line in enumerate(lines, 1):
+        columns, tabs = _columns(line)
+        if not columns or DOCUMENT_START in columns[:2]:
+            if sentence:
+                yield sentence
+                sentence = []
             continue
-        elif len(columns) == 1:
-            raise ConllError(number, f"{line[:40]!r} has one column; expected a word and its label")
-        elif columns[-1] not in known and not _LABEL.fullmatch(columns[-1]):
-            raise ConllError(number, f"unknown label {columns[-1][:40]!r}; expected O, B-TYPE or I-TYPE (IOB2)")
-        else:
-            if strict and begins_inside(columns[-1], labels[-1] if labels else "O"):
-                raise ConllError(number, not_iob2(columns[-1], labels[-1] if labels else None))
-            words.append(columns[0])
-            # One string for each label, not one for each word.
-            labels.append(known.setdefault(columns[-1], columns[-1]))
-    return sentences
+        columns = _fit(columns, usual)
+        if columns[0].startswith("#") and _is_comment(columns, tabs, usual, tabbed):
+            continue
+        if len(columns) != usual or usual == 1:
+            raise _ragged(document, number, columns, usual)
+        sentence.append((number, columns))
+    if sentence:
+        yield sentence
 
 
-def begins_inside(label: str, previous: str) -> bool:
-    """Whether a label is an I- that continues nothing, which IOB2 has not."""
-    return label.startswith("I-") and previous[2:] != label[2:]
+def _columns(line: str) -> tuple[list[str], bool]:
+    """The columns of a line, none if it is blank, and whether tabs separate them. A first one may be empty."""
+    if not line.strip().strip("\ufeff"):
+        return [], False
+    if "\t" in line:
+        columns = [column.strip(" ") for column in line.split("\t")]
+        return (columns if any(columns) else []), True
+    return _SPACES.split(line.rstrip(" ")), False
 
 
-def not_iob2(label: str, previous: str | None) -> str:
-    """What to say of such a label."""
-    where = f"follows {previous[:40]!r}" if previous is not None else "begins a sentence"
-    return f"{label[:40]!r} {where}; in IOB2 every entity begins with B- (is this IOB1, or a mixture?)"
+def _fit(columns: list[str], usual: int) -> list[str]:
+    """Without what indenting a line or a separator at its end adds."""
+    while len(columns) > max(usual, 2) and not columns[-1]:
+        columns = columns[:-1]
+    return columns[1:] if len(columns) == usual + 1 and not columns[0] else columns
+
+
+def _is_comment(columns: list[str], tabs: bool, usual: int, tabbed: bool) -> bool:
+    """Whether a line that begins with # is no word: "#" itself and hashtags are words where a label follows."""
+    if _COMMENT.match(" ".join(columns)):
+        return True
+    if columns[0] != "#":
+        return False
+    return len(columns) != usual or tabs != tabbed or not _LIKE_A_LABEL.fullmatch(columns[-1])
+
+
+def _ragged(document: Document, number: int, columns: list[str], usual: int) -> LabelledDataError:
+    shown = " ".join(columns)[:40]
+    if len(columns) == 1:
+        problem = f"{shown!r} has one column; expected a word and its label, as in: Nairobi B-LOC"
+    else:
+        problem = (
+            f"{shown!r} has {len(columns)} columns where the others have {usual}: if a word has a space in it, separate"
+            " the columns by tabs"
+        )
+    return LabelledDataError(f"{document.name}, line {number}", problem, {"line": number})
+
+
+def _find_columns(document: Document, lines: Sequence[str], usual: int, tabbed: bool) -> tuple[int, int]:
+    """Where words and labels are: see ``parse_conll``."""
+    running = [_Running() for _ in range(usual)]
+    labels: set[int] = set()
+    for sentence in _sentences(document, lines, usual, tabbed):
+        for first, (_, columns) in enumerate(sentence):
+            for place, value in enumerate(columns):
+                running[place].see(value, not first)
+            labels.update(place for place in range(1, usual) if _LIKE_A_LABEL.fullmatch(columns[place]))
+    label = max(labels, default=usual - 1)
+    word = next((place for place in range(label) if not running[place].counts), 0)
+    if word or label != usual - 1:
+        document.notes.append(
+            f"words in column {word + 1} of {usual}{f' (column {word} counts them)' if word else ''},"
+            f" labels in column {label + 1}"
+        )
+    return word, label
+
+
+@dataclass
+class _Running:
+    """Whether the values of a column are running numbers, of each sentence by itself or throughout."""
+
+    counts: bool = True
+    previous: int = -1
+
+    def see(self, value: str, first: bool) -> None:
+        if self.counts:
+            number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -2
+            self.counts = number == self.previous + 1 or (first and number in (0, 1))
+            self.previous = number
 
 
 def to_conll(sentences: Iterable[Sentence]) -> str:

@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 from service.errors import InvalidRequest, NoTestData, TooLarge, UnreadableTestData
-from service.evaluation.conll import ConllError, Sentence, begins_inside, digest_of_sentences, not_iob2, parse_conll
+from service.evaluation.conll import (
+    Document,
+    LabelledDataError,
+    Row,
+    Sentence,
+    digest_of_sentences,
+    parse_conll,
+)
+from service.evaluation.reading import Reading, Rules, read
 from service.schemas.accuracy import AccuracyRequest
 
 FOLDER = "data"
@@ -24,13 +31,17 @@ MOST_NAMED = 20
 class LabelledData:
     """Sentences with the name of their source and its digest; the digest stays that of the whole after a selection.
 
-    ``bundled`` is whether they came with the build: of a caller's data nothing is kept.
+    ``bundled`` is whether they came with the build: of a caller's data nothing is kept. ``repaired`` labels and
+    ``left_out`` tokens are counted over the whole, too; ``notes`` say what else was done to it.
     """
 
     name: str
     digest: str
     sentences: Sequence[Sentence]
     bundled: bool = False
+    repaired: int = 0
+    left_out: int = 0
+    notes: Sequence[str] = ()
 
     def select(self, language: str | None, limit: int | None) -> "LabelledData":
         """Only one language, and at most ``limit`` sentences, spread evenly over the data and always the same ones.
@@ -81,8 +92,9 @@ def _read_files(paths: tuple[Path, ...], looks: tuple[tuple[int, int, int], ...]
     sentences: list[Sentence] = []
     for path in paths:
         try:
-            sentences += parse_conll(path.read_text(encoding="utf-8"), path.stem)
-        except (OSError, UnicodeDecodeError, ConllError) as error:
+            document = parse_conll(path.name, path.stem, path.read_bytes().decode("utf-8"))
+            sentences += read([document], Rules(scheme="iob2")).sentences[0]
+        except (OSError, UnicodeDecodeError, LabelledDataError) as error:
             # The whole text of an OSError names the path on this machine.
             problem = error.strerror if isinstance(error, OSError) else error
             raise UnreadableTestData(
@@ -98,24 +110,30 @@ def _read_files(paths: tuple[Path, ...], looks: tuple[tuple[int, int, int], ...]
 
 
 def read_request(
-    request: AccuracyRequest, language: str | None, labels: Sequence[str], max_characters: int
+    request: AccuracyRequest, language: str | None, labels: Sequence[str], max_characters: int, rules: Rules
 ) -> LabelledData:
-    """The data in a request's body; ``labels`` are those that the variant knows.
+    """The data in a request's body; see ``of_caller``."""
+    try:
+        if request.conll is not None:
+            document = parse_conll("conll", language or "", request.conll)
+        else:
+            rows = [
+                Row(example.language or "", example.tokens, example.labels, None, number)
+                for number, example in enumerate(request.examples or [])
+            ]
+            document = Document("examples", rows, where="{name}.{line}")
+        reading = read([document], rules)
+    except LabelledDataError as error:
+        raise InvalidRequest(f"{error}.", error.details) from None
+    return of_caller("sent with the request", reading, labels, max_characters)
 
-    Raises ``InvalidRequest`` naming line, or sentence and word, and ``TooLarge`` for a sentence over the limit.
+
+def of_caller(name: str, reading: Reading, labels: Sequence[str], max_characters: int) -> LabelledData:
+    """What was read of a caller's data, if it can be checked; ``labels`` are those that the variant knows.
+
+    Raises ``InvalidRequest``, and ``TooLarge`` for a sentence over the limit.
     """
-    if request.conll is not None:
-        try:
-            sentences = parse_conll(request.conll, language or "", strict=True)
-        except ConllError as error:
-            raise InvalidRequest(f"conll, {error}.", {"line": error.line}) from None
-    else:
-        sentences = [
-            Sentence(example.language or "", example.tokens, example.labels) for example in request.examples or []
-        ]
-        for number, sentence in enumerate(sentences):
-            _check_shape(number, sentence)
-    sentences = [sentence for sentence in sentences if sentence.words]
+    sentences = [sentence for document in reading.sentences for sentence in document]
     if not sentences:
         raise InvalidRequest("The data holds no sentence. Send at least one with its labels.")
     languages = len({sentence.language for sentence in sentences})
@@ -124,7 +142,12 @@ def read_request(
             f"The examples are in {languages:,} languages, more than the {MOST_LANGUAGES} of one check.",
             {"languages": languages, "max_languages": MOST_LANGUAGES},
         )
-    _check_labels(sentences, labels)
+    for kind, place in reading.types.items():
+        if not {f"B-{kind}", f"I-{kind}"} & set(labels):
+            raise InvalidRequest(
+                f"{place}: the variant does not know the label {f'B-{kind[:40]}'!r}; it knows {', '.join(labels)}.",
+                {"labels": list(labels)},
+            )
     for number, sentence in enumerate(sentences):
         characters = sum(map(len, sentence.words)) + len(sentence.words) - 1
         if characters > max_characters:
@@ -132,30 +155,11 @@ def read_request(
                 f"Sentence {number} has {characters:,} characters, more than the {max_characters:,} of one sentence.",
                 {"sentence": number, "max_document_characters": max_characters},
             )
-    return LabelledData("sent with the request", digest_of_sentences(sentences), sentences)
-
-
-def _check_shape(number: int, sentence: Sentence) -> None:
-    """Raise ``InvalidRequest`` unless there is one label for each word and the labels are IOB2."""
-    words, labels = len(sentence.words), len(sentence.labels)
-    if words != labels:
-        raise InvalidRequest(
-            f"examples.{number}: {words} tokens and {labels} labels; there must be one label for each token.",
-            {"sentence": number, "tokens": words, "labels": labels},
-        )
-    for place, (previous, label) in enumerate(pairwise(["O", *sentence.labels])):
-        if begins_inside(label, previous):
-            problem = not_iob2(label, previous if place else None)
-            raise InvalidRequest(f"examples.{number}, token {place}: {problem}.", {"sentence": number, "token": place})
-
-
-def _check_labels(sentences: Sequence[Sentence], labels: Sequence[str]) -> None:
-    known = set(labels)
-    for number, sentence in enumerate(sentences):
-        for place, label in enumerate(sentence.labels):
-            if label not in known:
-                raise InvalidRequest(
-                    f"Sentence {number}, token {place}: the variant does not know the label {label[:40]!r};"
-                    f" it knows {', '.join(labels)}.",
-                    {"sentence": number, "token": place, "labels": list(labels)},
-                )
+    return LabelledData(
+        name,
+        digest_of_sentences(sentences),
+        sentences,
+        repaired=reading.repaired,
+        left_out=reading.left_out,
+        notes=reading.notes,
+    )

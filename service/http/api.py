@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -11,6 +11,8 @@ from service.errors import InternalError, MethodNotAllowed, NotFound, ServiceErr
 from service.evaluation.agreement import Agreement
 from service.evaluation.checks import Checks
 from service.http.bodies import invalid
+from service.http.methods import HeadAsGet, allowed
+from service.http.parameters import only_known
 from service.http.routes import accuracy, compare, docs, ner, playground, system
 from service.schemas.accuracy import AccuracyRequest
 from service.schemas.comparison import CompareRequest
@@ -23,7 +25,10 @@ def create_api() -> FastAPI:
         title="Kidogo",
         summary="Named-entity recognition for African languages, in several compressed variants",
         version="1",
-        openapi_url="/openapi.json",
+        # A route of docs has it, with what every route has.
+        openapi_url=None,
+        # Relative to the document, which may lie under a prefix that a proxy strips.
+        servers=[{"url": "."}],
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
@@ -41,7 +46,8 @@ def create_api() -> FastAPI:
     api.add_exception_handler(RequestValidationError, _refuse_parameters)
     api.add_exception_handler(Exception, _fail)
     for module in (ner, compare, accuracy, system, docs, playground):
-        api.include_router(module.router)
+        api.include_router(module.router, dependencies=[Depends(only_known)])
+    api.add_middleware(HeadAsGet)
     api.state.checks = Checks()
     api.state.agreement = Agreement()
     _document_bodies(api)
@@ -84,11 +90,11 @@ async def _refuse(request: Request, error: Exception) -> Response:
 async def _refuse_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        methods = allowed((error.headers or {}).get("Allow", ""))
         return _answer(
             request,
             MethodNotAllowed(
-                f"{request.method} is not allowed here. Use {allowed}.", {"allowed": allowed}, {"Allow": allowed}
+                f"{request.method} is not allowed here. Use {methods}.", {"allowed": methods}, {"Allow": methods}
             ),
         )
     return _answer(request, NotFound(f"There is nothing at {request.url.path[:200]}. /docs lists what there is."))

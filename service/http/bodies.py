@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails, from_json
 from starlette.requests import ClientDisconnect
 
 from service.errors import InvalidRequest, MalformedBody, TooLarge, UnsupportedMediaType
+from service.http.transport import CUT_OFF
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_PROBLEMS = 10
@@ -64,7 +65,25 @@ async def _read(request: Request, max_bytes: int) -> bytes:
                 raise too_large
     except ClientDisconnect:
         raise MalformedBody("The connection was closed before the whole body had come.") from None
+    _refuse_unless_whole(request, declared, len(body))
     return bytes(body)
+
+
+def _refuse_unless_whole(request: Request, declared: str, received: int) -> None:
+    """Raise ``MalformedBody`` if the head declares a body that has not come: where it is optional, without it something
+    else would be answered than was asked.
+    """
+    if declared.isdecimal() and int(declared) != received:
+        expected = f"{int(declared):,} bytes"
+    elif getattr(request.state, CUT_OFF, False) or ("transfer-encoding" in request.headers and not received):
+        expected = "a body in chunks"
+    else:
+        return
+    raise MalformedBody(
+        f"The request declares {expected}, and {received:,} bytes came: send the whole body.",
+        {"received_bytes": received},
+        {"Connection": "close"},
+    )
 
 
 def invalid(problems: list[ErrorDetails]) -> InvalidRequest:

@@ -7,16 +7,25 @@ off because a check of accuracy may take that long.
 Answers leave in one piece, so that a process that is killed has sent all of one or nothing, as far as the socket takes
 the whole of it at once: some hundred kilobytes. A load balancer asks another replica only while it has seen nothing of
 the answer. uvicorn writes the head by itself, and a SIGKILL between head and body cost the caller the answer.
+
+Offers to upgrade the connection are ignored, as RFC 9110 allows. curl --http2 and Java's HttpClient offer h2c with
+every first request; httptools stops at such a head, and uvicorn then passes on the request without its body.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, cast
 
+import httptools
 import uvicorn.config
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+CUT_OFF = "body_cut_off"
+"""What the request's state holds where the client has stopped sending before its body's end."""
+
+_OFFERS = frozenset({b"upgrade", b"http2-settings"})
 _ENOUGH = 65536
 """Bytes that are sent before the turn ends, so that an answer in many parts is not collected whole."""
 
@@ -52,11 +61,68 @@ class OneWriteATurn:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, which does not wait for the turn's end once an answer is complete."""
+    """uvicorn's, which ignores upgrades and does not wait for the turn's end once an answer is complete."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._joining = OneWriteATurn(transport)
         super().connection_made(cast(asyncio.Transport, self._joining))
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            while True:
+                try:
+                    self.parser.feed_data(data)
+                    return
+                except httptools.HttpParserUpgrade as offer:
+                    if not self._upgrade_offered():
+                        return
+                    (end_of_head,) = offer.args
+                    data = self._head_without_upgrade() + data[end_of_head:]
+                    self._renew_parser()
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def on_headers_complete(self) -> None:
+        # The same request comes again, without its offer.
+        if not self._upgrade_offered():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._upgrade_offered():
+            super().on_message_complete()
+
+    def _upgrade_offered(self) -> bool:
+        # httptools calls CONNECT an upgrade as well.
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head that was read last, as HTTP/1.1 without its offer. The parser has checked every part of it."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                options = (option.strip() for option in value.split(b","))
+                value = b", ".join(option for option in options if option.lower() not in _OFFERS)
+            if name not in _OFFERS and value:
+                lines.append(b"%s: %s" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _renew_parser(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        # As uvicorn has it, where httptools is new enough.
+        with contextlib.suppress(AttributeError):
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has stopped sending in the middle of a body may still read why it is refused."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.more_body:
+            return False
+        cycle.scope["state"][CUT_OFF] = True
+        cycle.keep_alive = cycle.more_body = False
+        cycle.message_event.set()
+        return True
 
     def on_response_complete(self) -> None:
         self._joining.flush()

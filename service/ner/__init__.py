@@ -1,4 +1,4 @@
-"""Text to entities, without I/O: words, pieces, windows, logits, labels, spans.
+"""From text to entities, without I/O: words, pieces, windows, logits, labels, spans.
 
-Imports nothing else of the service.
+Imports no other package of the service.
 """

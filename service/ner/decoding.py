@@ -1,4 +1,4 @@
-"""From a label for each word to entities. Pure functions; positions are whatever unit the caller counts in."""
+"""Decodes logits into valid IOB2 labels and labels into entities."""
 
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
@@ -63,15 +63,14 @@ class LabelScheme:
         return np.where(goes_on, inside[path], beginning[path])
 
     def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
-        """For each word the probability that it is of the type of its label in ``path``, whether B- or I-."""
+        """For each word, the probability of the type of its label in ``path``: that of B- plus that of I-."""
         of_type = np.exp(log_probabilities) @ self._same_type
         return np.asarray(of_type[np.arange(len(path)), path])
 
     def best_path(self, log_probabilities: NDArray[np.float64]) -> Generator[None, None, NDArray[np.intp]]:
-        """A sentence's best valid labels by the model's scores and the transitions (Viterbi); yields between steps.
+        """The best valid label sequence (Viterbi), from shape (words, labels) to (words,). Yields between steps.
 
-        Shape (words, labels) to (words,). Without transitions most sentences are done at once: the most probable label
-        of every word is already valid.
+        Without transitions, the most probable label of every word is returned at once if the sequence is valid.
         """
         path = np.asarray(log_probabilities.argmax(axis=-1))
         if len(path) == 0:
@@ -93,7 +92,7 @@ class LabelScheme:
                 yield
             start = max(1, end - WORDS_AT_ONCE)
             labels = []
-            # Lists: one number at a time costs an array more than the step is worth.
+            # Indexing lists is faster than indexing arrays one element at a time.
             for row in reversed(came_from[start:end].tolist()):
                 labels.append(label := row[label])
             path[start - 1 : end - 1] = labels[::-1]
@@ -129,7 +128,7 @@ def _iob2_tables(
 
 
 def entity_spans(labels: Sequence[str]) -> list[EntitySpan]:
-    """The entities of a sequence, strictly by IOB2: an I- without its B- is no entity (seqeval: strict, IOB2)."""
+    """The entities of a label sequence in strict IOB2, as in seqeval: an I- without its B- is not an entity."""
     spans: list[EntitySpan] = []
     start: int | None = None
     for position, label in enumerate([*labels, "O"]):

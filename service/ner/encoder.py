@@ -1,4 +1,4 @@
-"""The tokenizer of an artefact, and how it lays words out in overlapping windows."""
+"""Encodes words with an artefact's tokenizer and arranges them in overlapping windows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from service.ner.words import WORDS_AT_ONCE
+from service.ner.words import ESCAPED_QUOTE, WORDS_AT_ONCE
 
 CHARACTERS_AT_ONCE = 4096
-"""``WORDS_AT_ONCE`` in characters, for words given as tokens may be long and the tokenizer holds Python's lock."""
+"""Maximum characters per step, because tokens can be long and the tokenizer holds the GIL."""
 
 CHARACTERS_OF_A_PIECE = 8
-"""A word is cut to so many characters for each piece that a window has room for; its later pieces are not used."""
+"""Words are cut to this many characters per piece of a window; later pieces would not be used."""
 
 
 class Window(NamedTuple):
-    """Pieces to run at once. ``heads`` are the places, in the window, of the first pieces of the words it decides."""
+    """The pieces of one inference; ``heads`` are the positions of the first pieces of the words to label."""
 
     input_ids: NDArray[np.int64]
     heads: NDArray[np.intp]
@@ -28,17 +28,20 @@ class Window(NamedTuple):
 
 @dataclass
 class Tokens:
-    """Words encoded so far: the pieces of all, and for each word where its first piece stands (-1: it has none)."""
+    """Encoded words: their pieces, and for each word the index of its first piece, or -1 if it has none."""
 
     pieces: list[int] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
 
 
 class Encoder:
-    """The tokenizer of an artefact, and how it lays words out in windows of ``max_length`` pieces."""
+    """A tokenizer with windows of ``max_length`` pieces."""
 
     def __init__(self, tokenizer: Tokenizer, max_length: int, overlap: int):
-        """``overlap`` pieces are shared by neighbouring windows. Raises ``ValueError`` if no window could advance."""
+        """Neighbouring windows share ``overlap`` pieces.
+
+        Raises ``ValueError`` if ``overlap`` is too large or the tokenizer lacks XLM-R's special pieces.
+        """
         self.capacity = max_length - 2
         if not 0 <= overlap < self.capacity:
             raise ValueError(f"an overlap of {overlap} pieces does not fit windows of {max_length}")
@@ -46,8 +49,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        # A word "<mask>" of the caller's is text like any other. This keeps the tokenizer from looking for special
-        # pieces, but its vocabulary still holds them, so encode() replaces those that it finds.
+        # Treat "<mask>" in a text as text. The vocabulary still contains it, so encode() replaces special pieces.
         self._tokenizer.encode_special_tokens = True
         self._begin, self._end = self._frame()
         self._unknown = self._unknown_piece()
@@ -74,10 +76,10 @@ class Encoder:
         raise ValueError("the tokenizer has no piece for what is unknown")
 
     def encode(self, words: Sequence[str]) -> Iterator[Tokens]:
-        """Encode words each by itself, as in the CoNLL files, yielding what there is so far after every few.
+        """Encode each word separately; yields the same object, with more words, after each step.
 
-        A word of more pieces than fit a window is represented by its first ones. A word of none (only zero-width
-        characters, say) is left out of the windows.
+        Words with more pieces than a window keep their first ones. Words without pieces, such as zero-width characters,
+        are left out of the windows.
         """
         tokens = Tokens()
         for some in self._parts(words):
@@ -94,12 +96,12 @@ class Encoder:
             yield tokens
 
     def _parts(self, words: Sequence[str]) -> Iterator[list[str]]:
-        """The words, cut to what can matter, in parts that are tokenized quickly."""
+        """The words, cut to the usable length, in batches that are tokenized quickly."""
         longest = CHARACTERS_OF_A_PIECE * self.capacity
         part: list[str] = []
         characters = 0
         for word in words:
-            cut = word[:longest]
+            cut = '"' if word == ESCAPED_QUOTE else word[:longest]
             if part and (len(part) == WORDS_AT_ONCE or characters + len(cut) > CHARACTERS_AT_ONCE):
                 yield part
                 part, characters = [], 0
@@ -109,17 +111,16 @@ class Encoder:
             yield part
 
     def encode_all(self, words: Sequence[str]) -> Tokens:
-        """The same in one go."""
+        """Encode all words at once."""
         tokens = Tokens()
-        for tokens in self.encode(words):  # noqa: B007 (the last one holds all)
+        for tokens in self.encode(words):  # noqa: B007 (the last one has all words)
             pass
         return tokens
 
     def windows(self, tokens: Tokens) -> Iterator[tuple[NDArray[np.intp], Window]]:
-        """Cut encoded words into windows; yields the indices of the words that each window decides, and the window.
+        """Split encoded words into windows; yields the indices of the words to label in each window, and the window.
 
-        A window begins and ends with whole words. Where two overlap, the border between the words that they decide
-        is the middle: each word is decided where it has more context.
+        Windows contain whole words. A word in the overlap of two windows is labelled in the one with more context.
         """
         heads = np.asarray(tokens.heads, dtype=np.intp)
         words = np.flatnonzero(heads >= 0)
@@ -127,7 +128,7 @@ class Encoder:
             return
         heads = heads[words]
         if len(tokens.pieces) <= self.capacity:
-            # Nearly every sentence; the rest of this takes several times as long.
+            # Fast path for nearly every sentence.
             yield words, Window(np.array([self._begin, *tokens.pieces, self._end], dtype=np.int64), heads + 1)
             return
         pieces = np.asarray(tokens.pieces, dtype=np.int64)
@@ -139,12 +140,12 @@ class Encoder:
             yield words[first:last], Window(ids, heads[first:last] - start + 1)
 
     def _spans(self, bounds: NDArray[np.intp]) -> Iterator[tuple[int, int]]:
-        """Where windows start and end, in pieces; ``bounds`` are the starts of all words and the end of the last."""
+        """Starts and ends of windows, in pieces; ``bounds`` has the starts of all words and the end of the last."""
         total = int(bounds[-1])
         start = end = 0
         while end < total:
             previous, end = end, int(bounds[np.searchsorted(bounds, start + self.capacity, side="right") - 1])
-            # Before a word too long to follow, the window may hold nothing that the last one did not.
+            # Before a very long word, a window may have no new pieces.
             if end > previous:
                 yield start, end
             following = int(bounds[np.searchsorted(bounds, end - self.overlap)])

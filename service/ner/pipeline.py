@@ -1,9 +1,8 @@
-"""Text to entities: words, pieces, overlapping windows, logits, labels, spans.
+"""From text to entities: words, pieces, overlapping windows, logits, labels, spans.
 
-Every variant shares this path and only its runtime's ``logits`` differ, so a measured difference between variants
-comes from the models. The build scores artefacts through it too: what is evaluated is what is served.
-
-Each window is read alone, without padding: the answer for a document depends on nothing else in flight.
+All variants share this pipeline and differ only in their runtime's ``logits``, so measured differences come from the
+models. The build evaluates artefacts with it, too. Windows are run one at a time without padding, so an answer does
+not depend on other requests.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -24,14 +23,14 @@ T = TypeVar("T")
 
 
 class Runtime(Protocol):
-    """An execution engine with one model in it."""
+    """An execution engine with a loaded model."""
 
     def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Run one window: piece identifiers of shape (pieces,) to logits of shape (pieces, labels)."""
+        """Run one window, from piece ids of shape (pieces,) to logits of shape (pieces, labels)."""
 
 
 class Entity(NamedTuple):
-    """A named entity; ``start`` and ``end`` count code points of the text, or words where words were given."""
+    """A named entity; ``start`` and ``end`` count code points of a text, or words of a tokenized sentence."""
 
     label: str
     text: str
@@ -42,14 +41,14 @@ class Entity(NamedTuple):
 
 @dataclass
 class Result:
-    """What was found in one document, and the label and its probability for each word."""
+    """The entities of a document and the label of each word."""
 
     entities: list[Entity]
     labels: list[str]
 
 
 class Pipeline:
-    """A runtime with its encoder and label list: everything between a document and its entities."""
+    """A runtime with its encoder and label scheme."""
 
     def __init__(
         self,
@@ -67,9 +66,9 @@ class Pipeline:
         self.scheme = LabelScheme(labels, transitions, scheme)
 
     def read_text(self, text: str, timer: Timer) -> Generator[None, None, Result]:
-        """Find the entities of a text, yielding between steps so that other work can go in between.
+        """Find the entities of a text. Yields between steps, so that other requests can run.
 
-        Offsets count code points of the text as given: ``text[start:end] == entity.text``.
+        Offsets are code points: ``text[start:end] == entity.text``.
         """
         words, parts = yield from timer.tokenize.over(_split(text))
 
@@ -81,7 +80,7 @@ class Pipeline:
         return Result((yield from _entities(labels, scores, cut)), labels)
 
     def read_words(self, words: Sequence[str], timer: Timer) -> Generator[None, None, Result]:
-        """The same for a sentence that is already split; offsets count words."""
+        """Find the entities of a sentence that is already split into words; offsets count words."""
 
         def cut(span: EntitySpan) -> tuple[str, int, int]:
             return " ".join(words[span.first : span.last + 1]), span.first, span.last + 1
@@ -90,15 +89,15 @@ class Pipeline:
         return Result((yield from _entities(labels, scores, cut)), labels)
 
     def label_words(self, words: Sequence[str], timer: Timer) -> Generator[None, None, NDArray[np.intp]]:
-        """The labels of ``read_words`` alone, as places in ``scheme.labels``, of shape (words,)."""
+        """Label a sentence that is already split; returns indices into ``scheme.labels`` of shape (words,)."""
         _, path = yield from self._decide(words, timer)
         return path
 
     def _decide(
         self, words: Sequence[str], timer: Timer
     ) -> Generator[None, None, tuple[NDArray[np.float64], NDArray[np.intp]]]:
-        """Log-probabilities of shape (words, labels), and the best valid path of shape (words,)."""
-        # A word that no window holds is outside, for certain.
+        """Log probabilities of shape (words, labels) and the best valid path of shape (words,)."""
+        # Words without pieces are in no window.
         log_probabilities = self.scheme.certainly_outside(len(words))
         tokens = Tokens()
         encoding = self.encoder.encode(words)
@@ -122,7 +121,7 @@ class Pipeline:
     def _label(
         self, words: Sequence[str], timer: Timer
     ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
-        """The best valid IOB2 labels, and the probability that the model gives the type of each of them."""
+        """The best valid IOB2 labels and the probabilities of their types."""
         log_probabilities, path = yield from self._decide(words, timer)
         labels: list[str] = []
         scores = np.empty(len(words))
@@ -137,7 +136,7 @@ class Pipeline:
 
 
 def _split(text: str) -> Generator[None, None, tuple[list[Word], list[str]]]:
-    """The words of a text, and what stands in each."""
+    """The words of a text as spans and as strings."""
     words: list[Word] = []
     parts: list[str] = []
     for word in iterate_words(text):
@@ -151,7 +150,7 @@ def _split(text: str) -> Generator[None, None, tuple[list[Word], list[str]]]:
 def _entities(
     labels: Sequence[str], scores: NDArray[np.float64], cut: Callable[[EntitySpan], tuple[str, int, int]]
 ) -> Generator[None, None, list[Entity]]:
-    """The entities of labelled words; ``cut`` gives the text, start and end of a span of words."""
+    """The entities of labelled words; ``cut`` maps a span of words to its text, start and end."""
     entities: list[Entity] = []
     for span in entity_spans(labels):
         score = float(scores[span.first : span.last + 1].mean())
@@ -162,19 +161,19 @@ def _entities(
 
 
 def check_finite(logits: NDArray[np.float32]) -> None:
-    """Raise ``FloatingPointError`` if a model gave no numbers: labels chosen from these would look like an answer."""
+    """Raise ``FloatingPointError`` for NaN or infinite logits, whose labels would look like a valid answer."""
     if not np.isfinite(logits).all():
-        raise FloatingPointError("the model gave logits that are not finite")
+        raise FloatingPointError("the model returned logits that are not finite")
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Logarithms of the probabilities over the last axis."""
+    """Log probabilities over the last axis, in float64."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def run_to_end(steps: Generator[None, None, T]) -> T:
-    """Take every step at once, for callers with nothing else to do."""
+    """Run all steps and return the result."""
     while True:
         try:
             next(steps)
@@ -184,6 +183,6 @@ def run_to_end(steps: Generator[None, None, T]) -> T:
 
 
 def label_sentences(pipeline: Pipeline, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
-    """Predicted IOB2 labels of sentences already split into words."""
+    """Predicted IOB2 labels of tokenized sentences."""
     for words in sentences:
         yield [pipeline.scheme.labels[label] for label in run_to_end(pipeline.label_words(words, Timer()))]

@@ -1,4 +1,4 @@
-"""Where the time of a request goes."""
+"""Measures the phases of a request."""
 
 import time
 from collections.abc import Generator
@@ -10,8 +10,10 @@ T = TypeVar("T")
 
 @dataclass
 class Phase:
-    """Measures one kind of work: ``with phase: …``. ``began`` and ``ended`` are of its first and last time, by
-    ``perf_counter``; ``seconds`` is the sum, without what other requests took in between.
+    """Measures one kind of work with ``with phase: …``.
+
+    ``began`` and ``ended`` are the ``perf_counter`` times of the first start and the last end. ``seconds`` is the time
+    spent inside, without other requests in between.
     """
 
     seconds: float = 0.0
@@ -28,7 +30,7 @@ class Phase:
         self.seconds += self.ended - self._entered
 
     def over(self, steps: Generator[None, None, T]) -> Generator[None, None, T]:
-        """Measure every one of these steps, and not what comes between them."""
+        """Measure each step of a generator, without the time between steps."""
         while True:
             with self:
                 try:
@@ -41,7 +43,7 @@ class Phase:
 
 @dataclass
 class Timer:
-    """Where the time of a request went, and the pieces that were run; the caller reads it after the last step."""
+    """The phases of a request and the number of pieces run."""
 
     tokenize: Phase = field(default_factory=Phase)
     inference: Phase = field(default_factory=Phase)

@@ -1,4 +1,4 @@
-"""How likely each label is after another: what the best path of labels goes by, beside the model's own scores."""
+"""Label transition probabilities for decoding."""
 
 from typing import Annotated, Self
 
@@ -8,12 +8,12 @@ LogProbability = Annotated[float, Field(le=0.0, allow_inf_nan=False)]
 
 
 class Transitions(BaseModel):
-    """Natural logarithms of probabilities; ``following[i][j]`` is that of label j right after label i."""
+    """Natural log probabilities: ``first[i]`` of label i at the start, ``following[i][j]`` of label j after label i."""
 
     model_config = ConfigDict(extra="forbid")
 
     labels: list[str]
-    weight: float = Field(ge=0.0, allow_inf_nan=False, description="How much they count against the model's scores")
+    weight: float = Field(ge=0.0, allow_inf_nan=False, description="Weight relative to the model's scores")
     first: list[LogProbability]
     following: list[list[LogProbability]]
 

@@ -1,4 +1,7 @@
-"""Execution engines, one module each. Their heavy imports happen only when a variant that needs them loads."""
+"""Execution engines, one module each, imported only when a variant needs them.
+
+May import service.ner and service.variants.
+"""
 
 import importlib
 import json
@@ -9,21 +12,18 @@ from service.ner.pipeline import Runtime
 from service.variants import Runtime as RuntimeName
 
 NARROW = 128
-"""Up to this width a second thread costs a model more than it does for it: a sentence takes a fifth longer."""
+"""Up to this width, one thread is faster: with two, a sentence takes a fifth longer."""
 
 
 def load_runtime(name: RuntimeName, folder: Path, threads: int) -> Runtime:
-    """Load the artefact in ``folder``, to compute on so many threads, or on one if it is narrow.
-
-    Every runtime module has ``load(folder, threads)``.
-    """
+    """Load the artefact in ``folder`` with the runtime's ``load(folder, threads)``; narrow models get one thread."""
     if is_narrow(folder):
         threads = 1
     return cast(Runtime, importlib.import_module(f"service.runtimes.{name}").load(folder, threads))
 
 
 def is_narrow(folder: Path) -> bool:
-    """Whether the artefact's ``config.json`` says so; without one that can be read, the model counts as wide."""
+    """Whether the width in ``config.json`` is at most ``NARROW``; False if it cannot be read."""
     try:
         return int(json.loads((folder / "config.json").read_text(encoding="utf-8"))["hidden_size"]) <= NARROW
     except (OSError, ValueError, KeyError, TypeError):

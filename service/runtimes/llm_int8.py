@@ -1,14 +1,14 @@
-"""LLM.int8() by bitsandbytes in PyTorch (Dettmers et al. 2022, arXiv 2208.07339), loaded from 8-bit safetensors."""
+"""LLM.int8() with bitsandbytes in PyTorch (Dettmers et al. 2022, arXiv 2208.07339), from 8-bit safetensors."""
 
 import logging
 from pathlib import Path
 
 from service.runtimes.torch import TorchRuntime
 
-# It warns on every call where the CPU computes in another type than the one stored, and of kernels that are not used.
+# It warns on every call about type conversions and unused kernels.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def load(folder: Path, threads: int) -> TorchRuntime:
-    """The configuration in ``folder`` makes transformers load the linear layers as bitsandbytes' Linear8bitLt."""
+    """Load the model; its configuration selects bitsandbytes' Linear8bitLt for the linear layers."""
     return TorchRuntime(folder, threads)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: fp32 and dynamically quantized models."""
+"""ONNX Runtime on the CPU, for fp32 and dynamically quantized models."""
 
 import contextlib
 import os
@@ -18,21 +18,19 @@ T = TypeVar("T")
 MODEL = "model.onnx"
 
 HELPERS_NICE = 19
-"""What a session's own threads give way by. While one request is under way they find a free core and help its thread.
-While there is one for each core, the helpers hardly run, each thread does all the work of its request by itself, and
-none waits for another: two requests on two cores then take as long as on two sessions of one thread each, which would
-hold the weights twice.
+"""Niceness of a session's helper threads, so that they use only idle cores. When each core runs a request, two requests
+on two cores take as long as with two single-threaded sessions, which would need twice the memory.
 """
 
 
 class OnnxRuntime:
-    """One session. ONNX Runtime sizes its pools from the host, not from what is allowed: threads are set here."""
+    """One session. The number of threads is explicit because ONNX Runtime's default ignores CPU limits."""
 
     def __init__(self, path: Path, threads: int):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Several sessions share the cores: one that spins while it waits takes them from the others.
+        # Spinning threads would take cores from other sessions.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._session = _with_nice_threads(
@@ -51,15 +49,16 @@ class OnnxRuntime:
 
 
 def _with_nice_threads(make: Callable[[], T]) -> T:
-    """Call it so that the threads that it starts give way. They inherit that from a thread which ends with the call,
-    for it may not be taken back.
+    """Call ``make`` so that the threads that it starts are nice.
+
+    They inherit the niceness of a temporary thread, because lowering it again needs privileges.
     """
     if sys.platform != "linux":
-        # Elsewhere not a thread but the whole process is nice.
+        # Elsewhere, niceness applies to the whole process.
         return make()
 
     def give_way() -> None:
-        # Where a sandbox forbids it, more than one request at a time is slower, and that is all.
+        # If a sandbox forbids it, concurrent requests are slower.
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, get_native_id(), HELPERS_NICE)
 

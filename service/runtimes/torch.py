@@ -1,4 +1,4 @@
-"""PyTorch through transformers, as most people run such a model."""
+"""PyTorch through transformers."""
 
 import copy
 import os
@@ -8,25 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-# Its threads must not spin while they wait: the other variants' sessions need the cores.
+# Spinning threads would take cores from other variants' sessions.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import torch
 from transformers import AutoModelForTokenClassification
 
 MOST_THREADS = 4
-"""Every thread that calls a model gets a team of its own from OpenMP, and on many CPUs there are as many callers."""
+"""Maximum threads, because OpenMP creates a team of them for every calling thread."""
 
 
 class TorchRuntime:
-    """A transformers model loaded from safetensors, in the types that they hold."""
+    """A transformers model loaded from safetensors in the stored types."""
 
     def __init__(self, folder: Path, threads: int):
         torch.set_num_threads(min(threads, MOST_THREADS))
         mapped = AutoModelForTokenClassification.from_pretrained(
             folder, device_map="cpu", local_files_only=True, use_safetensors=True
         )
-        # Its weights are still the file's pages: whoever truncates the file would kill the process.
+        # Copied, because truncating the memory-mapped file would crash the process.
         self._model = copy.deepcopy(mapped).eval()
 
     def logits(self, input_ids: NDArray[np.int64]) -> NDArray[np.float32]:

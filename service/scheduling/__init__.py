@@ -1,4 +1,4 @@
-"""Fair turns: shares the processor among requests in flight, step by step.
+"""Fair scheduling of the steps of requests in flight.
 
-Imports nothing else of the service.
+Imports no other package of the service.
 """

@@ -1,11 +1,8 @@
-"""Shares the processor among requests: many small steps, each given to the request that has had the least.
+"""Fair scheduling: requests are split into small steps, and the request with the least service goes next.
 
-Start-time fair queueing (Goyal et al. 1996) at two levels, with several steps under way (Jin et al. 2004). Flows, one
-for each variant, share the time, and so do the jobs of a flow: a slow variant with many requests gets its share and no
-more, and a short request that arrives in the middle of a long document waits for one step, not for the whole of the
-other.
-
-What is shared is the machine's time: steps that are under way together share each second of it.
+Start-time fair queueing (Goyal et al. 1996) at two levels, with several concurrent steps (Jin et al. 2004). Flows, one
+per variant, share the machine's time, and so do the jobs of a flow. A slow variant with many requests gets only its
+share, and a short request that arrives during a long document waits for one step. Concurrent steps share each second.
 """
 
 import asyncio
@@ -22,31 +19,27 @@ from service.scheduling.virtual_time import Machine, Share
 T = TypeVar("T")
 
 BACKGROUND = "background"
-"""The flow of work that nobody waits for as for an answer."""
+"""The flow of work that no client of /ner waits for."""
 
 WEIGHTS = {BACKGROUND: 0.1}
-"""Beside a variant's requests the background gets a tenth of their time."""
+"""Weight of the background flow relative to a variant's."""
 
 REST = 3.0
-"""While requests keep coming, the background rests so many times as long as its last step took. Fair turns alone leave
-no time between steps, and the thread that reads and writes requests would have to fight for Python's lock.
-"""
+"""Under load, the background pauses for this multiple of its last step, so that the event loop can get the GIL."""
 
 LEAST_REST_SECONDS = 0.005
-"""Shorter rests would wake a thread too often."""
+"""Minimum pause of the background; shorter ones would wake a thread too often."""
 
 LIVE_SECONDS = 0.1
-"""Requests keep coming if the last one is no longer ago."""
+"""The service is under load for this long after the last request."""
 
 TURN_SECONDS = 0.005
-"""Where nobody else has anything to do, the background takes steps for so long in one turn: between two steps it only
-looks whether somebody has come.
-"""
+"""Duration of a turn of the background when nothing else runs; it checks for requests between steps."""
 
 
 class Job(Generic[T]):
-    """Work in steps. ``queue_seconds`` is the time from submission to the first step, ``used_seconds`` what the steps
-    took, and ``waited_seconds`` what the job took besides.
+    """Work in steps. ``queue_seconds`` is the time from submission to the first step, ``used_seconds`` the time in
+    steps, and ``waited_seconds`` the rest of the job's duration.
     """
 
     def __init__(self, steps: Generator[None, None, T], loop: asyncio.AbstractEventLoop):
@@ -70,17 +63,17 @@ class Job(Generic[T]):
             else:
                 self.done.set_result(result)  # type: ignore[arg-type]
 
-        # RuntimeError: the event loop is closed, nobody waits any more.
+        # RuntimeError: the event loop is closed.
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(settle)
 
 
 Finished = tuple[object, Exception | None]
-"""The result of a job, or what went wrong."""
+"""The result or error of a job."""
 
 
 class Flow:
-    """The jobs of one variant. ``start`` is the flow's place among the flows, in their virtual time."""
+    """The jobs of one variant. ``start`` is the start tag of its next step in virtual time."""
 
     def __init__(self, weight: float):
         self.weight = weight
@@ -91,7 +84,7 @@ class Flow:
 
 
 class Worker:
-    """A thread that takes steps. ``bell`` is what it waits for while there is nothing for it to do."""
+    """A thread that runs steps. It waits for ``bell`` while idle."""
 
     def __init__(self, work: Callable[["Worker"], None], name: str):
         self.bell = threading.Lock()
@@ -101,7 +94,7 @@ class Worker:
 
 
 class Scheduler:
-    """``slots`` threads that take steps of the submitted jobs in turn."""
+    """Runs the steps of submitted jobs on ``slots`` threads."""
 
     def __init__(self, slots: int):
         self._background = Flow(WEIGHTS[BACKGROUND])
@@ -111,7 +104,7 @@ class Scheduler:
         self._order = itertools.count()
         self._waiting = 0
         self._lock = threading.Lock()
-        # The thread that was idle last is woken first: what it needs is in the caches yet.
+        # A stack: the thread that was active last has warm caches.
         self._idle: list[Worker] = []
         self._background_at_work = False
         self._last_request = float("-inf")
@@ -120,10 +113,10 @@ class Scheduler:
         self._workers = [Worker(self._work, f"inference-{slot}") for slot in range(slots)]
 
     async def run(self, steps: Generator[None, None, T], timeout: float, flow: str = "") -> tuple[T, Job[T]]:
-        """Take the steps to their end and return the result and the job with its times. Flows share the time.
+        """Run all steps; return the result and the job with its times.
 
-        Raises ``TimeoutError`` after ``timeout`` seconds; then, and if the caller is cancelled, no further step is
-        taken. What a step raises is raised here.
+        Raises ``TimeoutError`` after ``timeout`` seconds, and whatever a step raises. No further steps run after a
+        timeout or if the caller is cancelled.
         """
         job = Job(steps, asyncio.get_running_loop())
         with self._lock:
@@ -131,14 +124,14 @@ class Scheduler:
                 self._last_request = job.submitted
             self._submit(job, self._flows.setdefault(flow, Flow(WEIGHTS.get(flow, 1.0))))
         try:
-            # Not wait_for, which wakes the caller one turn of the event loop later.
+            # wait_for would wake the caller one iteration of the event loop later.
             async with asyncio.timeout(timeout):
                 return await job.done, job
         finally:
             job.cancelled = True
 
     def close(self) -> None:
-        """Stop the threads after the steps that they are taking."""
+        """Stop the threads after their current steps."""
         with self._lock:
             self._closed = True
             while self._idle:
@@ -148,7 +141,7 @@ class Scheduler:
 
     def _submit(self, job: Job[T], flow: Flow) -> None:
         if not flow.jobs:
-            # What it did not use while it had nothing to do is not made up for.
+            # Idle flows do not accumulate credit.
             flow.start = max(flow.start, self._share.time)
             self._share.join(flow.weight)
         flow.jobs += 1
@@ -162,19 +155,18 @@ class Scheduler:
         self._waiting += 1
 
     def _next(self) -> tuple[Flow | None, float | None]:
-        """The flow whose turn it is, or None and the seconds until there may be one unless something happens before."""
+        """The next flow, or None and the seconds until the background may run (None: not before the next event)."""
         ready = [flow for flow in self._flows.values() if flow.ready]
         wait = None
         if self._background in ready and (wait := self._wait_of_background()) != 0:
-            # Without a turn it holds up nobody whose turn comes after its own.
             ready.remove(self._background)
         return (min(ready, key=lambda flow: flow.start), None) if ready else (None, wait)
 
     def _wait_of_background(self) -> float | None:
-        """Seconds until the background may take its turn; None: not before a step has ended.
+        """Seconds until the background may run; None: not before a step has ended.
 
-        It takes one step at a time, so that requests find a thread. While steps of requests are under way it has a turn
-        only if it has had less than its share, or it would take every thread that they leave free.
+        It runs one step at a time, so that it never takes all threads. While requests run, it runs only if it has had
+        less than its share.
         """
         if self._background_at_work or (self._machine.steps and self._background.start > self._share.time):
             return None
@@ -193,7 +185,6 @@ class Scheduler:
                     self._background_at_work |= flow is self._background
                     began = self._machine.begin()
                     if self._idle and self._waiting > len(self._background.ready):
-                        # Whoever left that request there has found something else to do.
                         self._idle.pop().bell.release()
                 elif not closed:
                     self._idle.append(worker)
@@ -210,7 +201,7 @@ class Scheduler:
                 job.finish(*finished)
 
     def _leave_idle(self, worker: Worker) -> None:
-        """Nobody rang for it, or just now."""
+        """After a timeout: leave the idle list, or consume the bell if it was just rung."""
         with self._lock:
             if worker in self._idle:
                 self._idle.remove(worker)
@@ -218,7 +209,7 @@ class Scheduler:
                 worker.bell.acquire()
 
     def _take_step(self, flow: Flow, job: Job[object], started: float) -> Finished | None:
-        """What has finished, if this was the last one."""
+        """Run a step; returns the job's result or error if it was the last one."""
         if job.used_seconds == 0.0:
             job.queue_seconds = started - job.submitted
         try:
@@ -226,7 +217,7 @@ class Scheduler:
                 job.steps.close()
                 return None, None
             next(job.steps)
-            while self._alone(flow) and not job.cancelled and time.perf_counter() < started + TURN_SECONDS:
+            while self._undisturbed(flow) and not job.cancelled and time.perf_counter() < started + TURN_SECONDS:
                 next(job.steps)
         except StopIteration as stop:
             return stop.value, None
@@ -234,9 +225,10 @@ class Scheduler:
             return None, error
         return None
 
-    def _alone(self, flow: Flow) -> bool:
-        """Whether this is the background and nobody else waits, is at work or keeps coming. Read without the lock:
-        whoever comes right now waits for one step, as always.
+    def _undisturbed(self, flow: Flow) -> bool:
+        """Whether this is the background and no request waits, runs or came recently.
+
+        Read without the lock: a request that arrives right now waits for one step in any case.
         """
         return (
             flow is self._background
@@ -254,8 +246,9 @@ class Scheduler:
         started: float,
         finished: bool,
     ) -> None:
-        """Note what a step took, since ``began`` of the machine's time and ``started`` by the clock, and queue the job
-        again unless it has ``finished``.
+        """Charge a step to its job and flow, and queue the job again unless it has ``finished``.
+
+        The step started at ``began`` in machine time and at ``started`` by ``perf_counter``.
         """
         with self._lock:
             elapsed = self._machine.end() - began
@@ -269,7 +262,7 @@ class Scheduler:
                 if now < self._last_request + LIVE_SECONDS:
                     self._rest_until = now + max(REST * (now - started), LEAST_REST_SECONDS)
             if not finished:
-                # Nobody is woken: who took this step looks for the next one, and rings if it takes another.
+                # No thread is woken: this one takes the next step.
                 self._push(flow, start + elapsed, job)
                 return
             flow.share.leave(1.0)

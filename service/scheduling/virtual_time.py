@@ -1,12 +1,10 @@
-"""The two clocks by which time is shared: one that tells who has had less than is due, one that counts each step's part
-of the machine.
-"""
+"""The clocks of fair scheduling: virtual time of flows and jobs, and the machine time of concurrent steps."""
 
 import time
 
 
 class Share:
-    """Virtual time: what every member that waits or runs should have had by now, for each unit of its weight."""
+    """Virtual time: the service per unit of weight that every active member should have received by now."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -19,14 +17,12 @@ class Share:
         self._weight -= weight
 
     def pass_on(self, elapsed: float) -> None:
-        """It moves with every step, the last one of a job too: otherwise newcomers of one step each would always be
-        before a long job.
-        """
+        """Advance after every step, including the last of a job: otherwise new short jobs would starve a long one."""
         self.time += elapsed / self._weight
 
 
 class Machine:
-    """The machine's time: it passes while steps are under way, for each of them only its part."""
+    """Machine time: it passes while steps run, and concurrent steps share it equally."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -34,11 +30,11 @@ class Machine:
         self._changed = 0.0
 
     def begin(self) -> float:
-        """A step begins; returns the machine's time."""
+        """Start a step; returns the machine time."""
         return self._now(1)
 
     def end(self) -> float:
-        """A step ends; returns the machine's time."""
+        """End a step; returns the machine time."""
         return self._now(-1)
 
     def _now(self, more: int) -> float:

@@ -1,4 +1,4 @@
-"""The shapes of requests and answers, as the OpenAPI document shows them.
+"""Request and response models, as shown in the OpenAPI document.
 
-May import service.artifacts, for the scores of a manifest.
+May import service.artifacts.
 """

@@ -1,11 +1,13 @@
 """``POST /accuracy``: labelled sentences in, scores with intervals out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from service.schemas.fields import Strings
+
+SchemeName = Literal["iob2", "iob1", "io", "iobes", "bilou"]
 
 IntervalAnswer = Annotated[tuple[float, float], Field(description="95% bootstrap interval over sentences")]
 
@@ -16,7 +18,7 @@ class Example(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     tokens: Strings
-    labels: Annotated[Strings, Field(description="One IOB2 label for each token")]
+    labels: Annotated[Strings, Field(description="One label for each token, in any scheme that CoNLL may have")]
     language: str | None = Field(None, description="ISO 639-3", max_length=20)
 
 
@@ -29,7 +31,11 @@ class AccuracyRequest(BaseModel):
         json_schema_extra={"examples": [{"conll": "Rais O\nWilliam B-PER\nRuto I-PER\n"}], "maxProperties": 1},
     )
 
-    conll: str | None = Field(None, description="A word and its IOB2 label on a line, a blank line after each sentence")
+    conll: str | None = Field(
+        None,
+        description="Words and their labels in columns, a blank line after each sentence. IOB2; IOB1, IO, IOBES and"
+        " BILOU are recognised and converted",
+    )
     examples: Annotated[list[Example], Field(fail_fast=True)] | None = Field(None, description="Labelled sentences")
 
     @model_validator(mode="after")
@@ -110,6 +116,9 @@ class AccuracyAnswer(ScoresAnswer):
     mode: str
     data: CheckedData
     examples: int = Field(description="Sentences that were read")
+    repaired: int = Field(description="Labels, in all of the data, that its scheme does not allow: an I- without B-")
+    left_out: int = Field(description="Empty tokens, in all of the data")
+    notes: list[str] = Field(description="What was recognised, converted, repaired and left out")
     reference: ReferenceAnswer
     difference: DifferencesAnswer
     agreement: AgreementAnswer

@@ -1,4 +1,4 @@
-"""``POST /compare``: one document in, the answer of every variant out."""
+"""``POST /compare``: one document in, the answers of all variants out."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from service.schemas.ner import EntityAnswer, Timing
 
 
 class CompareRequest(BaseModel):
-    """One document for every variant that is ready."""
+    """A document for all ready variants."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -20,22 +20,22 @@ class CompareRequest(BaseModel):
 
 
 class Relabelled(BaseModel):
-    """The same words, another label."""
+    """An entity with the same span as one of the reference, but another label."""
 
     entity: EntityAnswer
     reference_label: str
 
 
 class EntityDifference(BaseModel):
-    """How entities differ from the reference's, by exact place."""
+    """Differences from the reference's entities, by exact span."""
 
-    missing: list[EntityAnswer] = Field(description="Only the reference has them")
-    extra: list[EntityAnswer] = Field(description="The reference has them not")
+    missing: list[EntityAnswer] = Field(description="Entities that only the reference has")
+    extra: list[EntityAnswer] = Field(description="Entities that the reference does not have")
     relabelled: list[Relabelled]
 
 
 class ComparedVariant(BaseModel):
-    """One variant's answer; ``difference`` is null while there is no reference to compare with."""
+    """The answer of a variant; ``difference`` is null if the reference has no answer."""
 
     variant: str
     entities: list[EntityAnswer]
@@ -50,7 +50,7 @@ class NotReady(BaseModel):
 
 
 class FailedVariant(BaseModel):
-    """A ready variant that gave no answer; ``code`` and ``message`` are those of its refusal when asked alone."""
+    """A ready variant that failed, with the error that /ner would return."""
 
     variant: str
     code: str
@@ -58,7 +58,7 @@ class FailedVariant(BaseModel):
 
 
 class CompareAnswer(BaseModel):
-    """The answers of every ready variant, and those that could not answer."""
+    """The answers of all ready variants, and the variants without an answer."""
 
     reference: str
     variants: list[ComparedVariant]

@@ -1,4 +1,4 @@
-"""The one shape of every refusal."""
+"""The error response."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ class ErrorBody(BaseModel):
 
 
 class ErrorAnswer(BaseModel):
-    """The one shape of every refusal."""
+    """An error response."""
 
     error: ErrorBody

@@ -1,4 +1,4 @@
-"""Fields that several requests have."""
+"""Field types shared by several requests."""
 
 from typing import Annotated, Any
 
@@ -8,11 +8,11 @@ Strings = Annotated[list[str], Field(fail_fast=True)]
 
 
 def never_null(schema: dict[str, Any]) -> None:
-    """Null stands for a field that was not sent, and may not be sent itself."""
+    """Remove null from a field's schema: it means that the field is absent and cannot be sent."""
     del schema["default"]
     (sent,) = (option for option in schema.pop("anyOf") if option["type"] != "null")
     schema.update(sent)
 
 
 Event = tuple[str, BaseModel]
-"""A named part of a streamed answer."""
+"""The name and data of a server-sent event."""

@@ -33,7 +33,7 @@ class NerRequest(BaseModel):
 
     @property
     def lengths(self) -> list[int]:
-        """Characters of each document."""
+        """The number of characters of each document."""
         documents = self.texts or self.tokens or [self.text or ""]
         return [len(document if isinstance(document, str) else " ".join(document)) for document in documents]
 
@@ -44,7 +44,7 @@ class NerRequest(BaseModel):
         if isinstance(value, dict) and len(given) != 1:
             raise PydanticCustomError(
                 "exactly_one",
-                "Give exactly one of text, texts and tokens, not {given}",
+                "Pass exactly one of text, texts and tokens, not {given}",
                 {"given": " and ".join(given) or "none"},
             )
         return value
@@ -68,14 +68,14 @@ class EntityAnswer(BaseModel):
 
 
 class ResultAnswer(BaseModel):
-    """What was found in one document."""
+    """The entities of one document."""
 
     entities: list[EntityAnswer]
-    labels: list[str] | None = Field(default=None, description="For tokens: an IOB2 label for each word")
+    labels: list[str] | None = Field(default=None, description="IOB2 label of each word, only for `tokens`")
 
 
 class Timing(BaseModel):
-    """Milliseconds on the server: waiting for a turn, in the model, and from the first byte to the answer."""
+    """Server-side milliseconds: queueing, inference, and the total from the first byte to the response."""
 
     queue_ms: float
     inference_ms: float
@@ -83,25 +83,25 @@ class Timing(BaseModel):
 
 
 class Wish(BaseModel):
-    """What ``variant=auto`` is asked for."""
+    """The requirements of a request with ``variant=auto``."""
 
     max_latency_ms: float | None = None
     min_f1: float | None = None
 
 
 class ConsideredVariant(BaseModel):
-    """A ready variant as ``auto`` sees it for a request of this length."""
+    """A ready variant as considered by ``auto`` for a request of this length."""
 
     variant: str
-    f1: float = Field(description="On the build's test split")
-    latency_ms: float = Field(description="95th percentile from acceptance to answer, or an estimate by the warm-up")
+    f1: float = Field(description="F1 on the build's test split")
+    latency_ms: float = Field(description="p95 latency, or an estimate from the warm-up")
     measured: Literal["live", "warm-up"]
-    answers: int = Field(description="Answers lately to requests of about this length")
+    answers: int = Field(description="Number of recent answers to requests of about this length")
     fits: bool
 
 
 class ChoiceAnswer(BaseModel):
-    """Why ``auto`` took the variant that answered."""
+    """Why ``auto`` chose the variant."""
 
     reason: str
     wish: Wish
@@ -110,10 +110,7 @@ class ChoiceAnswer(BaseModel):
 
 
 class NerAnswer(BaseModel):
-    """One result for each document, in order; ``variant`` is the one that gave them.
-
-    The ``digest`` of its artefact goes into a header.
-    """
+    """One result per document, in order, and the ``variant`` that computed them."""
 
     variant: str
     digest: SkipJsonSchema[str] = Field(exclude=True)

@@ -1,4 +1,4 @@
-"""``GET /variants``: what each variant is and what it scored."""
+"""``GET /variants``: properties and scores of the variants."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from service.artifacts.manifest import Scores
 
 
 class VariantAnswer(BaseModel):
-    """A variant and where it stands. What only an artefact knows is null while there is none."""
+    """A variant and its status. Properties of the artefact are null if there is none."""
 
     name: str
     technique: str
@@ -17,12 +17,12 @@ class VariantAnswer(BaseModel):
     status: Literal["ready", "loading", "failed"]
     reason: str | None = Field(None, description="Why the variant, or a newer artefact of it, is not served")
     default: bool
-    reference: bool = Field(description="Whether others are compared with it")
+    reference: bool = Field(description="Whether other variants are compared with it")
     parameters: int | None = None
     nonzero_parameters: int | None = None
     sparsity: float | None = None
     artifact_bytes: int | None = None
-    resident_bytes: int | None = Field(None, description="Growth of the process's resident memory by loading it")
+    resident_bytes: int | None = Field(None, description="Growth of the process's resident memory when it was loaded")
     labels: list[str] | None = None
     languages: list[str] | None = None
     metrics: "MetricsAnswer | None" = Field(None, description="Null where nothing was measured")

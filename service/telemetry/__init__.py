@@ -1,4 +1,4 @@
 """Logs, metrics and traces.
 
-May import service.ner and service.artifacts, for what they describe.
+May import service.ner and service.artifacts.
 """

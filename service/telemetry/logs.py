@@ -1,4 +1,4 @@
-"""The log: a JSON object a line, with the ids, sizes and times of requests, and never their text."""
+"""Logging as one JSON object per line, with the ids, sizes and times of requests but never their text."""
 
 import logging
 import sys
@@ -15,8 +15,8 @@ _facts: ContextVar[dict[str, Any]] = ContextVar("facts")
 
 
 def configure(log_format: LogFormat) -> None:
-    """Set up the logger ``kidogo`` and those under it; as ``text`` they write as BentoML's own do."""
-    # A log that cannot be written, to a full disk say, must not fill another one with its complaints.
+    """Configure the logger ``kidogo`` and its children; ``text`` uses BentoML's handlers."""
+    # If the log cannot be written, for example because the disk is full, do not report that to stderr.
     logging.raiseExceptions = False
     logger.setLevel(logging.INFO)
     if log_format == "json":
@@ -28,17 +28,17 @@ def configure(log_format: LogFormat) -> None:
 
 
 def begin_request(request_id: str) -> dict[str, Any]:
-    """The facts of the request that the calling task answers, which ``note`` adds to."""
+    """Start collecting the log fields of the current task's request; ``note`` adds to them."""
     facts = {"request_id": request_id}
     _facts.set(facts)
     return facts
 
 
 def leave_request() -> None:
-    """What the calling task notes from here on belongs to no request's line."""
+    """Discard what the current task notes from here on."""
     _facts.set({})
 
 
 def note(**facts: Any) -> None:
-    """Add facts to the line that ends the current request; outside of requests, nothing."""
+    """Add fields to the log line of the current request; does nothing outside of requests."""
     _facts.get({}).update(facts)

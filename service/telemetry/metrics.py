@@ -1,4 +1,4 @@
-"""Prometheus metrics, labelled by variant. Paths that do not exist share one label, so that none adds a series."""
+"""Prometheus metrics, labelled by variant. Unknown paths share one label, so that they add no series."""
 
 from collections.abc import Iterable
 
@@ -11,11 +11,10 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 
 
 
 class Metrics:
-    """The service's metrics in a registry of their own."""
+    """The service's metrics in their own registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        # Resident memory and CPU seconds of the process.
         ProcessCollector(registry=self.registry)
         self.service = Info("kidogo_service", "CPUs, threads, limits and versions", registry=self.registry)
         self.requests = Counter(
@@ -24,36 +23,36 @@ class Metrics:
         self.errors = Counter(
             "kidogo_errors", "Requests refused or failed", ["path", "variant", "code"], registry=self.registry
         )
-        self.queue_seconds = self._seconds("kidogo_queue_seconds", "Wait for the first step")
-        self.tokenize_seconds = self._seconds("kidogo_tokenize_seconds", "Time to words and pieces")
-        self.inference_seconds = self._seconds("kidogo_inference_seconds", "Time in the model")
-        self.decode_seconds = self._seconds("kidogo_decode_seconds", "Time from logits to labels")
-        self.tokens = Counter("kidogo_tokens", "Pieces that models have read", ["variant"], registry=self.registry)
-        self.in_flight = Gauge("kidogo_in_flight", "Requests accepted and not yet answered", registry=self.registry)
+        self.queue_seconds = self._seconds("kidogo_queue_seconds", "Queueing time before the first step")
+        self.tokenize_seconds = self._seconds("kidogo_tokenize_seconds", "Tokenization time")
+        self.inference_seconds = self._seconds("kidogo_inference_seconds", "Inference time")
+        self.decode_seconds = self._seconds("kidogo_decode_seconds", "Decoding time")
+        self.tokens = Counter("kidogo_tokens", "Pieces processed by models", ["variant"], registry=self.registry)
+        self.in_flight = Gauge("kidogo_in_flight", "Requests in flight", registry=self.registry)
         self.reading = Gauge("kidogo_reading", "Requests whose bodies are being read", registry=self.registry)
         self.ready = self._of_variant("kidogo_variant_ready", "1 if the variant is ready")
         self.stale = self._of_variant(
-            "kidogo_variant_stale", "1 if the variant serves because what is in its folder now cannot be served"
+            "kidogo_variant_stale", "1 if an older artefact is served because the current one cannot be loaded"
         )
         self.resident_bytes = self._of_variant(
-            "kidogo_variant_resident_bytes", "Growth of the process's resident memory by loading the variant"
+            "kidogo_variant_resident_bytes", "Growth of the process's resident memory when the variant was loaded"
         )
-        self.built = self._of_variant("kidogo_variant_built_timestamp_seconds", "When the served artefact was built")
-        # Of requests read again by a second variant; F1 between the two is 2 both / (2 both + first + second).
+        self.built = self._of_variant("kidogo_variant_built_timestamp_seconds", "Build time of the served artefact")
+        # Requests repeated with a second variant; F1 between the two is 2 both / (2 both + first + second).
         self.agreement_documents = Counter(
             "kidogo_agreement_documents",
-            "Documents that a second variant read too: same or different entities",
+            "Documents also processed by a second variant, by whether the entities are the same or different",
             ["variant", "second", "outcome"],
             registry=self.registry,
         )
         self.agreement_entities = Counter(
             "kidogo_agreement_entities",
-            "Their entities, by who found them: both, only the first or only the second variant",
+            "Entities in these documents, by who found them: both, only the first or only the second variant",
             ["variant", "second", "found_by"],
             registry=self.registry,
         )
         self.agreement_skipped = Counter(
-            "kidogo_agreement_skipped", "Requests not read again for want of time", registry=self.registry
+            "kidogo_agreement_skipped", "Requests not repeated because of load", registry=self.registry
         )
 
     def _seconds(self, name: str, text: str) -> Histogram:
@@ -63,7 +62,7 @@ class Metrics:
         return Gauge(name, text, ["variant"], registry=self.registry)
 
     def observe(self, variant: str, queue_seconds: float, timer: Timer) -> None:
-        """Note where the time of an answered request went."""
+        """Record the times of an answered request."""
         self.queue_seconds.labels(variant).observe(queue_seconds)
         self.tokenize_seconds.labels(variant).observe(timer.tokenize.seconds)
         self.inference_seconds.labels(variant).observe(timer.inference.seconds)
@@ -71,11 +70,11 @@ class Metrics:
         self.tokens.labels(variant).inc(timer.pieces)
 
     def describe(self, slots: Iterable[Slot]) -> None:
-        """Note how the variants stand, before the metrics are read; of those that are left out there is nothing."""
+        """Update the state of the variants before a scrape; variants that are not served have no series."""
         for slot in slots:
             name = slot.variant.name
             if not slot.expected:
-                # It was described while it was not yet known to be left out.
+                # It may have a series from before it was known to be left out.
                 for gauge in (self.ready, self.stale, self.resident_bytes):
                     gauge.remove(name)
                 continue

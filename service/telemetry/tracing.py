@@ -1,7 +1,7 @@
-"""OpenTelemetry spans: one for each request, and in it queue, tokenize, inference and decode.
+"""OpenTelemetry spans: one per request, with child spans for queue, tokenize, inference and decode.
 
-Nothing is recorded unless the standard variables ask for it: ``OTEL_TRACES_EXPORTER`` (``otlp``, ``console``) or
-``OTEL_EXPORTER_OTLP_ENDPOINT``. The SDK reads the other ``OTEL_…`` variables by itself.
+Tracing is off unless ``OTEL_TRACES_EXPORTER`` (``otlp``, ``console``) or ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set. The
+SDK reads the other ``OTEL_…`` variables.
 """
 
 import os
@@ -21,17 +21,17 @@ CLOSE_SECONDS = 5
 
 
 def configure() -> None:
-    """Send spans where the environment says. Raises ``ValueError`` if it names an exporter that is not installed."""
+    """Set up the exporter that the environment names. Raises ``ValueError`` if it is not installed."""
     endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     name = os.environ.get("OTEL_TRACES_EXPORTER") or ("otlp" if any(map(os.environ.get, endpoints)) else "none")
     if name == "none" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return
     found = entry_points(group="opentelemetry_traces_exporter")
-    # Of the two that are otlp, HTTP is the one that the service's dependencies bring.
+    # Of the two otlp exporters, the service's dependencies include HTTP.
     (exporter, *_) = found.select(name="otlp_proto_http" if name == "otlp" else name) or (None,)
     if exporter is None:
         raise ValueError(
-            f"OTEL_TRACES_EXPORTER is {name!r}, which is not installed. There are: {', '.join(sorted(found.names))}."
+            f"OTEL_TRACES_EXPORTER is {name!r}, which is not installed. Choose from: {', '.join(sorted(found.names))}."
         )
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -43,20 +43,20 @@ def configure() -> None:
 
 
 def close() -> None:
-    """Send what is not sent yet. The server ends by the signal that it was sent, so nothing runs at exit to do it."""
+    """Send pending spans. Called explicitly because the process exits by a signal, which skips exit handlers."""
     shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)
     if shutdown is not None:
-        # With a collector that is gone, the SDK would try again for half a minute.
+        # Without a collector, the SDK would retry for half a minute.
         sending = threading.Thread(target=shutdown, daemon=True)
         sending.start()
         sending.join(CLOSE_SECONDS)
 
 
 def request_span(headers: Headers, method: str, request_id: str) -> AbstractContextManager[trace.Span]:
-    """The span of a request, part of the caller's trace if its headers name one (W3C ``traceparent``)."""
+    """The span of a request, in the client's trace if the headers name one (W3C ``traceparent``)."""
     return _tracer.start_as_current_span(
         method,
-        # Not the current context: where BentoML's layers are not passed by, it holds a span that is never sent.
+        # Not the current context: behind BentoML's middleware, it has a span that is never exported.
         context=propagate.extract(headers),
         kind=trace.SpanKind.SERVER,
         attributes={"http.request.method": method, "kidogo.request_id": request_id},
@@ -65,10 +65,9 @@ def request_span(headers: Headers, method: str, request_id: str) -> AbstractCont
 
 
 def add_phases(submitted: float, queue_seconds: float, timer: Timer) -> None:
-    """Spans inside the current one for what a request waited for and did; times by ``perf_counter``.
+    """Add child spans for queueing and the phases of a request; times are of ``perf_counter``.
 
-    A phase that other requests interrupted spans from its first beginning to its last end; ``kidogo.seconds`` is
-    what it took itself.
+    A span lasts from the first start to the last end of its phase; ``kidogo.seconds`` excludes other requests.
     """
     if not trace.get_current_span().is_recording():
         return

@@ -53,10 +53,10 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, problems: list[str]) -> Iterator[Open]:
-    """Opens the page of a service, or of a port, in a browser of its own; keyword arguments are the context's."""
+    """Opens the page of a service or of a port in a new browser context, which takes the other keyword arguments."""
     with ExitStack() as stack:
 
-        def open_page(of: Service | int, **options: Any) -> Page:
+        def open_page(of: Service | int, path: str = "/", **options: Any) -> Page:
             port = of if isinstance(of, int) else stack.enter_context(served(of.front))
             context: BrowserContext = browser.new_context(**options)
             stack.callback(context.close)
@@ -65,7 +65,7 @@ def open_page(browser: Browser, problems: list[str]) -> Iterator[Open]:
             page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-            page.goto(f"http://127.0.0.1:{port}/")
+            page.goto(f"http://127.0.0.1:{port}{path}")
             return page
 
         yield open_page

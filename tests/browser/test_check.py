@@ -73,24 +73,19 @@ def test_labelled_data_of_one_s_own_with_markup_in_it(open_page: Open, checked: 
     expect(page.locator("#accuracy-result").locator("img, b")).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    ("conll", "says"),
-    [
+def test_what_is_wrong_with_data_is_said(open_page: Open, checked: Service, problems: list[str]) -> None:
+    page = open_page(checked)
+    page.get_by_text("Use my own labelled sentences").click()
+    for conll, says in (
         ("Nairobi I-LOC\n", "conll, line 1: 'I-LOC' begins a sentence; in IOB2 every entity begins with B-"),
         ("Nairobi B-CITY\n", "does not know the label 'B-CITY'"),
         ("leo O\n", "hold no entity"),
-    ],
-)
-def test_what_is_wrong_with_data_is_said(
-    open_page: Open, checked: Service, problems: list[str], conll: str, says: str
-) -> None:
-    page = open_page(checked)
-    page.get_by_text("Use my own labelled sentences").click()
-    page.get_by_label("CoNLL columns").fill(conll)
-    start(page)
-    expect(page.locator("#accuracy-error")).to_contain_text(says)
-    expect(page.get_by_role("progressbar")).to_be_hidden()
-    assert "422" in problems.pop()
+    ):
+        page.get_by_label("CoNLL columns").fill(conll)
+        start(page)
+        expect(page.locator("#accuracy-error")).to_contain_text(says)
+        expect(page.get_by_role("progressbar")).to_be_hidden()
+        assert "422" in problems.pop()
 
 
 def test_a_second_check_is_told_of_the_first(open_page: Open, checked: Service, problems: list[str]) -> None:

@@ -176,3 +176,23 @@ def test_unknown_files_are_not_there(service: Service) -> None:
     with served(service.front) as port:
         for name in ("nothing.js", "..%2fapi.py", "index.html", ""):
             assert httpx.get(f"http://127.0.0.1:{port}/playground/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u00a0\u200b"], ids=["nothing", "white space", "no width"])
+def test_without_a_text_it_asks_for_one(open_page: Open, service: Service, text: str) -> None:
+    page = open_page(service)
+    expect(page.locator("#status")).to_contain_text("6 variants ready")
+    field, error = page.locator("#text"), page.locator("#compare-error")
+    compare = page.get_by_role("button", name="Compare")
+    compare.click()
+    expect(page.locator("#summary")).to_contain_text("6 variants answered")
+    field.fill(text)
+    compare.click()
+    expect(error).to_have_text("There is no text yet. Write or paste one, or choose a sample.")
+    expect(field).to_be_focused()
+    expect(page.locator("#summary")).to_be_empty()
+    expect(page.locator("#cards mark")).to_have_count(0)
+    field.fill("Nairobi")
+    compare.click()
+    expect(page.locator("#summary")).to_contain_text("6 variants answered")
+    expect(error).to_be_hidden()

@@ -12,24 +12,24 @@ import pytest
 
 from build_models.artifacts.scores import open_pipeline
 from build_models.bases.pretraining import PretrainSettings, pretrain
-from build_models.build import build
 from build_models.data.loading import load_data
 from build_models.data.sample.generate import generate_sample
-from build_models.settings import BaseSettings, BuildSettings, FinetuneSettings
+from build_models.settings import BaseSettings, BuildSettings, DistillationSettings, FinetuneSettings
 from build_models.workspace.workspace import WORKSPACE
-from service.artifacts.manifest import Manifest
+from service.artifacts.manifest import Manifest, read_manifest
 from service.evaluation.conll import Sentence
 from service.ner.pipeline import Pipeline
 from service.variants import VARIANTS
 
+# What the command makes of BUILD_OPTIONS.
 TINY = BuildSettings(
     languages=("swa", "hau"),
     sample_sentences=200,
     max_length=64,
     overlap=16,
     from_scratch=BaseSettings(steps=5, vocabulary=1000),
-    # As the command does it by itself, so that builds by the command find the models of this one.
     finetune=FinetuneSettings.defaults(base_given=False, data_given=False),
+    distillation=DistillationSettings.defaults(sample=True, agnostic_steps=0),
 )
 
 
@@ -58,10 +58,9 @@ class Built:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    settings = replace(TINY, out=tmp_path_factory.mktemp("built") / "artifacts")
-    manifests = build(settings, list(VARIANTS))
-    return Built(settings.out, settings, {manifest.variant: manifest for manifest in manifests})
+def built(built_folder: Path) -> Built:
+    settings = replace(TINY, out=built_folder)
+    return Built(settings.out, settings, {variant: read_manifest(built_folder / variant) for variant in VARIANTS})
 
 
 @pytest.fixture

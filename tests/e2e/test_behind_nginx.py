@@ -5,8 +5,6 @@ full and everybody is told so.
 import re
 import shutil
 import signal
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,46 +17,21 @@ import pytest
 from service.settings import Settings
 from tests.e2e.load import TEXT, load
 from tests.e2e.servers import ROOT, Server, serving
+from tests.nginx import needs_nginx, proxying
 from tests.service.http.shapes import assert_refused
 
 NGINX_SITE = ROOT / "deploy" / "nginx" / "kidogo.conf"
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 
 
 @contextmanager
 def balanced(replicas: list[Server], folder: Path) -> Iterator[str]:
-    """nginx before the replicas, in the foreground, as whoever runs the tests; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    folder.mkdir()
-    site = NGINX_SITE.read_text().replace("listen 8080", f"listen 127.0.0.1:{port}")
+    """nginx before the replicas; gives its address."""
+    site = NGINX_SITE.read_text()
     for number, replica in enumerate(replicas, 1):
         site = site.replace(f"replica-{number}:3000", replica.url.removeprefix("http://"))
     assert "replica-" not in site
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        f"daemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
-        f"http {{\naccess_log off;\n{temporary}{site}}}\n"
-    )
-    with subprocess.Popen([str(NGINX), "-e", str(folder / "error.log"), "-c", str(configuration)]) as process:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + 10
-            while True:
-                assert process.poll() is None, (folder / "error.log").read_text()
-                assert time.monotonic() < deadline
-                try:
-                    if httpx.get(f"{url}/readyz").status_code == 200:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.05)
-            yield url
-        finally:
-            process.terminate()
+    with proxying(site, folder) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def two_replicas(stack: ExitStack, folder: Path, **environment: str) -> list[Server]:
@@ -81,9 +54,6 @@ def kill(server: Server) -> None:
 
 def terminate(server: Server) -> None:
     server.process.send_signal(signal.SIGTERM)
-
-
-needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 
 @needs_nginx

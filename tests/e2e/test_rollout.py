@@ -87,7 +87,7 @@ def test_polling_takes_a_new_artefact_and_keeps_the_old_one_when_it_is_broken(ar
         model = served / "dense" / "model.onnx"
         model.write_bytes(model.read_bytes()[:1000])
         deadline = time.monotonic() + 20
-        while "goes on serving" not in str(server.variants()["dense"]["reason"]):
+        while "still serving" not in str(server.variants()["dense"]["reason"]):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert server.variants()["dense"]["status"] == "ready"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from loadtests.report.compare import compare, judge
-from loadtests.report.record import Record, Spread, read_record
+from loadtests.report.figures import Spread
+from loadtests.report.record import Record, read_record
 from tests.loadtests.conftest import ENVIRONMENT, ROOT, Outcome
 
 
@@ -94,7 +95,7 @@ def test_it_says_what_makes_runs_hard_to_compare(quick: Outcome) -> None:
     other = record.model_copy(update={"service": {**record.service, "threads": "7"}, "ended_early": "Interrupted."})
     differences = compare(record, other, 0.1).differences
     assert any("service, threads" in difference and "7 after" in difference for difference in differences)
-    assert any("not complete" in difference for difference in differences)
+    assert any("is incomplete" in difference for difference in differences)
 
 
 def test_a_file_that_is_no_report(quick: Outcome, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from loadtests.errors import LoadTestError
 from loadtests.load.samples import OK, Sample
 from loadtests.load.texts import LONG_CHARACTERS, draw, read_texts
-from loadtests.report.record import Cell, Percentiles, Spread, Times, best_rate, drift, measured, slope_per_minute
+from loadtests.report.figures import Percentiles, Spread, Times, drift, measured, slope_per_minute
+from loadtests.report.record import Cell, best_rate
 from loadtests.report.summary import pareto
 from loadtests.runs.rates import RATES
 
@@ -47,7 +48,7 @@ def test_texts_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for name, message in (
         ("latin.txt", r"latin.txt is not UTF-8 \(byte 3\)"),
-        ("empty.txt", "empty.txt holds no text"),
+        ("empty.txt", "empty.txt has no text"),
         ("none.txt", "none.txt cannot be read: No such file"),
         ("folder", r"folder has no \*.conll"),
     ):

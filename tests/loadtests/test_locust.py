@@ -107,4 +107,4 @@ def test_a_server_that_is_not_there(texts: Path) -> None:
     process = start_locust("--headless", "--host", "http://127.0.0.1:9", "--texts", str(texts), "-t", "1s")
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "No server answers at http://127.0.0.1:9" in said
+    assert "No server responds at http://127.0.0.1:9" in said

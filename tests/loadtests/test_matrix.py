@@ -71,7 +71,7 @@ def test_wrong_answers_under_load_are_found(tokenizer: Path, load: Load) -> None
     with serving(tokenizer, "lie:40") as fake:
         outcome = load("--host", fake.url, "--quick", "--seconds", "0.3", "--repetitions", "1", "--variants", "dense")
     assert outcome.status == 1
-    assert "differ from those taken before" in outcome.said
+    assert "differ from the reference answers" in outcome.said
     cells = outcome.json()["cells"]
     assert sum(cell["outcomes"].get("wrong answer", 0) for cell in cells) > 10
     assert re.search(r"\| dense \| [\d,]+ \| [1-9]", (outcome.folder / "report.md").read_text())
@@ -89,14 +89,14 @@ def test_a_server_killed_in_the_middle_leaves_a_report(tokenizer: Path, texts: P
         fake.process.send_signal(signal.SIGKILL)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "stopped answering" in said
+    assert "stopped responding" in said
     record = read_record(tmp_path / "report.json")
     assert record.ended_early is not None
-    assert "in the middle: dense, " in record.ended_early
+    assert "stopped responding at: dense, " in record.ended_early
     assert [cell.server_gone for cell in record.cells] == [False] * (len(record.cells) - 1) + [True]
     assert record.cells[0].errors == 0
     assert record.cells[-1].outcomes["no answer"] > 0
-    assert "not complete" in (tmp_path / "report.html").read_text()
+    assert "is incomplete" in (tmp_path / "report.html").read_text()
     assert samples_of(tmp_path / "samples.csv.gz")
 
 
@@ -112,8 +112,8 @@ def failed(tokenizer: Path) -> Iterator[Fake]:
     [
         (["--variants", "dense,nope"], 1, "There is no variant 'nope'. The server has: dense,"),
         (["--variants", "pruned"], 1, "pruned is failed: pruned could not be loaded"),
-        (["--bound", "0"], 2, "0 is not more than 0"),
-        (["--texts", "/dev/null"], 1, "/dev/null holds no text"),
+        (["--bound", "0"], 2, "0 is not greater than 0"),
+        (["--texts", "/dev/null"], 1, "/dev/null has no text"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -128,7 +128,7 @@ def test_bad_input_is_refused_in_a_line(
 
 @pytest.mark.parametrize(
     ("host", "message"),
-    [("http://127.0.0.1:9", "No server answers at http://127.0.0.1:9"), ("ftp://x", "is no address of a server")],
+    [("http://127.0.0.1:9", "No server responds at http://127.0.0.1:9"), ("ftp://x", "is not an HTTP URL")],
 )
 def test_a_server_that_is_not_there(load: Load, host: str, message: str) -> None:
     outcome = load("--host", host, "--quick")

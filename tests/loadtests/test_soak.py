@@ -27,7 +27,7 @@ def answer(*_):
 asked = []
 soak = Soak.__new__(Soak)
 soak.seed, soak._base = 1, Plan(["dense"], ["text"], {"dense": [[]]}, "1")
-soak.service = SimpleNamespace(answers_rightly=answer)
+soak.service = SimpleNamespace(answers_correctly=answer)
 recovery = soak._recovery(0.3, 1000.0)
 print(len(asked), asked[0] >= 0.3, abs(recovery - (asked[10] - 0.3)) < 0.05)
 """
@@ -50,4 +50,4 @@ def test_a_soak_and_an_overload_are_told(fake: Fake, load: Load) -> None:
     assert set(overload.outcomes) <= {"ok", "status 429"}
     assert overload.recovery_seconds is not None
     assert 0 <= overload.recovery_seconds < 5.0
-    assert "MB a minute" in outcome.said
+    assert "MB/min" in outcome.said

@@ -37,7 +37,7 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     main = groups[0]
     if not main.rows:
         raise BuildError(f"No seed of base {main.base} has results in every language: continue the experiment")
-    alike = [group for group in groups if not group.differences(main)]
+    comparable = [group for group in groups if not group.differences(main)]
     yield "# Results of the compression experiments"
     yield ""
     yield (
@@ -67,15 +67,15 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield ""
     yield "| claim of the paper (arXiv 2404.04759) | paper | here | verdict |"
     yield "|---|---|---|---|"
-    for verdict in verdicts(alike):
+    for verdict in verdicts(comparable):
         yield f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** |"
     yield ""
     yield "| target | difference [95% CI] | met (variants: by the mean, bases: by the interval) |"
     yield "|---|--:|---|"
-    for target in targets(alike):
+    for target in targets(comparable):
         yield f"| {target.target} | {target.here} | {'met' if target.met else '**not met**'} |"
     yield ""
-    yield from pretraining(alike)
+    yield from pretraining(comparable)
     for number, group in enumerate(groups):
         suffix = f"-{number + 1}" if number else ""
         if len(group.rows) > 1:

@@ -1,4 +1,4 @@
-"""What most people would write first: FastAPI around transformers' pipeline.
+"""The obvious implementation: FastAPI around transformers' pipeline.
 
 python scripts/measure/contenders/fastapi_pipeline.py CHECKPOINT PORT
 """
@@ -22,7 +22,7 @@ class Document(BaseModel):
 def main(checkpoint: str, port: str) -> None:
     app = FastAPI()
     recognize = pipeline("token-classification", model=checkpoint, aggregation_strategy="simple", device="cpu")
-    # Two threads at once in its tokenizer raise "Already borrowed".
+    # Concurrent calls of its tokenizer raise "Already borrowed".
     alone = threading.Lock()
 
     @app.post("/ner")

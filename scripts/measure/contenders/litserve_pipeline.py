@@ -1,4 +1,4 @@
-"""LitServe around the same pipeline, with its defaults.
+"""LitServe around transformers' pipeline, with default settings.
 
 python scripts/measure/contenders/litserve_pipeline.py CHECKPOINT PORT
 """
@@ -13,7 +13,7 @@ from transformers import pipeline
 
 
 class Recognizer(litserve.LitAPI):
-    """Loaded by each of LitServe's worker processes."""
+    """Instantiated in each of LitServe's worker processes."""
 
     def __init__(self, checkpoint: str):
         super().__init__(api_path="/ner")

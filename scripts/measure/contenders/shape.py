@@ -1,4 +1,4 @@
-"""What the load tests ask of a server besides the answers, so that one generator measures every contender alike."""
+"""The parts of Kidogo's API that the load tests need, so that they can measure every contender."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ DESCRIPTION = {
 
 
 def answer(found: Sequence[Mapping[str, Any]], started: float) -> dict[str, Any]:
-    """Entities of transformers' token-classification pipeline, in the shape that the load tests check."""
+    """Entities of transformers' token-classification pipeline in the format of Kidogo's /ner."""
     entities = [
         {
             "label": entity["entity_group"],

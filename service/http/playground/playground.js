@@ -1,4 +1,5 @@
 // The playground. What comes from outside (texts, entities, reasons) enters the page as text, never as markup.
+// Addresses are relative to the page: a proxy may serve it under a prefix that it strips.
 
 const KINDS = { PER: "person", LOC: "place", ORG: "organisation", DATE: "date" };
 const POLL_MS = 1500;
@@ -48,6 +49,9 @@ function qualityOf(variant) {
   if (scores) return { name: "F1", value: scores.f1 };
   return agreement ? { name: "agreement", value: agreement.f1 } : { name: "not measured", value: null };
 }
+
+/** Whether there is nothing to read: white space, and characters that have no width. */
+const isBlank = (text) => /^[\s\p{Cc}\p{Cf}]*$/u.test(text);
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -227,10 +231,18 @@ async function compare() {
   page.tag = $("text").lang;
   page.answers.clear();
   tell("compare-error", null);
+  if (isBlank(text)) {
+    page.comparing = null;
+    $("summary").textContent = "";
+    showCards();
+    tell("compare-error", new Problem("There is no text yet. Write or paste one, or choose a sample."));
+    $("text").focus();
+    return;
+  }
   $("summary").textContent = "Reading…";
   showCards();
   try {
-    for await (const [name, data] of events("/compare", { text }, mine.signal)) {
+    for await (const [name, data] of events("compare", { text }, mine.signal)) {
       if (name === "result") {
         $("summary").textContent = summarize(data);
         continue;
@@ -441,7 +453,7 @@ async function check() {
   button.disabled = true;
   $("accuracy-stop").hidden = $("accuracy-progress").hidden = false;
   try {
-    for await (const [name, data] of events(`/accuracy?${query}`, conll.trim() ? { conll } : {}, mine.signal)) {
+    for await (const [name, data] of events(`accuracy?${query}`, conll.trim() ? { conll } : {}, mine.signal)) {
       if (name === "progress") showProgress(data);
       else showAccuracy(data);
     }
@@ -477,7 +489,7 @@ function showLegend() {
 }
 
 async function refreshVariants() {
-  page.variants = await (await ask("/variants")).json();
+  page.variants = await (await ask("variants")).json();
   page.reference = page.variants.find((variant) => variant.reference)?.name ?? "";
   showStatus();
   showLegend();
@@ -497,7 +509,7 @@ async function followVariants() {
       const readyBefore = page.variants.filter((variant) => variant.status === "ready").length;
       const settled = await refreshVariants();
       const ready = page.variants.filter((variant) => variant.status === "ready").length;
-      if (ready > readyBefore && $("text").value && !page.comparing) compare();
+      if (ready > readyBefore && !isBlank($("text").value) && !page.comparing) compare();
       if (settled) return;
     } catch (error) {
       $("status").textContent = error.message;
@@ -512,7 +524,7 @@ async function followVariants() {
 }
 
 async function start() {
-  const samples = await (await ask("/playground/samples.json")).json();
+  const samples = await (await ask("playground/samples.json")).json();
   $("sample").append(...samples.map(({ code, tag, name, english }) =>
     make("option", { value: code, lang: tag }, name === english ? name : `${name} (${english})`)));
   const choose = () => {

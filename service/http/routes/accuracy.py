@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Request, Response
 from service.evaluation.accuracy import Contender
 from service.evaluation.checks import Checks
 from service.evaluation.labelled import LabelledData, read_request, read_test_split
+from service.evaluation.reading import Rules
 from service.http.bodies import read_json
 from service.http.events import DOCUMENTED, stream, wants_events
 from service.http.routes.shared import REFUSALS, VariantQuery, body_of, unless_gone
 from service.inference.engine import Engine
-from service.schemas.accuracy import AccuracyAnswer, AccuracyRequest
+from service.schemas.accuracy import AccuracyAnswer, AccuracyRequest, SchemeName
 from service.variants import DEFAULT_VARIANT
 
 router = APIRouter()
@@ -31,6 +32,8 @@ async def accuracy(
     limit: Annotated[
         int | None, Query(description="At most so many sentences, spread evenly over the data", ge=1)
     ] = None,
+    strict: Annotated[bool, Query(description="Refuse data with labels to repair or empty tokens")] = False,
+    scheme: Annotated[SchemeName | None, Query(description="Of the labels sent; by default it is recognised")] = None,
 ) -> Response:
     """Check a variant and the reference on labelled data. Without a body, the build's test split is used.
 
@@ -52,7 +55,7 @@ async def accuracy(
             data = read_test_split(engine.settings.artifacts, record.name if record else "no data")
         else:
             most = engine.settings.max_document_characters
-            data = read_request(body, language, contender.pipeline.scheme.labels, most)
+            data = read_request(body, language, contender.pipeline.scheme.labels, most, Rules(scheme, strict))
         return data.select(language, limit)
 
     with checks.place(variant):

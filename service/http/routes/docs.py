@@ -1,4 +1,7 @@
-"""GET /docs: Swagger UI, served from a local copy that makes no requests to other hosts."""
+"""GET /docs: Swagger UI, served from a local copy that makes no requests to other hosts.
+
+URLs are relative, because a proxy may serve the service under a path prefix that it strips.
+"""
 
 import html
 import importlib.util
@@ -6,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 router = APIRouter(include_in_schema=False)
@@ -15,7 +18,7 @@ _SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-light-32x32
 
 # In a file of its own, so that the page needs no leave for scripts inside it. By default the page has its document
 # checked by a server of Swagger's.
-_START = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});'
+_START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});'
 
 
 def _find_swagger_ui() -> Path | None:
@@ -30,15 +33,20 @@ def _find_swagger_ui() -> Path | None:
 _SWAGGER_UI = _find_swagger_ui()
 
 
+@router.get("/openapi.json")
+def document(request: Request) -> JSONResponse:
+    return JSONResponse(request.app.openapi())
+
+
 @router.get("/docs")
 def docs(request: Request) -> HTMLResponse:
     if _SWAGGER_UI is None:
         return HTMLResponse(_plain_docs(request.app.openapi()))
     return HTMLResponse(
         f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{html.escape(request.app.title)}</title>'
-        '<link rel="stylesheet" href="/docs/swagger-ui.css"><link rel="icon" href="/docs/favicon-light-32x32.png">'
-        '<div id="swagger-ui"></div><script src="/docs/swagger-ui-bundle.js"></script>'
-        '<script src="/docs/start.js"></script></html>'
+        '<link rel="stylesheet" href="docs/swagger-ui.css"><link rel="icon" href="docs/favicon-light-32x32.png">'
+        '<div id="swagger-ui"></div><script src="docs/swagger-ui-bundle.js"></script>'
+        '<script src="docs/start.js"></script></html>'
     )
 
 
@@ -64,5 +72,5 @@ def _plain_docs(document: dict[str, Any]) -> str:
     title = html.escape(document["info"]["title"])
     return (
         f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
-        f'<ul>{"".join(lines)}</ul><p><a href="/openapi.json">OpenAPI document</a></p></html>'
+        f'<ul>{"".join(lines)}</ul><p><a href="openapi.json">OpenAPI document</a></p></html>'
     )

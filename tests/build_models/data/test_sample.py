@@ -20,8 +20,8 @@ from build_models.data.sample.grammar import (
 )
 from build_models.errors import BuildError
 from service.evaluation.conll import Sentence
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 TRAIN_SENTENCES = 1500
 SIZES = {"train": TRAIN_SENTENCES, "dev": DEV_SENTENCES, "test": TEST_SENTENCES}
 LANGUAGES = ["amh", "hau", "ibo", "kin", "lug", "luo", "pcm", "swa", "wol", "yor"]

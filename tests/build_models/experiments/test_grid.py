@@ -146,7 +146,7 @@ def test_a_cell_that_another_process_is_at_is_left_to_it(dense: Cell, places: Pl
 def test_cells_run_elsewhere(dense: Cell, study: Study, places: Places) -> None:
     run_cell(dense, places)
     (bad,) = study.cells("distilled", student_layers=9, temperature=3.0)
-    in_pool = run_in_pool([dense, bad], places, processes=2)
+    in_pool = run_in_pool([dense, bad], places, processes=1)
     assert {outcome.cell: outcome.state for outcome in in_pool} == {dense: "kept", bad: "failed"}
     assert [outcome.state for outcome in run_on_cluster([dense], places, "local", {"timeout_min": 5})] == ["kept"]
 

@@ -57,7 +57,7 @@ def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         out=folder / "out",
         model=str(folder / "given"),
         texts=folder / "texts.txt",
-        scheme="IOB2",
+        model_scheme="IOB2",
         max_length=64,
         overlap=16,
         dynamic_timed=False,

@@ -26,7 +26,7 @@ def settings_for(model: Path, out: Path, **changes: object) -> BuildSettings:
     settings = BuildSettings(
         model=str(model),
         out=out,
-        scheme="IOB2",
+        model_scheme="IOB2",
         max_length=64,
         overlap=16,
         dynamic_timed=False,
@@ -164,7 +164,7 @@ def test_types_that_the_data_have_not_are_named(
 def test_a_bilou_model_learns_and_answers(labelled: Path, tmp_path: Path) -> None:
     labels = ["O", *(f"{place}-{name}" for name in ("PER", "LOC", "ORG", "DATE") for place in "BILU")]
     write_classifier(tmp_path / "given", labels)
-    settings = settings_for(tmp_path / "given", tmp_path / "out", data=str(labelled), scheme=None)
+    settings = settings_for(tmp_path / "given", tmp_path / "out", data=str(labelled), model_scheme=None)
     manifests = made(settings, ["dense", "distilled"])
     assert manifests["dense"].scheme == "BILOU"
     assert manifests["distilled"].labels == labels

@@ -12,12 +12,9 @@ from build_models.__main__ import cli
 from service.artifacts.manifest import read_manifest, verify
 from tests.build_models.conftest import Built
 from tests.build_models.readings import window
+from tests.conftest import BUILD_OPTIONS
 
 KILOBYTE = 1024
-OPTIONS = (
-    "--languages swa,hau --sample-sentences 200 --vocabulary 1000 --base-steps 5 --epochs 2"
-    " --max-length 64 --overlap 16"
-)
 
 
 @pytest.fixture
@@ -45,7 +42,7 @@ def leave(disk: Path, kilobytes: int) -> None:
 
 
 def build_without_room(out: Path, *options: str) -> str:
-    result = CliRunner().invoke(cli, [*OPTIONS.split(), "--out", str(out), *options])
+    result = CliRunner().invoke(cli, [*BUILD_OPTIONS.split(), "--out", str(out), *options])
     assert isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == 1
     assert "Traceback" not in result.stderr
@@ -59,10 +56,10 @@ def build_without_room(out: Path, *options: str) -> str:
     ("variant", "option", "value", "kilobytes"),
     [
         # Too little for the checkpoint, for the tokenizer beside it, for the artefact, and for its last file.
-        ("pruned", "--sparsity", "0.3", 0),
-        ("pruned", "--sparsity", "0.3", 1500),
-        ("pruned", "--sparsity", "0.3", 2500),
-        ("pruned", "--sparsity", "0.3", 3600),
+        ("pruned", "--epochs", "1", 0),
+        ("pruned", "--epochs", "1", 1500),
+        ("pruned", "--epochs", "1", 2500),
+        ("pruned", "--epochs", "1", 3600),
         ("int8", "--int8-threshold", "5", 0),
         ("int8", "--int8-threshold", "5", 900),
         ("dynamic", "--seed", "42", 2000),
@@ -104,7 +101,7 @@ def test_it_goes_on_when_there_is_room_again(built: Built, disk: Path) -> None:
     build_without_room(out, "--variants", "int8", "--int8-threshold", "5")
     (disk / "filler").unlink()
     result = CliRunner().invoke(
-        cli, [*OPTIONS.split(), "--out", str(out), "--variants", "int8", "--int8-threshold", "5"]
+        cli, [*BUILD_OPTIONS.split(), "--out", str(out), "--variants", "int8", "--int8-threshold", "5"]
     )
     assert result.exit_code == 0
     assert read_manifest(out / "int8").recipe.parameters["threshold"] == 5.0

@@ -109,7 +109,7 @@ async def test_an_artefact_that_cannot_be_served_leaves_the_old_one_serving(
     assert await digest_that_answers(reloading) == old
     entry = await variant(reloading)
     assert (entry["status"], entry["digest"]) == ("ready", old)
-    assert entry["reason"].startswith(f"{old[:12]} goes on serving, for what replaced it cannot: {named}")
+    assert entry["reason"].startswith(f"still serving {old[:12]}, because its replacement failed: {named}")
     assert 'kidogo_variant_stale{variant="dense"} 1.0' in (await reloading.get("/metrics")).text
     mended = rebuild(folder, tokenizer, b"mended")
     reloading.engine.pool.refresh()
@@ -126,7 +126,7 @@ async def test_a_variant_that_fails_to_load_leaves_the_old_one_serving(
     reloading.runtimes.load_errors["dense"] = RuntimeError("no such operator")
     reloading.engine.pool.refresh()
     assert await digest_that_answers(reloading) == old
-    assert "the log says why" in (await variant(reloading))["reason"]
+    assert "see the server's log" in (await variant(reloading))["reason"]
 
 
 async def test_what_failed_for_a_moment_is_tried_again(reloading: Service, folder: Path, tokenizer: Path) -> None:
@@ -165,7 +165,7 @@ async def test_a_look_that_fails_is_logged_and_not_the_last(
     with monkeypatch.context() as patch:
         patch.setattr("service.artifacts.pool._freeze", Mock(side_effect=OSError("odd")))
         pool.ask_refresh()
-        assert eventually(lambda: "looking for new artefacts failed" in caplog.text)
+        assert eventually(lambda: "checking for new artefacts failed" in caplog.text)
     new = rebuild(folder, tokenizer, b"newer weights")
     pool.ask_refresh()
     assert eventually(lambda: pool.get("dense").digest == new)

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.evaluation.conll import parse_conll, to_conll
+from service.evaluation.conll import Sentence, parse_conll, to_conll
+from service.evaluation.reading import read
 from tests.service.conftest import Service, Services
 from tests.service.http.servers import connection, head, served
 from tests.service.http.shapes import assert_refused
@@ -30,6 +31,11 @@ def checked(services: Services, service: Service, tmp_path: Path) -> Service:
     (tmp_path / "data" / "swa.conll").write_text(SWAHILI, encoding="utf-8")
     (tmp_path / "data" / "hau.conll").write_text(HAUSA, encoding="utf-8")
     return services.make(service.engine.pool, service.runtimes, artifacts=tmp_path)
+
+
+def sentences_of(text: str, language: str) -> list[Sentence]:
+    (sentences,) = read([parse_conll("conll", language, text)]).sentences
+    return sentences
 
 
 async def accuracy(service: Service, body: object = None, **query: Any) -> httpx.Response:
@@ -54,7 +60,7 @@ async def test_the_test_split_of_the_build(checked: Service) -> None:
     assert 0 <= low <= 1 / 5 <= high <= 1
     digest = hashlib.sha256()
     for language, text in (("hau", HAUSA), ("swa", SWAHILI)):
-        for sentence in parse_conll(text, language):
+        for sentence in sentences_of(text, language):
             digest.update(f"{language}\n{to_conll([sentence])}".encode())
     assert answer["data"] == {"name": "sample, test split", "digest": digest.hexdigest()}
     assert answer["seconds"] >= answer["inference_seconds"] > 0
@@ -111,7 +117,7 @@ async def test_data_of_the_caller(checked: Service) -> None:
     conll = (await accuracy(checked, {"conll": f"\ufeff{SWAHILI}".replace("\n", "\r\n")}, language="swa")).json()
     examples = [
         {"tokens": sentence.words, "labels": sentence.labels, "language": "swa"}
-        for sentence in parse_conll(SWAHILI, "swa")
+        for sentence in sentences_of(SWAHILI, "swa")
     ]
     structured = (await accuracy(checked, {"examples": examples})).json()
     for answer in (conll, structured):
@@ -124,19 +130,18 @@ async def test_data_of_the_caller(checked: Service) -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ({"conll": "Rais O\nRuto B-XYZ\n"}, ["Sentence 0, token 1", "'B-XYZ'", "B-PER"]),
+        ({"conll": "Rais O\nRuto B-XYZ\n"}, ["conll, line 2: ", "'B-XYZ'", "B-PER"]),
+        ({"examples": [{"tokens": ["a"], "labels": ["U-XYZ"]}]}, ["examples.0, token 0: ", "'B-XYZ'", "B-PER"]),
         ({"conll": "Rais O\n\nRuto PER\n"}, ["line 3", "'PER'", "IOB2"]),
         ({"conll": "Rais\n"}, ["line 1", "one column"]),
-        ({"conll": "Rais O\nRuto I-PER\n"}, ["line 2", "'I-PER' follows 'O'", "IOB1"]),
-        ({"conll": "Rais B-PER\nNairobi I-LOC\n"}, ["line 2", "'I-LOC' follows 'B-PER'"]),
-        ({"conll": "Rais B-PER\n\nRuto I-PER\n"}, ["line 3", "begins a sentence"]),
+        ({"conll": "Rais B-PER\nNairobi I-LOC\nRuto I-PER\n"}, ["line 2", "'I-LOC' follows 'B-PER'", "?scheme="]),
+        ({"conll": "New York B-LOC\nleo O\nna O\n"}, ["line 1", "3 columns", "tabs"]),
         ({"conll": "leo O\n"}, ["no entity"]),
         ({"conll": "\n\n"}, ["no sentence"]),
         ({"conll": ""}, ["no sentence"]),
         ({"examples": []}, ["no sentence"]),
         ({"examples": [{"tokens": [], "labels": []}]}, ["no sentence"]),
         ({"examples": [{"tokens": ["a", "b"], "labels": ["O"]}]}, ["examples.0", "2 tokens", "1 labels"]),
-        ({"examples": [{"tokens": ["a"], "labels": ["I-PER"]}]}, ["examples.0, token 0", "begins a sentence"]),
         ({"examples": [{"tokens": ["a"]}]}, ["examples.0.labels"]),
         ({"examples": [{"tokens": ["a"], "labels": ["O"], "more": 1}]}, ["examples.0.more"]),
         ({"examples": "a O"}, ["examples"]),
@@ -151,8 +156,32 @@ async def test_wrong_data_is_refused_and_its_place_named(checked: Service, body:
 
 
 @pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"conll": "Rais B-PER\nNairobi I-LOC\n"}, ["conll, line 2", "'I-LOC' follows 'B-PER'", "IOB2"]),
+        ({"conll": "Rais B-PER\n\nRuto I-PER\n"}, ["conll, line 3", "begins a sentence"]),
+        ({"conll": "Rais B-PER\n O\n"}, ["conll, line 2", "the token is empty"]),
+        ({"examples": [{"tokens": ["a", ""], "labels": ["B-PER", "O"]}]}, ["examples.0, token 1", "is empty"]),
+    ],
+)
+async def test_strict_reading_refuses_what_is_repaired(checked: Service, body: object, says: list[str]) -> None:
+    error = assert_refused(await accuracy(checked, body, strict=True), 422, "invalid_request")
+    for words in says:
+        assert words in error["message"], error
+    answer = (await accuracy(checked, body)).json()
+    assert answer["repaired"] + answer["left_out"] == 1
+    assert len(answer["notes"]) == 1
+
+
+@pytest.mark.parametrize(
     ("query", "names"),
-    [({"language": "fon"}, "hau, swa"), ({"limit": "0"}, "limit"), ({"limit": "many"}, "limit")],
+    [
+        ({"scheme": "iob3"}, "scheme"),
+        ({"strict": "perhaps"}, "strict"),
+        ({"language": "fon"}, "hau, swa"),
+        ({"limit": "0"}, "limit"),
+        ({"limit": "many"}, "limit"),
+    ],
 )
 async def test_wrong_queries(checked: Service, query: dict[str, str], names: str) -> None:
     assert names in assert_refused(await accuracy(checked, **query), 422, "invalid_request")["message"]

@@ -76,9 +76,9 @@ async def test_404_unknown_path(service: Service, method: str, path: str) -> Non
     [
         ("GET", "/ner", "POST"),
         ("DELETE", "/ner", "POST"),
-        ("POST", "/variants", "GET"),
-        ("PUT", "/metrics", "GET"),
-        ("POST", "/livez", "GET"),
+        ("POST", "/variants", "GET, HEAD"),
+        ("PUT", "/metrics", "GET, HEAD"),
+        ("POST", "/livez", "GET, HEAD"),
     ],
 )
 async def test_405_names_what_is_allowed(service: Service, method: str, path: str, allowed: str) -> None:
@@ -209,6 +209,33 @@ async def test_422_for_many_wrong_items_takes_no_time(service: Service, body: di
     response = await service.request("POST", "/ner", content=content, headers=JSON)
     assert time.process_time() - started < 0.5
     assert assert_refused(response, 422, "invalid_request")["details"]["problems"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "known"),
+    [
+        ("POST", "/ner", ["variant", "max_latency_ms", "min_f1"]),
+        ("POST", "/accuracy", ["variant", "language", "limit"]),
+        *(("POST", path, []) for path in ("/compare",)),
+        *(
+            ("GET", path, [])
+            for path in (
+                "/", "/playground/playground.js", "/variants", "/livez", "/readyz", "/metrics", "/docs",
+                "/docs/start.js", "/docs/swagger-ui.css", "/openapi.json",
+            )
+        ),
+    ],
+)  # fmt: skip
+async def test_422_names_the_known_query_parameters(service: Service, method: str, path: str, known: list[str]) -> None:
+    content = {"json": {"text": "Nairobi"}} if method == "POST" else {}
+    response = await service.request(method, f"{path}?varient=int8&{'x' * 500}", **content)
+    error = assert_refused(response, 422, "invalid_request")
+    assert error["details"]["known"] == known
+    assert error["details"]["problems"] == 2
+    assert error["details"]["fields"][0]["field"] == "query.varient"
+    assert "'varient'" in error["message"]
+    assert all(name in error["message"] for name in known)
+    assert len(response.content) < 1000
 
 
 async def test_422_for_many_wrong_fields_is_short(service: Service) -> None:

@@ -25,7 +25,7 @@ async def test_the_first_answers_requests_that_name_none(services: Services, art
     assert (await service.ner(BODY)).json()["variant"] == "dynamic"
     assert (await service.ner(BODY, "pruned")).json()["variant"] == "pruned"
     error = assert_refused(await service.ner(BODY, "dense"), 503, "variant_not_ready")
-    assert error["details"]["reason"] == "dense is not served here, but dynamic, pruned"
+    assert error["details"]["reason"] == "dense is not served here; served are dynamic, pruned"
     entries = (await service.get("/variants")).json()
     assert [entry["name"] for entry in entries if entry["default"]] == ["dynamic"]
     assert [entry["name"] for entry in entries if entry["reference"]] == ["dynamic"]
@@ -45,5 +45,5 @@ def test_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NER_VARIANTS", "int8, dense")
     assert Settings().variants == ("int8", "dense")
     monkeypatch.setenv("NER_VARIANTS", "int8,dens")
-    with pytest.raises(ValidationError, match="there is no 'dens'; choose from dense, pruned"):
+    with pytest.raises(ValidationError, match="unknown: 'dens'; choose from dense, pruned"):
         Settings()

@@ -211,7 +211,7 @@ async def test_what_cannot_be_loaded_is_explained_in_the_log(
     assert "no such operator" in caplog.text
     for name in ("pruned", "int8"):
         error = assert_refused(await service.ner(BODY, name), 503, "variant_not_ready")
-        assert error["details"]["reason"] == f"{name} could not be loaded; the log says why"
+        assert error["details"]["reason"] == f"{name} could not be loaded; see the server's log"
     assert (await service.ner(BODY)).status_code == 200
 
 

@@ -1,3 +1,4 @@
+import time
 import unicodedata
 
 import pytest
@@ -79,9 +80,16 @@ def test_composed_and_decomposed_text_have_equally_many_words(chunks: list[str])
         ("n'ụlọ ya", ["n'ụlọ", "ya"]),
         ("n’ụlọ", ["n’ụlọ"]),
         ("Ng'ombe", ["Ng'ombe"]),
-        ("'Yan sanda", ["'", "Yan", "sanda"]),
-        ("mama'", ["mama", "'"]),
-        ("a''b", ["a", "'", "'", "b"]),
+        ("'Yan sanda", ["'Yan", "sanda"]),
+        ("‘yan", ["‘yan"]),
+        ("mama'", ["mama'"]),
+        ("Ochieng’, Ochieng'.", ["Ochieng’", ",", "Ochieng'", "."]),
+        ("‘‘balkanisation’’", ["‘‘balkanisation’’"]),
+        ("a''b", ["a''", "b"]),
+        ("'' '''a", ["'", "'", "'", "''a"]),
+        ('""""Habari""""', ['""""', "Habari", '""""']),
+        ('""', ['"', '"']),
+        ("２０年ＢＢＣ", list("２０年ＢＢＣ")),
         ("2,000", ["2", ",", "000"]),
         ("ga-abịa.", ["ga", "-", "abịa", "."]),
         ("አዲስ፡አበባ፣", ["አዲስ", "አበባ", "፣"]),
@@ -99,6 +107,19 @@ def test_composed_and_decomposed_text_have_equally_many_words(chunks: list[str])
 )
 def test_examples(text: str, words: list[str]) -> None:
     assert words_of(text) == words
+
+
+@pytest.mark.parametrize("unit", ["'", "a'", "a''", "a'\u200b", "'\u0301", '"', "\u200b", "\u0301’", "‘a"])
+def test_time_grows_linearly(unit: str) -> None:
+    def seconds(count: int) -> float:
+        text = "a" + unit * count + "a"
+        started = time.process_time()
+        split_words(text)
+        return time.process_time() - started
+
+    seconds(1000)
+    # Ten times the text takes ten times as long; if every place looked to the end it would be a hundred.
+    assert min(seconds(100_000) for _ in range(2)) < 40 * max(seconds(10_000), 0.005)
 
 
 def test_a_long_run_is_several_words_and_loses_nothing() -> None:

@@ -85,4 +85,4 @@ def test_the_exporter_is_the_one_that_the_environment_names() -> None:
 
 def test_an_exporter_that_is_not_there_is_named() -> None:
     failure = configured(OTEL_TRACES_EXPORTER="nothing").stderr
-    assert "OTEL_TRACES_EXPORTER is 'nothing', which is not installed. There are: console" in failure
+    assert "OTEL_TRACES_EXPORTER is 'nothing', which is not installed. Choose from: console" in failure

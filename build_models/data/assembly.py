@@ -1,0 +1,123 @@
+"""From documents of several languages and splits to one data set: read together, missing splits cut from train."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from build_models.data.datasets import SPLITS, Dataset, checked, choose
+from build_models.errors import DataError
+from build_models.progress import say
+from service.evaluation.conll import Document, LabelledDataError, Sentence
+from service.evaluation.reading import Reading, Rules, read
+
+CUT_SHARE = 0.1
+"""Of the sentences of train, for each split that is missing."""
+
+FEWEST = 5
+"""Occurrences of an entity type; fewer are more likely a typo than something to learn."""
+
+Documents = dict[str, dict[str, list[Document]]]
+"""By language and split."""
+
+
+def assemble(name: str, documents: Documents, languages: Sequence[str] | None, seed: int, rules: Rules) -> Dataset:
+    """One data set of the chosen languages, and what there is to know of it said. Raises ``DataError``."""
+    chosen = choose(languages, sorted(documents), name)
+    trained = [language for language in chosen if "train" in documents[language]]
+    if not trained:
+        raise DataError(f"{name} has no train split; it has {', '.join(sorted(documents[chosen[0]]))}")
+    if left := set(chosen).difference(trained):
+        say(f"data: without a train split, left out: {', '.join(sorted(left))}")
+    reading, read_splits = _read(documents, trained, rules)
+    for language in trained:
+        cut_missing(language, read_splits[language], seed)
+    dataset = Dataset(
+        f"{name} ({', '.join(trained)})",
+        **{split: [sentence for splits in read_splits.values() for sentence in splits[split]] for split in SPLITS},
+    )
+    for note in reading.notes:
+        say(f"data: {note}")
+    _say_types(dataset, reading)
+    return checked(dataset, reading.types)
+
+
+def _read(
+    documents: Documents, languages: Sequence[str], rules: Rules
+) -> tuple[Reading, dict[str, dict[str, list[Sentence]]]]:
+    """Every split of every language, understood together. Training comes first: types are named where it has them."""
+    parts = [
+        (language, split, document)
+        for split in SPLITS
+        for language in languages
+        for document in documents[language].get(split, [])
+    ]
+    try:
+        reading = read([document for _, _, document in parts], rules)
+    except LabelledDataError as error:
+        raise DataError(str(error)) from None
+    splits: dict[str, dict[str, list[Sentence]]] = {language: {} for language in languages}
+    for (language, split, document), sentences in zip(parts, reading.sentences, strict=True):
+        if not sentences:
+            raise DataError(f"{document.name} holds no sentence")
+        splits[language][split] = splits[language].get(split, []) + sentences
+    return reading, splits
+
+
+def _say_types(dataset: Dataset, reading: Reading) -> None:
+    counts = Counter(label[2:] for sentence in dataset.train for label in sentence.labels if label.startswith("B-"))
+    if counts:
+        say(f"data: entities in train: {', '.join(f'{kind} {count:,}' for kind, count in counts.most_common())}")
+    for kind, count in counts.items():
+        if count < FEWEST:
+            times = "once" if count == 1 else f"{count} times"
+            say(f"warning: {kind} occurs {times} in train (first: {reading.types[kind]}): is it an entity type?")
+
+
+def cut_missing(language: str, splits: dict[str, list[Sentence]], seed: int) -> None:
+    """Cut the missing splits of a language from its train.
+
+    Sentences of the same words stay together and apart from the given splits, and no entity type leaves train
+    altogether. Raises ``DataError`` if there are too few sentences.
+    """
+    missing = [split for split in SPLITS if split not in splits]
+    if not missing:
+        return
+    train = splits["train"]
+    given = {_key(sentence) for split in splits if split != "train" for sentence in splits[split]}
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, sentence in enumerate(train):
+        groups.setdefault(_key(sentence), []).append(place)
+    left = Counter(_types(train))
+    free = [places for key, places in groups.items() if key not in given]
+    random.Random(f"{seed}/{language}").shuffle(free)
+    size, taken = max(1, round(CUT_SHARE * len(train))), set[int]()
+    for split in missing:
+        cut: list[int] = []
+        # The first has an entity, or there is nothing to score.
+        for fewest_entities, most in ((1, 1), (0, size)):
+            for places in free:
+                if len(cut) >= most or len(taken) + len(places) >= len(train):
+                    break
+                inside = Counter(_types([train[place] for place in places]))
+                stays = all(left[kind] > count for kind, count in inside.items())
+                if places[0] not in taken and inside.total() >= fewest_entities and stays:
+                    left -= inside
+                    cut += places
+                    taken.update(places)
+        if not cut:
+            raise DataError(
+                f"{language}: there is no {split}, and train, of {len(groups):,} different sentences, is too small to"
+                f" cut it from: give a file {split} beside it, or more sentences"
+            )
+        splits[split] = [train[place] for place in sorted(cut)]
+    splits["train"] = [sentence for place, sentence in enumerate(train) if place not in taken]
+    sizes = ", ".join(f"{len(splits[split]):,} {split}" for split in SPLITS)
+    say(f"data: {language}: {' and '.join(missing)} cut from train with seed {seed}: {sizes}")
+
+
+def _types(sentences: Sequence[Sentence]) -> Iterator[str]:
+    return (label[2:] for sentence in sentences for label in sentence.labels if label != "O")
+
+
+def _key(sentence: Sentence) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in sentence.words)
