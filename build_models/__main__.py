@@ -7,7 +7,13 @@ from typing import Annotated
 import typer
 
 from build_models.commands import rollback
-from build_models.commands.command_line import SchemeOption, StrictOption, report_errors, split_list
+from build_models.commands.command_line import (
+    SchemeOption,
+    StrictOption,
+    refuse_combinations,
+    report_errors,
+    split_list,
+)
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
 from build_models.commands.pretrain import pretrain
@@ -31,6 +37,9 @@ Examples:
 `python -m build_models --base castorini/afriberta_base --data ./masakhaner --learning-rate 5e-5 --epochs 20`
 fine-tunes AfriBERTa.
 
+`python -m build_models --model ./my-ner-model --data ./masakhaner` compresses a model that is fine-tuned already;
+`--texts ./texts.txt` instead of `--data` where there are no labels.
+
 `python -m build_models --variants pruned --sparsity 0.8` rebuilds one variant with another setting.
 """,
 )
@@ -38,14 +47,31 @@ def main(
     context: typer.Context,
     base: Annotated[
         str | None,
-        typer.Option(help="XLM-R checkpoint to start from: a folder or a hub id. Default: pretrain one on the data."),
+        typer.Option(help="Encoder to fine-tune: a folder or a hub id. Default: pretrain one on the data."),
     ] = None,
     base_revision: Annotated[str | None, typer.Option(help="Commit of the hub checkpoint.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Token classifier that is fine-tuned already, taken as it is: a folder or a hub id."),
+    ] = None,
+    model_revision: Annotated[str | None, typer.Option(help="Commit of the hub checkpoint.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Names for the labels of --model, in the order of its head, for example O,B-PER,I-PER."),
+    ] = None,
+    model_scheme: Annotated[
+        str | None,
+        typer.Option(help="Scheme of these labels: IOB2, IOB1, IO, BILOU or IOBES. Default: recognized."),
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="Unlabelled text for --model, one text per line: a .txt or .txt.xz file, or a folder."),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
             help="Labelled file; folder with {train,dev,test}, or with one such folder per language; or a hub data set."
-            " Default: bundled sample."
+            " Default: the bundled `sample`; with --model none."
         ),
     ] = None,
     data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
@@ -63,7 +89,11 @@ def main(
         typer.Option(min=1, help="Fine-tuning epochs. Default: 20 with --base, 15 with --data, else 4."),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Peak learning rate of AdamW. Default: 5e-5 with --base, else 6e-3.")
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Peak learning rate of AdamW. Default: 5e-5 with --base, with --model by its width, else 6e-3.",
+        ),
     ] = None,
     matrix_learning_rate: Annotated[
         float | None,
@@ -80,13 +110,17 @@ def main(
     sparsity: Annotated[float, typer.Option(min=0.0, max=0.99, help="Share of weights that `pruned` removes.")] = 0.6,
     prune_embeddings: Annotated[bool, typer.Option(help="Prune the word embeddings, too.")] = False,
     prune_after: Annotated[bool, typer.Option(help="Prune the fine-tuned model instead of the base.")] = False,
-    recovery_epochs: Annotated[int, typer.Option(min=0, help="Training epochs after --prune-after.")] = 0,
+    recovery_epochs: Annotated[
+        int | None,
+        typer.Option(min=0, help="Training epochs after --prune-after. Default: 0; with --model and data or texts 1."),
+    ] = None,
     temperature: Annotated[float, typer.Option(min=0.1, help="Temperature of the distillation.")] = 2.0,
     alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of the teacher against the labels.")] = 0.7,
     student_layers: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
     student_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as the teacher's.")] = None,
     student_epochs: Annotated[
-        int | None, typer.Option(min=1, help="Default: half the teacher's with --base or --data, else 1.")
+        int | None,
+        typer.Option(min=1, help="Default: half the teacher's with --base or --data, 3 with --model, else 1."),
     ] = None,
     agnostic_steps: Annotated[
         int, typer.Option(min=0, help="Distil the base for this many steps, then fine-tune. 0: fine-tune, then distil.")
@@ -121,10 +155,20 @@ def main(
 
     if shape not in SHAPES:
         raise typer.BadParameter(f"{shape!r}; choose from {', '.join(SHAPES)}", param_hint="--shape")
+    refuse_combinations(context)
+    if model is not None:
+        finetune, sample = FinetuneSettings.of_given(), False
+    else:
+        finetune, sample = FinetuneSettings.defaults(base is not None, data is not None), base is None and data is None
     settings = BuildSettings(
         out=out,
         base=base,
         base_revision=base_revision,
+        model=model,
+        model_revision=model_revision,
+        labels=split_list(labels),
+        model_scheme=model_scheme,
+        texts=texts,
         data=data,
         data_revision=data_revision,
         scheme=scheme,
@@ -142,7 +186,7 @@ def main(
         int8_threshold=int8_threshold,
         from_scratch=BaseSettings(**given(shape=shape, vocabulary=vocabulary, steps=base_steps)),  # type: ignore[arg-type]
         finetune=replace(
-            FinetuneSettings.defaults(base is not None, data is not None),
+            finetune,
             **given(  # type: ignore[arg-type]
                 epochs=epochs,
                 learning_rate=learning_rate,
@@ -151,7 +195,7 @@ def main(
             ),
         ),
         distillation=replace(
-            DistillationSettings.defaults(base is None and data is None, agnostic_steps),
+            DistillationSettings.defaults(sample, agnostic_steps),
             temperature=temperature,
             alpha=alpha,
             layers=student_layers,

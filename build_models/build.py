@@ -5,7 +5,6 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
@@ -13,23 +12,28 @@ import torch
 import transformers
 from rich.table import Table
 
-from build_models.bases.base import describe, import_base, imported_revision, make_base
+from build_models.artifacts.kept import drop_test_split, keep_test_split
 from build_models.bases.shapes import SHAPES
+from build_models.bases.source import open_base, open_given
 from build_models.data.datasets import Dataset
 from build_models.data.loading import load_data
 from build_models.errors import BuildError, refuse_unknown
 from build_models.progress import print_table, say
 from build_models.recipes import dense, distilled, pruned
 from build_models.recipes.context import Context
+from build_models.recipes.supervision import Supervision, supervise
 from build_models.settings import BuildSettings
 from build_models.training.loop import training_device
 from build_models.training.side_by_side import side_by_side
 from build_models.workspace.replaced import replacements_recorded
-from build_models.workspace.workspace import WORKSPACE, Workspace, result_digest
-from service.artifacts.manifest import Manifest, file_sha256
+from build_models.workspace.workspace import WORKSPACE, Workspace
+from service.artifacts.manifest import Manifest
 from service.evaluation.reading import Rules
 from service.runtimes import NARROW
 from service.variants import KNOWN_VARIANTS
+
+SAMPLE = "sample"
+"""The name of the bundled sample, for builds that would take no data without one."""
 
 STUDENTS = frozenset({"distilled", "distilled-dynamic"})
 """The variants made from the distilled student."""
@@ -50,21 +54,11 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     quieten_libraries()
     started = time.monotonic()
     torch.set_num_threads(settings.threads)
-    dataset = load_data(
-        settings.data,
-        settings.languages,
-        settings.data_revision,
-        settings.seed,
-        settings.sample_sentences,
-        Rules(settings.scheme, settings.strict),
-    )
-    say(
-        f"data: {dataset.name}: {len(dataset.train):,} training sentences,"
-        f" {len(dataset.dev):,} dev, {len(dataset.test):,} test"
-    )
     workspace = Workspace(settings.out / WORKSPACE)
+    dataset = None if settings.model is not None and settings.data is None else load(settings)
     with workspace.locked(), replacements_recorded(settings.out):
         context = open_context(settings, dataset, workspace)
+        settings = context.settings
         made: dict[str, Manifest] = {}
 
         def make(some: Iterable[str], threads: int) -> None:
@@ -83,7 +77,10 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
                     "distilled",
                 )
         make((name for name in wanted if name not in made), settings.threads)
-        context.keep_test_split()
+        if context.supervision.gold:
+            keep_test_split(settings.out, context.dataset)
+        else:
+            drop_test_split(settings.out)
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
     return [made[name] for name in wanted]
 
@@ -97,24 +94,38 @@ def at_once(settings: BuildSettings, names: Sequence[str]) -> bool:
         {"dense", "pruned"} <= set(names)
         and not settings.prune_after
         and settings.base is None
+        and settings.model is None
         and SHAPES[settings.from_scratch.shape].width <= NARROW
         and settings.threads > 1
         and training_device().type == "cpu"
     )
 
 
-def open_context(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> Context:
-    """Prepare the base and return the build's context."""
-    base, base_name = prepare_base(settings, dataset, workspace)
-    return Context(
-        settings,
-        dataset,
-        workspace,
-        base,
-        base_name,
-        base_revision=settings.base_revision or imported_revision(base),
-        base_digest=result_digest(base),
+def load(settings: BuildSettings) -> Dataset:
+    data = None if settings.data == SAMPLE else settings.data
+    dataset = load_data(
+        data,
+        settings.languages,
+        settings.data_revision,
+        settings.seed,
+        settings.sample_sentences,
+        Rules(settings.scheme, settings.strict),
     )
+    say(
+        f"data: {dataset.name}: {len(dataset.train):,} training sentences,"
+        f" {len(dataset.dev):,} dev, {len(dataset.test):,} test"
+    )
+    return dataset
+
+
+def open_context(settings: BuildSettings, dataset: Dataset | None, workspace: Workspace) -> Context:
+    """Prepare what the build starts from and return its context. Only a given model goes without a dataset."""
+    if settings.model is None:
+        assert dataset is not None
+        return Context(settings, Supervision(dataset), workspace, open_base(settings, dataset, workspace))
+    source = open_given(settings, workspace)
+    supervision = supervise(settings, source, dataset, workspace)
+    return Context(settings.for_given(source.width, supervision.measured), supervision, workspace, source)
 
 
 def build_variant(name: str, context: Context, threads: int) -> Manifest:
@@ -130,57 +141,30 @@ def quieten_libraries() -> None:
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
-def prepare_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> tuple[Path, str]:
-    """The folder of the base checkpoint and its name in manifests."""
-    if settings.base is not None:
-        name = settings.base
-        given: dict[str, object] = {
-            "stage": "base",
-            "base": name,
-            "revision": settings.base_revision,
-            "max_length": settings.max_length,
-        }
-        if Path(name).is_dir():
-            given["files"] = {path.name: file_sha256(path) for path in sorted(Path(name).iterdir()) if path.is_file()}
-            name = Path(name).resolve().name
-        folder = workspace.stage(
-            "base",
-            given,
-            lambda result, _: import_base(str(settings.base), settings.base_revision, settings.max_length, result),
-        )
-        return folder, name
-    texts = [" ".join(sentence.words) for sentence in dataset.train]
-    made = {
-        "stage": "base",
-        "data": dataset.digest,
-        "seed": settings.seed,
-        "max_length": settings.max_length,
-        **describe(settings.from_scratch),
-    }
-    folder = workspace.stage(
-        "base",
-        made,
-        lambda result, state: make_base(
-            texts, settings.from_scratch, settings.max_length, settings.seed, result, state
-        ),
-    )
-    return folder, f"from scratch on {dataset.name} ({settings.from_scratch.shape})"
-
-
 def show(manifests: Sequence[Manifest]) -> None:
     """Print the results of a build as a table."""
-    table = Table(title="Strict IOB2 F1; median time per text, one at a time, on this machine")
-    for column in ("variant", "MB", "parameters", "non-zero", "sparsity", "dev F1", "test F1", "ms per text"):
+    first = manifests[0]
+    figure = "F1" if first.metrics else "agreement"
+    if first.metrics:
+        title = "Strict IOB2 F1"
+    elif first.agreement:
+        title = f"Agreement: strict entity F1 against the answers of dense, on {first.data.name if first.data else ''}"
+    else:
+        title = "Accuracy was not measured: pass --data (labelled, for F1) or --texts (for agreement with dense)"
+    table = Table(title=f"{title}; median time per text, one at a time, on this machine")
+    for column in (
+        "variant", "MB", "parameters", "non-zero", "sparsity", f"dev {figure}", f"test {figure}", "ms per text",
+    ):  # fmt: skip
         table.add_column(column, justify="left" if column == "variant" else "right")
     for manifest in manifests:
+        scores = manifest.metrics or manifest.agreement
         table.add_row(
             manifest.variant,
             f"{manifest.artifact_bytes / 1e6:.1f}",
             f"{manifest.parameters:,}",
             f"{manifest.nonzero_parameters:,}",
             f"{manifest.sparsity:.1%}",
-            f"{manifest.metrics['dev'].f1:.4f}",
-            f"{manifest.metrics['test'].f1:.4f}",
+            *(f"{scores[split].f1:.4f}" if split in scores else "not measured" for split in ("dev", "test")),
             f"{1000 * manifest.seconds_per_text:.2f}",
         )
     print_table(table)

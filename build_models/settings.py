@@ -1,9 +1,12 @@
 """All settings of a build and their defaults."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from service.settings import available_cpus
+
+RATE, RATE_WIDTH = 5e-5, 768
+"""The learning rate for further training of a given classifier of this width."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class FinetuneSettings:
     within_weight: float = 0.0
     coarse_products: bool = False
     averaging: float = 0.0
+
+    @classmethod
+    def of_given(cls) -> "FinetuneSettings":
+        """For the pruned and distilled forms of a given classifier. The learning rate comes from its width."""
+        return cls(epochs=3, learning_rate=0.0, hidden_share=0.0)
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
@@ -93,6 +101,9 @@ class DistillationSettings:
 class BuildSettings:
     """One build.
 
+    ``model`` is a classifier to take as it is; ``labels`` and ``model_scheme`` are what the user says of its head, and
+    ``texts`` are unlabelled ones for it.
+
     ``transition_weight`` weighs the label transitions in decoding; 0 turns them off. Without ``dynamic_timed``, the
     choice of quantization settings ignores speed and is deterministic.
     With ``must_learn``, a dense model that finds no entity of dev is an error.
@@ -101,6 +112,11 @@ class BuildSettings:
     out: Path = Path("artifacts")
     base: str | None = None
     base_revision: str | None = None
+    model: str | None = None
+    model_revision: str | None = None
+    labels: tuple[str, ...] | None = None
+    model_scheme: str | None = None
+    texts: Path | None = None
     data: str | None = None
     data_revision: str | None = None
     scheme: str | None = None
@@ -114,7 +130,7 @@ class BuildSettings:
     sparsity: float = 0.6
     prune_embeddings: bool = False
     prune_after: bool = False
-    recovery_epochs: int = 0
+    recovery_epochs: int | None = None
     int8_threshold: float = 6.0
     dynamic_timed: bool = True
     must_learn: bool = True
@@ -122,3 +138,16 @@ class BuildSettings:
     finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings.defaults(False, False))
     distillation: DistillationSettings = field(default_factory=lambda: DistillationSettings.defaults(True, 0))
     threads: int = field(default_factory=available_cpus)
+
+    def for_given(self, width: int, measured: bool) -> "BuildSettings":
+        """What depends on the given classifier: it is pruned after its fine-tuning, and recovers where that can be
+        measured; narrow models take higher learning rates."""
+        rate = self.finetune.learning_rate or RATE * (RATE_WIDTH / width) ** 1.5
+        recovery = self.recovery_epochs if self.recovery_epochs is not None else int(measured)
+        return replace(
+            self,
+            prune_after=True,
+            recovery_epochs=recovery,
+            finetune=replace(self.finetune, learning_rate=rate),
+            distillation=replace(self.distillation, epochs=self.distillation.epochs or self.finetune.epochs),
+        )

@@ -4,17 +4,36 @@ import logging
 import shutil
 import tempfile
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 from optimum.exporters.onnx import main_export
 from optimum.onnxruntime import ORTOptimizer
 from optimum.onnxruntime.configuration import OptimizationConfig
 
-from build_models.workspace.workspace import full_disk_named
+from build_models.workspace.workspace import Workspace, full_disk_named, result_digest
+from service.artifacts.transitions import TRANSITIONS
 from service.runtimes.onnx import MODEL
 
 FUSION_LEVEL = 2
 """Attention, GELU and layer-norm fusions, valid on any CPU; sessions add machine-specific ones when they load."""
+
+
+def exported(workspace: Workspace, name: str, checkpoint: Path) -> Path:
+    """A folder with the fused ONNX file of a checkpoint and what a pipeline needs beside it, kept for several uses."""
+    inputs = {
+        "stage": "onnx",
+        "checkpoint": result_digest(checkpoint),
+        "libraries": [version(library) for library in ("onnxruntime", "optimum-onnx", "torch", "transformers")],
+    }
+
+    def run(result: Path, _: Path) -> None:
+        for file in ("config.json", "tokenizer.json", TRANSITIONS):
+            if (checkpoint / file).exists():
+                shutil.copy(checkpoint / file, result)
+        export_onnx(checkpoint, result / MODEL)
+
+    return workspace.stage(f"{name}-onnx", inputs, run)
 
 
 def export_onnx(checkpoint: Path, target: Path, fused: bool = True) -> None:

@@ -13,6 +13,7 @@ from service.evaluation.conll import Sentence
 from service.evaluation.scoring import score
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline, label_sentences
+from service.ner.schemes import Scheme
 from service.runtimes import load_runtime
 from service.variants import Runtime
 
@@ -20,7 +21,13 @@ TIMED_TEXTS = 60
 
 
 def open_pipeline(
-    folder: Path, runtime: Runtime, labels: Sequence[str], max_length: int, overlap: int, threads: int
+    folder: Path,
+    runtime: Runtime,
+    labels: Sequence[str],
+    max_length: int,
+    overlap: int,
+    threads: int,
+    scheme: Scheme = "IOB2",
 ) -> Pipeline:
     """A pipeline on a folder with weights, tokenizer and, optionally, transitions."""
     return Pipeline(
@@ -28,6 +35,7 @@ def open_pipeline(
         Encoder.from_folder(folder, max_length, overlap),
         labels,
         transitions=read_transitions(folder, labels),
+        scheme=scheme,
     )
 
 
@@ -35,7 +43,7 @@ def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:
     """The manifest and pipeline of a finished artefact. Raises ``ArtifactError``."""
     manifest = read_manifest(folder)
     return manifest, open_pipeline(
-        folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads
+        folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads, manifest.scheme
     )
 
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import sentencepiece
 import torch
@@ -16,22 +17,24 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
     PreTrainedTokenizerFast,
-    XLMRobertaForMaskedLM,
     XLMRobertaTokenizerFast,
 )
 
+from build_models.bases.architectures import longest_window, refuse_unknown_architecture
+from build_models.bases.checkpoints import SOURCE
 from build_models.bases.masked import masked_loss, new_model
 from build_models.bases.shapes import SHAPES
 from build_models.errors import BuildError
+from build_models.progress import say
 from build_models.settings import BaseSettings
 from build_models.training.loop import Optimization, Trainer
 
 MASKED_SHARE = 0.15
+HEAD = "classifier."
 TOKENIZER_SENTENCES = 20_000
 TEXTS_AT_ONCE = 1_000
 SENTENCEPIECE = "sentencepiece.bpe.model"
 """File name of the SentencePiece model in an XLM-R tokenizer."""
-SOURCE = "source.json"
 
 
 def train_tokenizer(
@@ -120,7 +123,7 @@ def packed(
 def import_base(name: str, revision: str | None, max_length: int, folder: Path) -> None:
     """Save a checkpoint, given as a local folder or hub id, to ``folder`` as safetensors with a fast tokenizer.
 
-    Raises ``BuildError`` if it does not exist, the hub is unreachable, the architecture is not XLM-R, the vocabulary
+    Raises ``BuildError`` if it does not exist, the hub is unreachable, the architecture is unknown, the vocabulary
     does not match the tokenizer, or the model has fewer than ``max_length`` positions.
     """
     local = Path(name).is_dir()
@@ -128,7 +131,9 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
         raise BuildError(f"{name} is not a folder")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=local, use_fast=True)
-        model = AutoModelForMaskedLM.from_pretrained(name, revision=revision, local_files_only=local)
+        model, loading = AutoModelForMaskedLM.from_pretrained(
+            name, revision=revision, local_files_only=local, output_loading_info=True
+        )
     except Exception as error:  # the parsers of the supported formats raise many types
         first = next(iter(str(error).splitlines()), type(error).__name__)
         if local:
@@ -138,14 +143,18 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
             " If this machine is offline, download it elsewhere and pass the folder:"
             f" --base ./{name.rpartition('/')[2]}"
         ) from error
-    if not isinstance(model, XLMRobertaForMaskedLM):
-        raise BuildError(f"{name} is a {model.config.model_type} model; Kidogo supports only XLM-R's architecture")
+    refuse_unknown_architecture(name, model.config.model_type)
+    dropped = sorted(key for key in loading["unexpected_keys"] if key.startswith(HEAD))
+    if dropped:
+        say(
+            f"{name}: its head is dropped ({', '.join(dropped)}), and a new one is trained. To keep it, give"
+            f" --model {name}"
+        )
     if len(tokenizer) > model.config.vocab_size:
         raise BuildError(
             f"{name}: its tokenizer has {len(tokenizer)} pieces but its model only {model.config.vocab_size} embeddings"
         )
-    # XLM-R's first position is pad_token_id + 1.
-    longest = model.config.max_position_embeddings - model.config.pad_token_id - 1
+    longest = longest_window(model.config)
     if longest < max_length:
         raise BuildError(f"{name} supports at most {longest} pieces: pass --max-length {longest} or less")
     # AfriBERTa's tokenizer does not set it.
@@ -160,7 +169,7 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
 def imported_revision(folder: Path) -> str | None:
     """The hub commit that the base was imported from; None if it did not come from the hub."""
     source = folder / SOURCE
-    return str(json.loads(source.read_text(encoding="utf-8"))["revision"]) if source.exists() else None
+    return cast(str | None, json.loads(source.read_text(encoding="utf-8"))["revision"]) if source.exists() else None
 
 
 def describe(settings: BaseSettings) -> dict[str, object]:

@@ -16,6 +16,7 @@ from service.evaluation.conll import LabelledDataError
 from service.evaluation.labelled import of_caller, read_test_split
 from service.evaluation.reading import Reading, Rules, read
 from service.ner.pipeline import run_to_end
+from service.ner.schemes import iob2_labels
 from service.schemas.accuracy import AccuracyAnswer
 from service.settings import Settings, available_cpus
 from service.variants import DEFAULT_VARIANT, VARIANTS
@@ -38,9 +39,9 @@ def check_variants(
         for name in names:
             contender, manifest = _open(artifacts, name)
             if data and reading:
-                labelled = of_caller(data.name, reading, manifest.labels, most)
+                labelled = of_caller(data.name, reading, iob2_labels(manifest.labels, manifest.scheme), most)
             else:
-                labelled = read_test_split(artifacts, manifest.data.name)
+                labelled = read_test_split(artifacts, manifest.data.name if manifest.data else "no data")
             selected = labelled.select(language, limit)
             with progress(name, len(selected.sentences)) as advance:
                 answers.append(run_to_end(check(contender, reference, selected, advance)))

@@ -28,6 +28,19 @@ StrictOption = Annotated[
     bool, typer.Option("--strict", help="Refuse labels that would be repaired, and empty tokens, with file and line.")
 ]
 
+WITHOUT_MODEL = {
+    "base",
+    "base_revision",
+    "epochs",
+    "agnostic_steps",
+    "corpus",
+    "shape",
+    "vocabulary",
+    "base_steps",
+    "transition_weight",
+}
+ONLY_WITH_MODEL = {"model_revision", "labels", "model_scheme", "texts"}
+
 
 @contextmanager
 def report_errors() -> Iterator[None]:
@@ -50,3 +63,18 @@ def fail(message: str) -> typer.Exit:
 def split_list(values: str | None) -> tuple[str, ...] | None:
     """Split a list such as ``"swa,hau"`` at its commas; None stays None."""
     return tuple(part.strip() for part in values.split(",")) if values else None
+
+
+def refuse_combinations(context: typer.Context) -> None:
+    """Refuse options that would do nothing beside others. Raises ``typer.BadParameter``."""
+    given = {
+        name
+        for name in context.params
+        if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    }
+    if "model" in given:
+        useless, why = given & WITHOUT_MODEL, "--model takes a classifier as it is, so this would do nothing"
+    else:
+        useless, why = given & ONLY_WITH_MODEL, "this says something of the classifier that --model gives"
+    if useless:
+        raise typer.BadParameter(why, param_hint=", ".join(f"--{name.replace('_', '-')}" for name in sorted(useless)))

@@ -30,19 +30,19 @@ def student_base(context: Context) -> Path:
     settings = context.settings.distillation
     inputs = {
         "stage": "student",
-        "base": context.base_digest,
+        "base": context.source.digest,
         "seed": context.settings.seed,
         "length": context.settings.max_length,
         "distillation": {name: value for name, value in asdict(settings).items() if name not in ("epochs", "corpus")},
-        "text": corpus_digests(settings.corpus) if settings.corpus else context.data_record.digest,
+        "text": corpus_digests(settings.corpus) if settings.corpus else context.data_digest,
     }
 
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(context.settings.seed)
         device = training_device()
-        teacher = AutoModelForMaskedLM.from_pretrained(context.base, local_files_only=True).eval().to(device)
+        teacher = AutoModelForMaskedLM.from_pretrained(context.source.folder, local_files_only=True).eval().to(device)
         student = make_student(teacher, settings.layers, settings.heads).to(device)
-        tokenizer = AutoTokenizer.from_pretrained(context.base, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(context.source.folder, local_files_only=True)
         pieces = kept_streams(tokenizer, texts(context), state / "pieces")
         length = min(context.settings.max_length, *map(len, pieces.values()))
         streams = Streams(pieces, LANGUAGE_EXPONENT, length, int(tokenizer.bos_token_id))
@@ -61,7 +61,7 @@ def student_base(context: Context) -> Path:
         Trainer[int]("student", student, Optimization(settings.agnostic_learning_rate), state / "training").run(
             range(settings.agnostic_steps), loss_of
         )
-        dense.save(student, context.base, result)
+        dense.save(student, context.source.folder, result)
 
     return context.workspace.stage("student", inputs, run)
 

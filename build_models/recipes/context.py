@@ -18,34 +18,34 @@ from transformers import AutoTokenizer, PreTrainedModel
 from build_models.artifacts.scores import evaluate, open_pipeline, seconds_per_text
 from build_models.artifacts.transitions import count_transitions, write_transitions
 from build_models.bases.base import SENTENCEPIECE
+from build_models.bases.classifier import Head
+from build_models.bases.source import Source
 from build_models.data.datasets import Dataset
 from build_models.errors import BuildError
 from build_models.progress import say
+from build_models.recipes.supervision import Supervision
 from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.training.examples import Batch, Example, distinct_words, encode_examples
 from build_models.training.finetune import finetune
 from build_models.training.segmentation import Segmentations
-from build_models.workspace.replaced import DATA
 from build_models.workspace.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.artifacts.manifest import (
-    PREVIOUS,
     ArtifactError,
-    DataRecord,
     Manifest,
     RecipeRecord,
     Scores,
     digest_of,
-    flush,
     publish,
     read_manifest,
     record_files,
-    replace_folder,
     verify,
 )
-from service.evaluation.conll import to_conll
+from service.artifacts.transitions import read_transitions
 from service.ner.encoder import Encoder
+from service.ner.pipeline import Pipeline
+from service.ner.schemes import from_iob2
 from service.ner.transitions import Transitions
-from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS
+from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, Runtime
 
 LIBRARIES = ("bitsandbytes", "numpy", "onnx", "onnxruntime", "optimum-onnx", "tokenizers", "torch", "transformers")
 
@@ -73,30 +73,39 @@ class Context:
     """The state of one build."""
 
     settings: BuildSettings
-    dataset: Dataset
+    supervision: Supervision
     workspace: Workspace
-    base: Path
-    base_name: str
-    base_revision: str | None
-    base_digest: str
+    source: Source
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.supervision.dataset
 
     @cached_property
+    def head(self) -> Head:
+        """The given classifier's, or one for the labels of the data."""
+        return self.source.head or Head(self.dataset.label_list, "IOB2")
+
+    @property
     def labels(self) -> list[str]:
-        return self.dataset.label_list
+        return self.head.labels
 
     @cached_property
     def libraries(self) -> dict[str, str]:
         return {library: version(library) for library in LIBRARIES}
 
     @cached_property
-    def data_record(self) -> DataRecord:
-        return DataRecord(name=self.dataset.name, digest=self.dataset.digest)
+    def data_digest(self) -> str:
+        return self.dataset.digest
 
     @cached_property
     def examples(self) -> list[Example]:
         """The training split, encoded with the base's tokenizer."""
-        encoder = Encoder.from_folder(self.base, self.settings.max_length, self.settings.overlap)
-        return encode_examples(self.dataset.train, encoder, self.labels)
+        encoder = Encoder.from_folder(self.source.folder, self.settings.max_length, self.settings.overlap)
+        train = self.dataset.train
+        if self.source.head is not None:
+            train = [sentence._replace(labels=from_iob2(sentence.labels, *self.head)) for sentence in train]
+        return encode_examples(train, encoder, self.labels)
 
     @cached_property
     def segmentations(self) -> Segmentations | None:
@@ -106,10 +115,12 @@ class Context:
         """
         if not self.settings.finetune.respelled_names and not self.settings.finetune.respelled_words:
             return None
-        model = self.base / SENTENCEPIECE
+        model = self.source.folder / SENTENCEPIECE
         if not model.is_file():
-            raise BuildError(f"{self.base} has no {SENTENCEPIECE}, which respelling words needs: pass another base")
-        tokenizer = AutoTokenizer.from_pretrained(self.base, local_files_only=True)
+            raise BuildError(
+                f"{self.source.name} has no {SENTENCEPIECE}, which respelling words needs: pass another base"
+            )
+        tokenizer = AutoTokenizer.from_pretrained(self.source.folder, local_files_only=True)
         return Segmentations(distinct_words(self.dataset.train), model, tokenizer.get_vocab())
 
     def finetune(
@@ -137,8 +148,10 @@ class Context:
         )
 
     @cached_property
-    def transitions(self) -> Transitions:
-        """Label transitions in the training split."""
+    def transitions(self) -> Transitions | None:
+        """Label transitions in the training split; of a given classifier, those that it brings, if any."""
+        if self.source.head is not None:
+            return read_transitions(self.source.folder, self.labels)
         return count_transitions(
             (sentence.labels for sentence in self.dataset.train), self.labels, self.settings.transition_weight
         )
@@ -146,13 +159,20 @@ class Context:
     def inputs(self, **parameters: Any) -> dict[str, Any]:
         """The inputs of a stage: ``parameters`` and what all stages depend on."""
         return {
-            "data": self.data_record.digest,
-            "base": self.base_digest,
+            "data": self.data_digest,
+            "base": self.source.digest,
             "seed": self.settings.seed,
             "max_length": self.settings.max_length,
             "overlap": self.settings.overlap,
             **parameters,
         }
+
+    def open_pipeline(self, folder: Path, runtime: Runtime) -> Pipeline:
+        """A pipeline of this build's labels and windows."""
+        settings = self.settings
+        return open_pipeline(
+            folder, runtime, self.labels, settings.max_length, settings.overlap, settings.threads, self.head.scheme
+        )
 
     def parent(self, name: str, checkpoint: Path) -> Parent:
         return Parent(name, result_digest(checkpoint))
@@ -165,7 +185,8 @@ class Context:
         ``fill(folder)`` writes the weights; the tokenizer is already in the folder.
         """
         folder = self.settings.out / name
-        parameters = {**parameters, "transition_weight": self.transitions.weight}
+        weight = self.transitions.weight if self.transitions is not None else 0.0
+        parameters = {**parameters, "transition_weight": weight}
         inputs = key_of(self.inputs(variant=name, parent=parent.digest, libraries=self.libraries, **parameters))
         try:
             manifest = read_manifest(folder)
@@ -186,7 +207,7 @@ class Context:
             if not (staging / "config.json").exists():
                 shutil.copy(checkpoint / "config.json", staging / "config.json")
             with full_disk_named(staging):
-                if self.transitions.weight:
+                if self.transitions is not None and weight:
                     write_transitions(staging, self.transitions)
                 made = fill(staging)
             for path in staging.iterdir():
@@ -207,13 +228,14 @@ class Context:
         started: float,
     ) -> Manifest:
         settings, variant = self.settings, KNOWN_VARIANTS[name]
-        pipeline = open_pipeline(
-            folder, variant.runtime, self.labels, settings.max_length, settings.overlap, settings.threads
-        )
-        dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
-        if name == DEFAULT_VARIANT and self.settings.must_learn and dev.entities and not dev.f1:
-            raise BuildError(self._learnt_nothing(name, dev))
-        test = evaluate(pipeline, self.dataset.test, f"{name}: test")
+        pipeline = self.open_pipeline(folder, variant.runtime)
+        must_learn = name == DEFAULT_VARIANT and self.source.head is None and settings.must_learn
+        scores = {}
+        if self.supervision.measured:
+            scores["dev"] = dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
+            if must_learn and dev.entities and not dev.f1:
+                raise BuildError(self._learnt_nothing(name, dev))
+            scores["test"] = evaluate(pipeline, self.dataset.test, f"{name}: test")
         files = record_files(folder)
         return Manifest(
             variant=name,
@@ -224,11 +246,12 @@ class Context:
             ),
             parent=parent.name,
             parent_digest=parent.digest,
-            base_model=self.base_name,
-            base_revision=self.base_revision,
-            data=self.data_record,
+            base_model=self.source.name,
+            base_revision=self.source.revision,
+            data=self.supervision.record,
             labels=self.labels,
-            languages=self.dataset.languages,
+            scheme=self.head.scheme,
+            languages=self.supervision.languages,
             max_length=settings.max_length,
             overlap=settings.overlap,
             libraries={"python": platform.python_version(), **self.libraries},
@@ -237,8 +260,9 @@ class Context:
             parameters=made.parameters,
             nonzero_parameters=made.nonzero_parameters,
             sparsity=round(1 - made.nonzero_parameters / made.parameters, 4),
-            metrics={"dev": dev, "test": test},
-            seconds_per_text=seconds_per_text(pipeline, self.dataset.dev),
+            metrics=scores if self.supervision.gold else {},
+            agreement={} if self.supervision.gold else scores,
+            seconds_per_text=seconds_per_text(pipeline, self.dataset.dev or self.dataset.train),
             build_seconds=round(time.monotonic() - started, 1),
             built_at=datetime.now(UTC).replace(microsecond=0),
             inputs=inputs,
@@ -254,25 +278,6 @@ class Context:
             f" more --epochs (now {training.epochs}), another --learning-rate (now {training.learning_rate:g}) or"
             f" more than {len(self.dataset.train):,} sentences"
         )
-
-    def keep_test_split(self) -> None:
-        """Write the test split next to the artefacts, for accuracy checks."""
-        folder = self.settings.out / DATA
-        texts = {
-            f"{language}.conll": to_conll(sentence for sentence in self.dataset.test if sentence.language == language)
-            for language in self.dataset.languages
-        }
-        if folder.is_dir() and texts == {
-            path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.conll")
-        }:
-            return
-        draft = folder.with_name(f".{DATA}.new")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        for name, text in texts.items():
-            (draft / name).write_text(text, encoding="utf-8")
-        flush(draft)
-        replace_folder(draft, folder, self.settings.out / PREVIOUS / DATA)
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

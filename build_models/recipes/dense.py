@@ -1,11 +1,12 @@
 """The reference variant: the base fine-tuned in fp32, served by ONNX Runtime."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from build_models.artifacts.export import export_onnx
+from build_models.artifacts.export import exported
 from build_models.recipes.context import Context, Made, Parent, copy_tokenizer, count_parameters
 from build_models.training.finetune import load_classifier
 from service.artifacts.manifest import Manifest
@@ -13,14 +14,16 @@ from service.runtimes.onnx import MODEL
 
 
 def checkpoint(context: Context) -> Path:
-    """The fine-tuned checkpoint, which other recipes start from."""
+    """The fine-tuned checkpoint, which other recipes start from; a given classifier is one."""
     settings = context.settings
+    if context.source.head is not None:
+        return context.source.folder
 
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
-        model = load_classifier(context.base, context.labels)
+        model = load_classifier(context.source.folder, context.labels)
         context.finetune("dense", model, settings.finetune, state)
-        save(model, context.base, result)
+        save(model, context.source.folder, result)
 
     return context.workspace.stage("dense", context.inputs(stage="dense", finetune=asdict(settings.finetune)), run)
 
@@ -35,8 +38,9 @@ def build(context: Context) -> Manifest:
     trained = checkpoint(context)
 
     def fill(folder: Path) -> Made:
-        export_onnx(trained, folder / MODEL)
+        shutil.copy(exported(context.workspace, "dense", trained) / MODEL, folder / MODEL)
         return Made(*count_parameters(trained))
 
-    parent = Parent(context.base_name, context.base_digest)
-    return context.artifact("dense", trained, parent, {"finetune": asdict(context.settings.finetune)}, fill)
+    parent = Parent(context.source.name, context.source.digest)
+    parameters = {"finetune": asdict(context.settings.finetune)} if context.source.head is None else {}
+    return context.artifact("dense", trained, parent, parameters, fill)

@@ -5,13 +5,16 @@ teacher's layers, its embeddings and its head (Sanh et al. 2019). The loss on fi
 alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015).
 """
 
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
-from build_models.artifacts.export import export_onnx
+from build_models.artifacts.export import exported
 from build_models.recipes import dense
 from build_models.recipes.agnostic import student_base
 from build_models.recipes.context import Context, Made, Parent, count_parameters
@@ -32,6 +35,18 @@ def distillation_loss(student: Tensor, teacher: Tensor, labels: Tensor, settings
     return settings.alpha * soft + (1 - settings.alpha) * cross_entropy(student, labels)
 
 
+def taught_by(teacher: PreTrainedModel, settings: DistillationSettings) -> Callable[[Tensor, Batch], Tensor]:
+    """The loss of a model that learns the teacher's logits and the labels."""
+    teacher.eval().to(training_device())
+
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        with torch.inference_mode():
+            targets = teacher(input_ids=batch.pieces, attention_mask=batch.attention).logits
+        return distillation_loss(logits, targets.float().clone(), batch.labels, settings)
+
+    return loss
+
+
 def checkpoint(context: Context, teacher_folder: Path) -> Path:
     """The checkpoint of the student taught by the fine-tuned ``teacher_folder``."""
     settings = context.settings
@@ -41,16 +56,11 @@ def checkpoint(context: Context, teacher_folder: Path) -> Path:
 
     def run(result: Path, state: Path) -> None:
         torch.manual_seed(settings.seed)
-        teacher = load_classifier(teacher_folder, context.labels).eval().to(training_device())
+        teacher = load_classifier(teacher_folder, context.labels)
         student = make_student(teacher, settings.distillation.layers, settings.distillation.heads)
-
-        def loss(logits: Tensor, batch: Batch) -> Tensor:
-            with torch.inference_mode():
-                targets = teacher(input_ids=batch.pieces, attention_mask=batch.attention).logits
-            return distillation_loss(logits, targets.float().clone(), batch.labels, settings.distillation)
-
+        loss = taught_by(teacher, settings.distillation)
         context.finetune("distilled", student, training(context), state, loss=loss)
-        dense.save(student, context.base, result)
+        dense.save(student, context.source.folder, result)
 
     return context.workspace.stage("distilled", inputs, run)
 
@@ -64,7 +74,7 @@ def agnostic_checkpoint(context: Context, student: Path) -> Path:
         torch.manual_seed(settings.seed)
         model = load_classifier(student, context.labels)
         context.finetune("distilled", model, training(context), state)
-        dense.save(model, context.base, result)
+        dense.save(model, context.source.folder, result)
 
     return context.workspace.stage("distilled", inputs, run)
 
@@ -103,7 +113,7 @@ def build(context: Context) -> Manifest:
     trained, parent = trained_student(context)
 
     def fill(folder: Path) -> Made:
-        export_onnx(trained, folder / MODEL)
+        shutil.copy(exported(context.workspace, "distilled", trained) / MODEL, folder / MODEL)
         return Made(*count_parameters(trained))
 
     return context.artifact("distilled", trained, parent, parameters(context), fill)

@@ -18,8 +18,8 @@ import onnx
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from build_models.artifacts.export import export_onnx
-from build_models.artifacts.scores import evaluate, open_pipeline, seconds_per_text
+from build_models.artifacts.export import export_onnx, exported
+from build_models.artifacts.scores import evaluate, seconds_per_text
 from build_models.progress import say
 from build_models.recipes import dense
 from build_models.recipes.context import Context, Made
@@ -126,44 +126,48 @@ def build(context: Context) -> Manifest:
 def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Manifest:
     """Write the artefact ``name`` from the checkpoint ``parent`` of the variant ``parent_name``."""
     settings = context.settings
+    # Without anything to measure by, the settings that most often win.
+    candidates = CANDIDATES if context.supervision.measured else CANDIDATES[:1]
+    figure = "F1" if context.supervision.gold else "agreement"
     parameters = {
         "tolerance": TOLERANCE,
         "speed_tolerance": SPEED_TOLERANCE,
-        "candidates": [asdict(candidate) for candidate in CANDIDATES],
+        "candidates": [asdict(candidate) for candidate in candidates],
     }
 
     def fill(folder: Path) -> Made:
         with tempfile.TemporaryDirectory(dir=folder) as temporary, full_disk_named(folder):
             work = Path(temporary)
-            exported = {fused: work / f"fused-{fused}.onnx" for fused in (True, False)}
-            for fused, path in exported.items():
-                export_onnx(parent, path, fused=fused)
+            sources = {True: exported(context.workspace, parent_name, parent) / MODEL}
+            if any(not candidate.fused for candidate in candidates):
+                sources[False] = work / "plain.onnx"
+                export_onnx(parent, sources[False], fused=False)
             measured = []
-            for number, candidate in enumerate(CANDIDATES):
+            for number, candidate in enumerate(candidates):
                 place = work / str(number)
                 place.mkdir()
                 for beside in ("tokenizer.json", "config.json", TRANSITIONS):
                     if (folder / beside).exists():
                         shutil.copy(folder / beside, place)
-                quantize(exported[candidate.fused], place / MODEL, candidate)
-                pipeline = open_pipeline(
-                    place, "onnx", context.labels, settings.max_length, settings.overlap, settings.threads
-                )
+                quantize(sources[candidate.fused], place / MODEL, candidate)
+                if not context.supervision.measured:
+                    continue
+                pipeline = context.open_pipeline(place, "onnx")
                 f1 = evaluate(pipeline, context.dataset.dev, f"{name}: {candidate.name}").f1
                 seconds = seconds_per_text(pipeline, context.dataset.dev) if settings.dynamic_timed else 0.0
                 measured.append(Measured(number, f1, seconds, (place / MODEL).stat().st_size))
-                say(f"{name}: {candidate.name}: dev F1 {f1:.4f}, {1000 * seconds:.2f} ms per text")
-            chosen = choose(measured)
-            say(f"{name}: chose {CANDIDATES[chosen].name}")
+                say(f"{name}: {candidate.name}: dev {figure} {f1:.4f}, {1000 * seconds:.2f} ms per text")
+            chosen = choose(measured) if measured else 0
+            say(f"{name}: {'chose' if measured else 'took, unmeasured,'} {candidates[chosen].name}")
             shutil.move(work / str(chosen) / MODEL, folder / MODEL)
         return Made(
             *count_weights(folder / MODEL),
             notes={
-                "chosen": asdict(CANDIDATES[chosen]),
+                "chosen": asdict(candidates[chosen]),
                 "measured": [
                     {
-                        **asdict(CANDIDATES[entry.number]),
-                        "dev_f1": round(entry.f1, 4),
+                        **asdict(candidates[entry.number]),
+                        f"dev_{figure.lower()}": round(entry.f1, 4),
                         "seconds_per_text": round(entry.seconds, 6),
                         "bytes": entry.bytes,
                     }

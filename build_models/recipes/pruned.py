@@ -14,8 +14,10 @@ from transformers import PreTrainedModel
 
 from build_models.artifacts.export import export_onnx
 from build_models.artifacts.sparse_onnx import compress
+from build_models.bases.architectures import architecture_of
 from build_models.recipes import dense
 from build_models.recipes.context import Context, Made, Parent, count_parameters
+from build_models.recipes.distilled import taught_by
 from build_models.settings import FinetuneSettings
 from build_models.training.finetune import load_classifier
 from build_models.workspace.workspace import result_digest
@@ -25,9 +27,10 @@ from service.runtimes.onnx import MODEL
 
 def prunable(model: PreTrainedModel, embeddings: bool) -> Iterator[Tensor]:
     """The weight matrices of the encoder's layers and, with ``embeddings``, the word embeddings."""
+    architecture = architecture_of(model.config)
     for name, module in model.base_model.named_modules():
-        if (isinstance(module, nn.Linear) and name.startswith("encoder.")) or (
-            embeddings and name == "embeddings.word_embeddings"
+        if (isinstance(module, nn.Linear) and name.startswith(f"{architecture.layers}.")) or (
+            embeddings and name == architecture.embeddings
         ):
             yield module.weight
 
@@ -49,9 +52,12 @@ def apply_masks(weights: list[Tensor], masks: list[Tensor]) -> None:
 
 
 def checkpoint(context: Context) -> Path:
-    """The pruned checkpoint. With ``prune_after``, ``recovery_epochs`` of training follow the pruning."""
+    """The pruned checkpoint. With ``prune_after``, ``recovery_epochs`` of training follow the pruning.
+
+    What a given classifier loses is recovered by its own logits, beside the labels.
+    """
     settings = context.settings
-    start = dense.checkpoint(context) if settings.prune_after else context.base
+    start = dense.checkpoint(context) if settings.prune_after else context.source.folder
     inputs = context.inputs(stage="pruned", start=result_digest(start), **parameters(context))
 
     def run(result: Path, state: Path) -> None:
@@ -60,8 +66,12 @@ def checkpoint(context: Context) -> Path:
         weights = list(prunable(model, settings.prune_embeddings))
         masks = magnitude_masks(weights, settings.sparsity)
         apply_masks(weights, masks)
-        context.finetune("pruned", model, training(context), state, after_step=lambda: apply_masks(weights, masks))
-        dense.save(model, context.base, result)
+        loss = None
+        if context.source.head is not None:
+            loss = taught_by(load_classifier(start, context.labels), settings.distillation)
+        if training(context).epochs:
+            context.finetune("pruned", model, training(context), state, loss, lambda: apply_masks(weights, masks))
+        dense.save(model, context.source.folder, result)
 
     return context.workspace.stage("pruned", inputs, run)
 
@@ -69,7 +79,7 @@ def checkpoint(context: Context) -> Path:
 def training(context: Context) -> FinetuneSettings:
     """The settings of the training after the pruning: all of it, or with ``prune_after`` the recovery."""
     settings = context.settings
-    epochs = settings.recovery_epochs if settings.prune_after else settings.finetune.epochs
+    epochs = (settings.recovery_epochs or 0) if settings.prune_after else settings.finetune.epochs
     return replace(settings.finetune, epochs=epochs)
 
 
@@ -95,5 +105,5 @@ def build(context: Context) -> Manifest:
     if context.settings.prune_after:
         parent = context.parent("dense", dense.checkpoint(context))
     else:
-        parent = Parent(context.base_name, context.base_digest)
+        parent = Parent(context.source.name, context.source.digest)
     return context.artifact("pruned", trained, parent, parameters(context), fill)

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from build_models.bases.architectures import architecture_of
 from build_models.errors import BuildError
 
 
@@ -33,7 +34,7 @@ def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None
         attn_implementation=config._attn_implementation,
     )
     chosen = teacher_layers(config.num_hidden_layers, layers)
-    prefix = f"{teacher.base_model_prefix}.encoder.layer."
+    prefix = f"{teacher.base_model_prefix}.{architecture_of(config).layers}."
     weights = {}
     for name, value in teacher.state_dict().items():
         if name.startswith(prefix):

@@ -21,9 +21,13 @@ def replacements_recorded(artifacts: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        replaced = [name for name, inode in before.items() if (artifacts / name).stat().st_ino != inode]
+        replaced = [name for name, inode in before.items() if _inode(artifacts / name) != inode]
         if replaced:
             (artifacts / PREVIOUS / RECORD).write_text(json.dumps(replaced), encoding="utf-8")
+
+
+def _inode(folder: Path) -> int | None:
+    return folder.stat().st_ino if folder.exists() else None
 
 
 def last_replaced(artifacts: Path) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from service.ner.schemes import Scheme
 from service.variants import Runtime
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -47,7 +48,7 @@ class Scores(BaseModel):
 
 
 class DataRecord(BaseModel):
-    """The labelled data that the build used."""
+    """The data that the build used: labelled, or texts."""
 
     name: str
     digest: str
@@ -75,8 +76,9 @@ class Manifest(BaseModel):
     parent_digest: str | None
     base_model: str
     base_revision: str | None
-    data: DataRecord
-    labels: list[str]
+    data: DataRecord | None = Field(description="None where a model was compressed without data")
+    labels: list[str] = Field(description="Of the model's head, in its order")
+    scheme: Scheme = Field("IOB2", description="What the labels follow; answers are IOB2 in any case")
     languages: list[str]
     max_length: int = Field(ge=8, description="Pieces per window, including special tokens")
     overlap: int = Field(ge=0, description="Pieces shared by neighbouring windows")
@@ -86,7 +88,10 @@ class Manifest(BaseModel):
     parameters: int
     nonzero_parameters: int
     sparsity: float = Field(description="Share of zeros among all parameters")
-    metrics: dict[str, Scores] = Field(description="Scores by split (dev, test)")
+    metrics: dict[str, Scores] = Field(description="By split: dev, test. Empty without labelled data")
+    agreement: dict[str, Scores] = Field(
+        {}, description="By split, where there are texts and no labels: entities scored against those of dense"
+    )
     seconds_per_text: float = Field(description="Median on the build machine, one text at a time")
     build_seconds: float
     built_at: datetime

@@ -193,6 +193,7 @@ class VariantPool:
             manifest.labels,
             manifest.digest,
             read_transitions(folder, manifest.labels),
+            manifest.scheme,
         )
         for _ in range(2):
             # The first run warms up, the second one is timed.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.ner.schemes import OUTSIDE, Mark, Scheme, iob2_labels, marks_of
 from service.ner.transitions import Transitions
 from service.ner.words import WORDS_AT_ONCE
 
@@ -19,25 +20,20 @@ class EntitySpan(NamedTuple):
 
 
 class LabelScheme:
-    """An IOB2 label list with Viterbi decoding."""
+    """A model's labels, and the best valid sequence of them under its scores, given in IOB2."""
 
-    def __init__(self, labels: Sequence[str], transitions: Transitions | None = None):
-        """Without ``transitions``, all valid transitions are equally likely.
+    def __init__(self, labels: Sequence[str], transitions: Transitions | None = None, scheme: Scheme = "IOB2"):
+        """``labels`` are those of the model's head, in its order. ``self.labels`` are IOB2, and paths are places in it.
 
-        Raises ``ValueError`` unless the labels are O, B-TYPE and I-TYPE.
+        Without ``transitions`` every valid label is as likely after another as any. Raises ``ValueError`` if a label
+        is not of the scheme, or if there is no O.
         """
-        bad = [label for label in labels if label != "O" and (label[:2] not in ("B-", "I-") or len(label) < 3)]
-        if bad or "O" not in labels:
-            raise ValueError(f"not a list of IOB2 labels: {', '.join(bad) or 'no O'}")
-        self.labels = list(labels)
-        self.outside = self.labels.index("O")
-        # I- may only follow B- or I- of the same type, and cannot be first.
-        self._allowed = np.array(
-            [[not after.startswith("I-") or before[2:] == after[2:] for after in labels] for before in labels]
-        )
-        types = np.array([label[2:] for label in labels])
-        self._same_type = (types[:, None] == types[None, :]).astype(np.float64)
-        self._first = np.array([not label.startswith("I-") for label in labels])
+        marks = marks_of(labels, scheme)
+        self.labels = iob2_labels(labels, scheme)
+        self._outside = marks.index(OUTSIDE)
+        self._allowed, self._first, self._last = _valid(marks, scheme)
+        types, iob2_types = np.array([mark.type for mark in marks]), np.array([label[2:] for label in self.labels])
+        self._same_type = (types[:, None] == iob2_types[None, :]).astype(np.float64)
         self._weighted = transitions is not None and transitions.weight > 0
         first, following = np.zeros(len(labels)), np.zeros((len(labels), len(labels)))
         if transitions is not None:
@@ -45,16 +41,26 @@ class LabelScheme:
             following = transitions.weight * np.array(transitions.following)
         self._first_scores = np.where(self._first, first, -np.inf)
         self._following_scores = np.where(self._allowed, following, -np.inf)
+        self._last_scores = np.where(self._last, 0.0, -np.inf)
+        self._iob2 = None if scheme == "IOB2" else _iob2_tables(marks, self.labels)
 
     def certainly_outside(self, words: int) -> NDArray[np.float64]:
-        """Log probabilities of shape (words, labels) with probability 1 for O."""
-        log_probabilities = np.full((words, len(self.labels)), -np.inf)
-        log_probabilities[:, self.outside] = 0.0
+        """Log-probabilities, of shape (words, labels), of words that are O without doubt."""
+        log_probabilities = np.full((words, len(self._same_type)), -np.inf)
+        log_probabilities[:, self._outside] = 0.0
         return log_probabilities
 
     def is_valid(self, path: NDArray[np.intp]) -> bool:
-        """Whether a non-empty path is valid IOB2."""
-        return bool(self._first[path[0]] and self._allowed[path[:-1], path[1:]].all())
+        """Whether every label of a path that is not empty may stand where it does."""
+        return bool(self._first[path[0]] and self._allowed[path[:-1], path[1:]].all() and self._last[path[-1]])
+
+    def _in_iob2(self, path: NDArray[np.intp]) -> NDArray[np.intp]:
+        """A valid path of the model's labels as places in ``self.labels``."""
+        if self._iob2 is None:
+            return path
+        continues, beginning, inside = self._iob2
+        goes_on = np.append(False, continues[path[:-1], path[1:]])
+        return np.where(goes_on, inside[path], beginning[path])
 
     def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
         """For each word, the probability of the type of its label in ``path``: that of B- plus that of I-."""
@@ -66,9 +72,11 @@ class LabelScheme:
 
         Without transitions, the most probable label of every word is returned at once if the sequence is valid.
         """
-        path = log_probabilities.argmax(axis=-1)
-        if len(path) == 0 or (not self._weighted and self.is_valid(path)):
-            return np.asarray(path)
+        path = np.asarray(log_probabilities.argmax(axis=-1))
+        if len(path) == 0:
+            return path
+        if not self._weighted and self.is_valid(path):
+            return self._in_iob2(path)
         best = log_probabilities[0] + self._first_scores
         came_from = np.empty(log_probabilities.shape, dtype=np.intp)
         candidates = np.empty_like(self._following_scores)
@@ -78,7 +86,7 @@ class LabelScheme:
             best = candidates.max(axis=0) + log_probabilities[word]
             if word % WORDS_AT_ONCE == 0:
                 yield
-        path[-1] = label = int(best.argmax())
+        path[-1] = label = int((best + self._last_scores).argmax())
         for end in range(len(path), 1, -WORDS_AT_ONCE):
             if end < len(path):
                 yield
@@ -88,7 +96,35 @@ class LabelScheme:
             for row in reversed(came_from[start:end].tolist()):
                 labels.append(label := row[label])
             path[start - 1 : end - 1] = labels[::-1]
-        return np.asarray(path)
+        return self._in_iob2(path)
+
+
+def _valid(marks: Sequence[Mark], scheme: Scheme) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which label may follow which, which may begin a sentence and which may end one."""
+    closed = scheme in ("BILOU", "IOBES")
+    if scheme in ("IO", "IOB1"):
+        return np.ones((len(marks), len(marks)), np.bool_), np.ones(len(marks), np.bool_), np.ones(len(marks), np.bool_)
+    # An I- or L- goes on with an entity of its own type; what is open must be gone on with where the scheme closes.
+    inner = np.array([mark.place in "IL" for mark in marks])
+    open_ended = np.array([mark.place in "BI" for mark in marks])
+    types = np.array([mark.type for mark in marks])
+    goes_on = open_ended[:, None] & inner[None, :] & (types[:, None] == types[None, :])
+    begins = ~inner[None, :] & ~(closed & open_ended)[:, None]
+    return goes_on | begins, ~inner, ~(closed & open_ended)
+
+
+def _iob2_tables(
+    marks: Sequence[Mark], labels: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.intp], NDArray[np.intp]]:
+    """Which label goes on with the entity of which, and each label's place in IOB2 as the first of one and within."""
+    inner = np.array([mark.place in "IL" for mark in marks])
+    types = np.array([mark.type for mark in marks])
+    places = {label: place for place, label in enumerate(labels)}
+    beginning, inside = (
+        np.array([places[f"{letter}-{mark.type}" if mark.type else "O"] for mark in marks], dtype=np.intp)
+        for letter in "BI"
+    )
+    return inner[None, :] & (types[:, None] == types[None, :]), beginning, inside
 
 
 def entity_spans(labels: Sequence[str]) -> list[EntitySpan]:

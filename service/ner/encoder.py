@@ -51,7 +51,8 @@ class Encoder:
         self._tokenizer.no_truncation()
         # Treat "<mask>" in a text as text. The vocabulary still contains it, so encode() replaces special pieces.
         self._tokenizer.encode_special_tokens = True
-        self._begin, self._end, self._unknown = (self._special(piece) for piece in ("<s>", "</s>", "<unk>"))
+        self._begin, self._end = self._frame()
+        self._unknown = self._unknown_piece()
         added = self._tokenizer.get_added_tokens_decoder()
         self._specials = {identifier for identifier, token in added.items() if token.special} | {self._begin, self._end}
 
@@ -59,11 +60,20 @@ class Encoder:
     def from_folder(cls, folder: Path, max_length: int, overlap: int) -> "Encoder":
         return cls(Tokenizer.from_buffer((folder / "tokenizer.json").read_bytes()), max_length, overlap)
 
-    def _special(self, piece: str) -> int:
-        identifier = self._tokenizer.token_to_id(piece)
-        if identifier is None:
-            raise ValueError(f"the tokenizer has no {piece!r}, so it is not an XLM-R tokenizer")
-        return int(identifier)
+    def _frame(self) -> tuple[int, int]:
+        """The pieces that a window begins and ends with: those that the tokenizer's post-processor puts around text."""
+        empty: list[str] = []
+        framed = self._tokenizer.encode(empty, is_pretokenized=True).ids
+        if len(framed) != 2:
+            raise ValueError(f"the tokenizer puts {len(framed)} special pieces around a text; windows need one and one")
+        return framed[0], framed[1]
+
+    def _unknown_piece(self) -> int:
+        for piece in (getattr(self._tokenizer.model, "unk_token", None), "<unk>", "[UNK]"):
+            identifier = None if piece is None else self._tokenizer.token_to_id(piece)
+            if identifier is not None:
+                return int(identifier)
+        raise ValueError("the tokenizer has no piece for what is unknown")
 
     def encode(self, words: Sequence[str]) -> Iterator[Tokens]:
         """Encode each word separately; yields the same object, with more words, after each step.

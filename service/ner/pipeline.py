@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.ner.decoding import EntitySpan, LabelScheme, entity_spans
 from service.ner.encoder import Encoder, Tokens
+from service.ner.schemes import Scheme
 from service.ner.timing import Timer
 from service.ner.transitions import Transitions
 from service.ner.words import WORDS_AT_ONCE, Word, iterate_words
@@ -56,12 +57,13 @@ class Pipeline:
         labels: Sequence[str],
         digest: str = "",
         transitions: Transitions | None = None,
+        scheme: Scheme = "IOB2",
     ):
-        """``digest`` identifies the artefact in answers."""
+        """``labels`` are those of the model's head and follow ``scheme``. ``digest`` is the artefact's identity."""
         self.digest = digest
         self.runtime = runtime
         self.encoder = encoder
-        self.scheme = LabelScheme(labels, transitions)
+        self.scheme = LabelScheme(labels, transitions, scheme)
 
     def read_text(self, text: str, timer: Timer) -> Generator[None, None, Result]:
         """Find the entities of a text. Yields between steps, so that other requests can run.

@@ -42,6 +42,8 @@ class OnnxRuntime:
         feeds = {"input_ids": input_ids[None, :]}
         if "attention_mask" in self._inputs:
             feeds["attention_mask"] = np.ones_like(feeds["input_ids"])
+        if "token_type_ids" in self._inputs:
+            feeds["token_type_ids"] = np.zeros_like(feeds["input_ids"])
         (logits,) = self._session.run(["logits"], feeds)
         return np.asarray(logits[0], dtype=np.float32)
 

@@ -25,7 +25,7 @@ class VariantAnswer(BaseModel):
     resident_bytes: int | None = Field(None, description="Growth of the process's resident memory when it was loaded")
     labels: list[str] | None = None
     languages: list[str] | None = None
-    metrics: "MetricsAnswer | None" = None
+    metrics: "MetricsAnswer | None" = Field(None, description="Null where nothing was measured")
     base_model: str | None = None
     recipe: dict[str, Any] | None = None
     digest: str | None = None
@@ -33,9 +33,14 @@ class VariantAnswer(BaseModel):
 
 
 class MetricsAnswer(BaseModel):
-    """Strict IOB2 scores measured by the build, and the data that they were measured on."""
+    """Strict IOB2 scores that the build measured, and the data that they were measured on.
+
+    ``dev`` and ``test`` are F1 against labels that people gave. ``agreement`` is F1 against the answers of the
+    reference, on texts without labels: how much compression changed, not how right a variant is.
+    """
 
     data: str
     data_digest: str
     dev: Scores | None = None
     test: Scores | None = None
+    agreement: Scores | None = Field(None, description="Against the reference's entities, on texts without labels")

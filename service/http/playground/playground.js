@@ -37,10 +37,18 @@ function draw(name, attributes, text) {
 
 const megabytes = (bytes) => (bytes == null ? "–" : (bytes / 1e6).toFixed(1));
 const score = (value) => (value == null ? "–" : value.toFixed(3));
+const qualityText = ({ name, value }, named) =>
+  value === null ? name : named || name !== "F1" ? `${name} ${score(value)}` : score(value);
 const signed = (value) => (value > 0 ? "+" : value < 0 ? "−" : "±") + Math.abs(value).toFixed(3);
 const milliseconds = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
-const f1Of = (variant) => variant.metrics?.test?.f1 ?? variant.metrics?.dev?.f1 ?? null;
+/** What the build measured: F1 against labels, or agreement with the reference where there were only texts. */
+function qualityOf(variant) {
+  const { test, dev, agreement } = variant.metrics ?? {};
+  const scores = test ?? dev;
+  if (scores) return { name: "F1", value: scores.f1 };
+  return agreement ? { name: "agreement", value: agreement.f1 } : { name: "not measured", value: null };
+}
 
 /** Whether there is nothing to read: white space, and characters that have no width. */
 const isBlank = (text) => /^[\s\p{Cc}\p{Cf}]*$/u.test(text);
@@ -178,7 +186,7 @@ function card(variant) {
   box.classList.toggle("reference", variant.name === page.reference);
   const facts = make("p", { class: "facts" });
   if (variant.artifact_bytes != null) {
-    facts.append(make("span", {}, `F1 ${score(f1Of(variant))}`), make("span", {}, `${megabytes(variant.artifact_bytes)} MB`));
+    facts.append(make("span", {}, qualityText(qualityOf(variant), true)), make("span", {}, `${megabytes(variant.artifact_bytes)} MB`));
   }
   box.append(facts);
   if (variant.status !== "ready") {
@@ -273,7 +281,7 @@ function ticksOfTime(low, high) {
   return ticks.filter((tick) => tick >= low && tick <= high);
 }
 
-function showScatter(measured) {
+function showScatter(measured, axis) {
   const svg = $("scatter");
   svg.replaceChildren();
   if (!measured.length) {
@@ -310,7 +318,7 @@ function showScatter(measured) {
     svg.append(draw("text", { x: cx + (left ? -12 : 12), y: line, "text-anchor": left ? "end" : "start", class: "name" },
       point.name));
   }
-  svg.setAttribute("aria-label", "F1 against milliseconds: " + measured.map((point) =>
+  svg.setAttribute("aria-label", `${axis} against milliseconds: ` + measured.map((point) =>
     `${point.name} ${point.f1.toFixed(3)} at ${milliseconds(point.time)} ms`).join("; "));
 }
 
@@ -334,9 +342,13 @@ function showSizes(built) {
 function showCosts() {
   const timeOf = (variant) => median(page.times.get(variant.name) ?? []);
   const measured = page.variants
-    .map((variant) => ({ name: variant.name, f1: f1Of(variant), time: timeOf(variant) }))
-    .filter((point) => point.f1 !== null && point.time !== null && point.time > 0);
-  showScatter(measured);
+    .map((variant) => ({ name: variant.name, quality: qualityOf(variant), time: timeOf(variant) }))
+    .filter((point) => point.quality.value !== null && point.time !== null && point.time > 0);
+  // F1 and agreement do not go on one axis.
+  const axis = measured[0]?.quality.name ?? "F1";
+  $("axis").textContent = axis === "F1" ? "F1" : "Agreement with the reference";
+  showScatter(measured.filter((point) => point.quality.name === axis)
+    .map((point) => ({ ...point, f1: point.quality.value })), axis);
   showSizes(page.variants.filter((variant) => variant.artifact_bytes != null));
   $("table").tBodies[0].replaceChildren(...page.variants.map((variant) => {
     const time = timeOf(variant);
@@ -344,7 +356,7 @@ function showCosts() {
     const state = ready ? "ready" : variant.status === "loading" ? "loading" : variant.reason ?? "failed";
     const cell = (text) => make("td", { class: "number" }, text);
     return make("tr", {}, make("th", { scope: "row" }, variant.name), make("td", {}, variant.technique),
-      make("td", { class: ready ? null : "unready" }, state), cell(score(f1Of(variant))),
+      make("td", { class: ready ? null : "unready" }, state), cell(qualityText(qualityOf(variant))),
       cell(time === null ? "–" : milliseconds(time)), cell(megabytes(variant.artifact_bytes)),
       cell(megabytes(variant.resident_bytes)), cell(variant.sparsity == null ? "–" : `${(variant.sparsity * 100).toFixed(0)}%`));
   }));

@@ -50,8 +50,9 @@ async def accuracy(
 
     def read(body: AccuracyRequest) -> LabelledData:
         if body.conll is None and body.examples is None:
-            names = {slot.variant.name: slot.manifest.data.name for slot in engine.pool if slot.manifest}
-            data = read_test_split(engine.settings.artifacts, names[variant])
+            records = {slot.variant.name: slot.manifest.data for slot in engine.pool if slot.manifest}
+            record = records[variant]
+            data = read_test_split(engine.settings.artifacts, record.name if record else "no data")
         else:
             most = engine.settings.max_document_characters
             data = read_request(body, language, contender.pipeline.scheme.labels, most, Rules(scheme, strict))

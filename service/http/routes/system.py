@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from service.artifacts.manifest import Manifest
 from service.artifacts.pool import Slot, VariantPool
 from service.errors import VariantNotReady
 from service.http.routes.shared import REFUSALS
@@ -42,6 +43,17 @@ def metrics(request: Request) -> Response:
     return Response(generate_latest(engine.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
+def _metrics(manifest: Manifest) -> MetricsAnswer | None:
+    if manifest.data is None:
+        return None
+    return MetricsAnswer(
+        data=manifest.data.name,
+        data_digest=manifest.data.digest,
+        agreement=manifest.agreement.get("test"),
+        **manifest.metrics,
+    )
+
+
 def _describe(slot: Slot, pool: VariantPool) -> VariantAnswer:
     manifest = slot.manifest
     answer = VariantAnswer(
@@ -64,7 +76,7 @@ def _describe(slot: Slot, pool: VariantPool) -> VariantAnswer:
             "artifact_bytes": manifest.artifact_bytes,
             "labels": manifest.labels,
             "languages": manifest.languages,
-            "metrics": MetricsAnswer(data=manifest.data.name, data_digest=manifest.data.digest, **manifest.metrics),
+            "metrics": _metrics(manifest),
             "base_model": manifest.base_model,
             "recipe": manifest.recipe.model_dump(),
             "digest": manifest.digest,

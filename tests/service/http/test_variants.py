@@ -221,3 +221,18 @@ async def test_nothing_is_ready_where_nothing_was_built(services: Services, tmp_
     assert error["details"] == {"variants": dict.fromkeys(VARIANTS, "failed")}
     assert "python -m build_models" in assert_refused(await service.ner(BODY), 503, "variant_not_ready")["message"]
     assert len((await service.get("/variants")).json()) == len(VARIANTS)
+
+
+async def test_agreement_is_told_from_f1_and_from_nothing_measured(services: Services, artifacts: Path) -> None:
+    content = json.loads((artifacts / "dynamic" / "manifest.json").read_text(encoding="utf-8"))
+    for name, changes in (
+        ("dynamic", {"metrics": {}, "agreement": {"test": content["metrics"]["test"]}}),
+        ("int8", {"metrics": {}, "data": None}),
+    ):
+        path = artifacts / name / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+    service = load(services, artifacts)
+    variants = {variant["name"]: variant for variant in (await service.get("/variants")).json()}
+    assert (variants["dynamic"]["metrics"]["test"], variants["dynamic"]["metrics"]["agreement"]["f1"]) == (None, 0.7)
+    assert variants["dense"]["metrics"]["agreement"] is None
+    assert variants["int8"]["metrics"] is None

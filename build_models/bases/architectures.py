@@ -1,0 +1,45 @@
+"""The encoders that Kidogo works with, and where each keeps what the recipes need."""
+
+from typing import Any, NamedTuple
+
+from transformers import PretrainedConfig
+
+from build_models.errors import BuildError
+
+
+class Architecture(NamedTuple):
+    """``layers`` and ``embeddings`` are paths below the base model. ``places_from_padding``: positions are counted
+    from the one behind the padding's, as RoBERTa does, so that a model has fewer than its configuration says."""
+
+    layers: str = "encoder.layer"
+    embeddings: str = "embeddings.word_embeddings"
+    places_from_padding: bool = False
+
+
+ARCHITECTURES = {
+    "bert": Architecture(),
+    "camembert": Architecture(places_from_padding=True),
+    "deberta-v2": Architecture(),
+    "distilbert": Architecture(layers="transformer.layer"),
+    "electra": Architecture(),
+    "modernbert": Architecture(layers="layers", embeddings="embeddings.tok_embeddings"),
+    "roberta": Architecture(places_from_padding=True),
+    "xlm-roberta": Architecture(places_from_padding=True),
+}
+"""By ``model_type`` in config.json."""
+
+
+def architecture_of(config: PretrainedConfig) -> Architecture:
+    return ARCHITECTURES[config.model_type]
+
+
+def refuse_unknown_architecture(name: str, model_type: Any) -> None:
+    """Raise ``BuildError`` for a model type that is not in the table."""
+    if model_type not in ARCHITECTURES:
+        raise BuildError(f"{name} is a {model_type} model; Kidogo works with {', '.join(ARCHITECTURES)}")
+
+
+def longest_window(config: PretrainedConfig) -> int:
+    """How many pieces the model reads at most."""
+    positions = int(config.max_position_embeddings)
+    return positions - int(config.pad_token_id) - 1 if architecture_of(config).places_from_padding else positions

@@ -1,0 +1,220 @@
+"""A token classifier that is fine-tuned already, taken as it is; what cannot be taken is refused before any work."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from build_models.bases.architectures import longest_window, refuse_unknown_architecture
+from build_models.bases.checkpoints import SOURCE, Checkpoint, open_checkpoint, weights_of
+from build_models.bases.probe import begins_inside_mostly
+from build_models.errors import BuildError
+from build_models.progress import say
+from service.artifacts.transitions import TRANSITIONS
+from service.ner.encoder import Encoder
+from service.ner.schemes import SCHEMES, Scheme, marks_of, scheme_of
+
+HEADS = {
+    "ForSequenceClassification": "it labels whole texts",
+    "ForMaskedLM": "it finds hidden pieces",
+    "ForQuestionAnswering": "it answers questions",
+}
+
+
+class Head(NamedTuple):
+    """The labels of a classifier, in the order of its logits, and the scheme that they follow."""
+
+    labels: list[str]
+    scheme: Scheme
+
+
+class Wanted(NamedTuple):
+    """A classifier to take: folder or hub id, and what the user says of it beyond what it says itself."""
+
+    name: str
+    revision: str | None = None
+    labels: tuple[str, ...] | None = None
+    scheme: str | None = None
+
+
+def import_classifier(wanted: Wanted, max_length: int, overlap: int, folder: Path) -> None:
+    """Write a token classifier into ``folder`` as fp32 safetensors with a fast tokenizer and ``source.json``.
+
+    Raises ``BuildError`` with what to do for whatever is no token classifier, or one that cannot be served.
+    """
+    checkpoint = open_checkpoint(wanted.name, wanted.revision, "--model")
+    config = checkpoint.read_json("config.json")
+    _refuse_other_models(checkpoint, config)
+    labels, scheme = read_labels(checkpoint, config, wanted)
+    tokenizer = load_tokenizer(checkpoint)
+    model = _load(checkpoint, labels)
+    if len(tokenizer) > model.config.vocab_size:
+        raise BuildError(
+            f"{wanted.name}: its tokenizer has {len(tokenizer)} pieces, its model only {model.config.vocab_size}"
+            " embeddings"
+        )
+    longest = longest_window(model.config)
+    if longest < max_length:
+        raise BuildError(f"{wanted.name} reads {longest} pieces at most: give a --max-length of no more than that")
+    tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
+    tokenizer.save_pretrained(folder)
+    try:
+        Encoder.from_folder(folder, max_length, overlap)
+    except ValueError as error:
+        raise BuildError(f"{wanted.name} cannot be read by windows: {error}") from error
+    model.save_pretrained(folder, max_shard_size="100GB")
+    if (checkpoint.folder / TRANSITIONS).exists():
+        shutil.copy(checkpoint.folder / TRANSITIONS, folder / TRANSITIONS)
+    if wanted.scheme is None and scheme == "IOB2" and begins_inside_mostly(folder, labels, max_length, overlap):
+        scheme = "IOB1"
+    record = {"revision": checkpoint.commit, "labels": labels, "scheme": scheme}
+    (folder / SOURCE).write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    say(f"{wanted.name}: {model.config.model_type}, {scheme} labels: {', '.join(labels)}")
+
+
+def imported_head(folder: Path) -> Head:
+    """What ``import_classifier`` wrote down."""
+    record = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
+    return Head(record["labels"], record["scheme"])
+
+
+def _refuse_other_models(checkpoint: Checkpoint, config: dict[str, object]) -> None:
+    name = checkpoint.name
+    if config.get("auto_map") or checkpoint.read_json("tokenizer_config.json").get("auto_map"):
+        raise BuildError(f"{name} needs code of its own (auto_map); Kidogo runs no code that comes with a model")
+    if config.get("quantization_config"):
+        raise BuildError(f"{name} is quantized already: give the checkpoint that it was made from")
+    classes = cast(list[str], config.get("architectures") or [])
+    if classes and not classes[0].endswith("ForTokenClassification"):
+        why = next((why for ending, why in HEADS.items() if classes[0].endswith(ending)), "it has no head for words")
+        raise BuildError(
+            f"{name} is a {classes[0]}: {why}. --model takes a token classifier, fine-tuned for named entities;"
+            f" to fine-tune this one's encoder, give --base {name} with --data"
+        )
+    refuse_unknown_architecture(name, config.get("model_type"))
+
+
+def read_labels(checkpoint: Checkpoint, config: dict[str, object], wanted: Wanted) -> Head:
+    """The labels that the configuration gives, or the user, and their scheme."""
+    name = checkpoint.name
+    by_number = cast(dict[str, str], config.get("id2label") or {})
+    try:
+        labels = [str(by_number[str(number)]) for number in range(len(by_number))]
+    except KeyError as error:
+        raise BuildError(f"{name}: id2label in config.json has no label {error.args[0]}") from None
+    if wanted.labels is not None:
+        if labels and len(labels) != len(wanted.labels):
+            raise BuildError(f"{name} has {len(labels)} labels and --labels names {len(wanted.labels)}")
+        labels = list(wanted.labels)
+    elif not labels or any(re.fullmatch(r"LABEL_\d+", label) for label in labels):
+        raise BuildError(
+            f"{name} does not say what its labels mean ({', '.join(labels) or 'no id2label in config.json'}): name"
+            " them in the order of its head, as in --labels O,B-PER,I-PER,B-LOC,I-LOC"
+        )
+    try:
+        if wanted.scheme is None:
+            return Head(labels, scheme_of(labels))
+        if wanted.scheme not in SCHEMES:
+            raise BuildError(f"--model-scheme {wanted.scheme}: choose from {', '.join(SCHEMES)}")
+        marks_of(labels, wanted.scheme)
+        return Head(labels, wanted.scheme)
+    except ValueError as error:
+        raise BuildError(
+            f"{name}: its labels ({', '.join(labels)}) follow none of {', '.join(SCHEMES)}: {error}. Rename them with"
+            " --labels, in the order of its head"
+        ) from error
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
+    """The fast tokenizer, such that it takes words one by one. Raises ``BuildError`` where there is none."""
+
+    def load(**options: bool) -> PreTrainedTokenizerFast:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, use_fast=True, local_files_only=True, **options)
+        if not tokenizer.is_fast:
+            raise BuildError(
+                f"{checkpoint.name} has only a slow tokenizer ({type(tokenizer).__name__}), which does not say which"
+                " word a piece belongs to: give a checkpoint with a tokenizer.json"
+            )
+        return cast(PreTrainedTokenizerFast, tokenizer)
+
+    try:
+        tokenizer = load()
+        try:
+            tokenizer(["a"], is_split_into_words=True)
+        except AssertionError:
+            # RoBERTa's byte-level pieces hold the space before a word.
+            tokenizer = load(add_prefix_space=True)
+    except BuildError:
+        raise
+    except Exception as error:  # whatever the parsers of its many formats raise
+        raise BuildError(
+            f"{checkpoint.name} has no tokenizer that transformers can load: {_first_line(error)}"
+        ) from error
+    return tokenizer
+
+
+def _load(checkpoint: Checkpoint, labels: Sequence[str]) -> PreTrainedModel:
+    """The model in fp32. Raises ``BuildError`` unless every weight is there, of the right shape and a number."""
+    name = checkpoint.name
+    names = dict(enumerate(labels))
+    try:
+        model, loading = AutoModelForTokenClassification.from_pretrained(
+            checkpoint.folder,
+            num_labels=len(names),
+            id2label=names,
+            label2id={label: number for number, label in names.items()},
+            torch_dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+        )
+    except Exception as error:  # whatever the parsers of its many formats raise
+        # The error names the shapes: of the head they differ in the number of labels.
+        head = re.search(rf"shape torch\.Size\(\[(\d+).*model is torch\.Size\(\[{len(labels)}\b", str(error))
+        if head:
+            raise BuildError(
+                f"{name} has a head for {head[1]} labels and {len(labels)} names for them ({', '.join(labels)}): name"
+                " them in the order of its head with --labels"
+            ) from error
+        raise BuildError(f"{name} is not a checkpoint that transformers can load: {_first_line(error)}") from error
+    if loading["missing_keys"]:
+        raise BuildError(
+            f"{name} has no weights for {_some(loading['missing_keys'])}: it is not fine-tuned as a token classifier,"
+            " or its weights are incomplete"
+        )
+    if loading["unexpected_keys"]:
+        say(f"{name}: weights that are not used: {_some(loading['unexpected_keys'])}")
+    for key, weight in model.state_dict().items():
+        if weight.is_floating_point() and not weight.isfinite().all():
+            raise BuildError(
+                f"{name}: {key} holds NaN or infinite numbers: the checkpoint is damaged, or its training diverged"
+            )
+    types = _stored_types(checkpoint)
+    if types - {"F32"}:
+        say(f"{name}: weights are stored as {', '.join(sorted(types))} and read as F32")
+    return cast(PreTrainedModel, model)
+
+
+def _stored_types(checkpoint: Checkpoint) -> set[str]:
+    """Of the numbers in safetensors; of other files nothing is known."""
+    types = set()
+    for file in weights_of(checkpoint.files):
+        if file.endswith(".safetensors"):
+            with safe_open(checkpoint.folder / file, framework="pt") as weights:
+                types |= {weights.get_slice(key).get_dtype() for key in weights.keys()}  # noqa: SIM118 (no mapping)
+    return {name for name in types if name[0] != "I"}
+
+
+def _some(keys: Iterable[str]) -> str:
+    keys = sorted(keys)
+    return ", ".join(keys[:6]) + (f" and {len(keys) - 6} more" if len(keys) > 6 else "")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,0 +1,88 @@
+"""What a build starts from: a base that is fine-tuned here, or a classifier that is taken as it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from transformers import AutoConfig
+
+from build_models.bases.base import describe, import_base, imported_revision, make_base
+from build_models.bases.classifier import Head, Wanted, import_classifier, imported_head
+from build_models.data.datasets import Dataset
+from build_models.settings import BuildSettings
+from build_models.workspace.workspace import Workspace, result_digest
+from service.artifacts.manifest import file_sha256
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint in the workspace and its name in manifests. Only a given classifier has a ``head``."""
+
+    folder: Path
+    name: str
+    revision: str | None
+    head: Head | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        return result_digest(self.folder)
+
+    @cached_property
+    def width(self) -> int:
+        return int(AutoConfig.from_pretrained(self.folder, local_files_only=True).hidden_size)
+
+
+def open_given(settings: BuildSettings, workspace: Workspace) -> Source:
+    """Import the classifier that ``settings.model`` names."""
+    wanted = Wanted(str(settings.model), settings.model_revision, settings.labels, settings.model_scheme)
+    inputs = {
+        **_given("model", wanted.name, settings),
+        **wanted._asdict(),
+        "overlap": settings.overlap,
+    }
+    folder = workspace.stage(
+        "model", inputs, lambda result, _: import_classifier(wanted, settings.max_length, settings.overlap, result)
+    )
+    revision = wanted.revision or imported_revision(folder)
+    return Source(folder, _shown(wanted.name), revision, imported_head(folder))
+
+
+def open_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> Source:
+    """Import the base that ``settings.base`` names, or train one on the dataset."""
+    if settings.base is not None:
+        name = settings.base
+        inputs = {**_given("base", name, settings), "revision": settings.base_revision}
+        folder = workspace.stage(
+            "base", inputs, lambda result, _: import_base(name, settings.base_revision, settings.max_length, result)
+        )
+        return Source(folder, _shown(name), settings.base_revision or imported_revision(folder))
+    texts = [" ".join(sentence.words) for sentence in dataset.train]
+    made = {
+        "stage": "base",
+        "data": dataset.digest,
+        "seed": settings.seed,
+        "max_length": settings.max_length,
+        **describe(settings.from_scratch),
+    }
+    folder = workspace.stage(
+        "base",
+        made,
+        lambda result, state: make_base(
+            texts, settings.from_scratch, settings.max_length, settings.seed, result, state
+        ),
+    )
+    return Source(folder, f"from scratch on {dataset.name} ({settings.from_scratch.shape})", None)
+
+
+def _given(stage: str, name: str, settings: BuildSettings) -> Mapping[str, object]:
+    """What a stage that imports a checkpoint depends on; of a folder, its files."""
+    inputs: dict[str, object] = {"stage": stage, stage: name, "max_length": settings.max_length}
+    if Path(name).is_dir():
+        inputs["files"] = {path.name: file_sha256(path) for path in sorted(Path(name).iterdir()) if path.is_file()}
+    return inputs
+
+
+def _shown(name: str) -> str:
+    """A folder by its own name: where it lies is nobody's business."""
+    return Path(name).resolve().name if Path(name).is_dir() else name

@@ -1,0 +1,117 @@
+"""What the variants of a build learn from and are measured on: people's labels, or those that dense gives."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from build_models.artifacts.export import exported
+from build_models.artifacts.scores import open_pipeline
+from build_models.bases.classifier import Head
+from build_models.bases.source import Source
+from build_models.data.datasets import SPLITS, Dataset
+from build_models.data.sample.generate import generate_sample
+from build_models.data.texts import read_unlabelled
+from build_models.errors import DataError
+from build_models.progress import progress, say
+from build_models.settings import BuildSettings
+from build_models.workspace.workspace import Workspace
+from service.artifacts.manifest import DataRecord
+from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline, label_sentences
+from service.ner.schemes import iob2_labels
+
+LABELLED = "sentences.json"
+
+SAMPLE_SENTENCES = 100
+"""Of each language of the bundled sample, where a student has nothing else to learn from."""
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """``gold``: the labels are people's, and variants are scored by F1. If not they are dense's, and what is scored is
+    agreement with it. Without dev and test, nothing is measured."""
+
+    dataset: Dataset
+    gold: bool = True
+
+    @property
+    def measured(self) -> bool:
+        return bool(self.dataset.dev)
+
+    @property
+    def record(self) -> DataRecord | None:
+        return DataRecord(name=self.dataset.name, digest=self.dataset.digest) if self.measured else None
+
+    @property
+    def languages(self) -> list[str]:
+        return self.dataset.languages if self.gold else []
+
+
+def supervise(settings: BuildSettings, source: Source, dataset: Dataset | None, workspace: Workspace) -> Supervision:
+    """The supervision of a given classifier: its labelled ``dataset``, texts, both or neither."""
+    assert source.head is not None
+    if dataset is not None:
+        check_labels(dataset, source.head)
+    if settings.texts is not None:
+        texts = read_unlabelled(settings.texts, settings.seed)
+        labelled = label_texts(settings, source, texts, workspace)
+        if dataset is None:
+            return Supervision(labelled, gold=False)
+        more = [sentence for split in SPLITS for sentence in getattr(labelled, split)]
+        return Supervision(replace(dataset, train=dataset.train + more))
+    if dataset is not None:
+        return Supervision(dataset)
+    say(
+        "neither --data nor --texts: nothing is measured, nothing recovers what pruning loses, and the student learns"
+        " from sentences of the bundled sample"
+    )
+    sample = generate_sample(settings.languages, settings.seed, SAMPLE_SENTENCES)
+    return Supervision(label_texts(settings, source, replace(sample, dev=[], test=[]), workspace), gold=False)
+
+
+def check_labels(dataset: Dataset, head: Head) -> None:
+    """Raise ``DataError`` for entity types that the classifier has not; name those that the data have not."""
+    known = {label[2:] for label in iob2_labels(head.labels, head.scheme)} - {""}
+    used = {label[2:] for label in dataset.label_list} - {""}
+    if unknown := sorted(used - known):
+        raise DataError(
+            f"{dataset.name} has entities of the type {', '.join(unknown)}, which the model has not (it has"
+            f" {', '.join(sorted(known))}): rename the model's labels with --labels, or relabel the data"
+        )
+    if unused := sorted(known - used):
+        say(f"{dataset.name} has no {', '.join(unused)}: where the model finds one, it counts as wrong")
+
+
+def label_texts(settings: BuildSettings, source: Source, texts: Dataset, workspace: Workspace) -> Dataset:
+    """The same sentences with the labels that dense gives them."""
+    assert source.head is not None
+    inputs = {
+        "stage": "texts",
+        "model": source.digest,
+        "texts": texts.digest,
+        "max_length": settings.max_length,
+        "overlap": settings.overlap,
+    }
+    model = exported(workspace, "dense", source.folder)
+    labels, scheme = source.head
+
+    def run(result: Path, _: Path) -> None:
+        pipeline = open_pipeline(model, "onnx", labels, settings.max_length, settings.overlap, settings.threads, scheme)
+        sentences = {split: _labelled(pipeline, getattr(texts, split), split) for split in SPLITS}
+        (result / LABELLED).write_text(json.dumps(sentences, ensure_ascii=False), encoding="utf-8")
+
+    content = (workspace.stage("texts", inputs, run) / LABELLED).read_text(encoding="utf-8")
+    return Dataset(
+        texts.name, **{split: [Sentence(*row) for row in rows] for split, rows in json.loads(content).items()}
+    )
+
+
+def _labelled(pipeline: Pipeline, sentences: list[Sentence], split: str) -> list[Sentence]:
+    with progress(f"dense labels the texts: {split}", len(sentences)) as advance:
+        labelled = []
+        for sentence, labels in zip(
+            sentences, label_sentences(pipeline, (sentence.words for sentence in sentences)), strict=True
+        ):
+            labelled.append(sentence._replace(labels=labels))
+            advance()
+    return labelled
