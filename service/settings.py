@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         description="Concurrent inferences",
     )
     max_in_flight: int = Field(64, ge=1, description="Maximum requests in flight; others get 429")
-    max_wait_seconds: float = Field(2.0, gt=0, description="A request that would wait longer for others gets 429")
+    max_wait_seconds: float = Field(2.0, gt=0, description="Maximum predicted queueing time; others get 429")
     timeout_seconds: float = Field(60.0, gt=0, description="Timeout of a request, after which it gets 504")
     body_timeout_seconds: float = Field(10.0, gt=0, description="Timeout of reading a request body (504)")
     max_body_bytes: int = Field(1024 * 1024, ge=1, description="Maximum size of a request body (413)")

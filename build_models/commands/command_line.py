@@ -8,7 +8,7 @@ import typer
 
 from build_models.errors import BuildError
 from build_models.progress import console
-from service.evaluation.schemes import PREFIXES
+from service.evaluation.data_schemes import PREFIXES
 
 
 def known_scheme(value: str | None) -> str | None:

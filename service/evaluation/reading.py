@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from service.evaluation.conll import Document, LabelledDataError, Row, Sentence
-from service.evaluation.schemes import (
+from service.evaluation.data_schemes import (
     FAULTS,
     PREFIXES,
     SHOWN,

@@ -1,4 +1,4 @@
-"""Query parameters: one that a route does not know is refused, for its sender believes that it changed the answer."""
+"""Refuses unknown query parameters, because a caller would believe that they had an effect."""
 
 from collections.abc import Collection, Sequence
 

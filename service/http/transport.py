@@ -1,12 +1,12 @@
-"""How requests come from the socket, and answers reach it.
+"""Takes requests from the socket and writes answers to it.
 
-Requests come straight to the service, past BentoML's own layers: what it uses of them it does itself, they cost 0.15
-ms, and one of them, the time limit, leaves a timer behind for each request: 0.8 kB until the limit's end, which is far
-off because a check of accuracy may take that long.
+Requests bypass BentoML's layers, which cost 0.15 ms. Their time limit sets a timer per request that is never cancelled:
+0.78 kB a request for the whole limit, which has to be long because a check of accuracy may take that long (0.05 kB
+without, 10,000 requests).
 
-Answers leave in one piece, so that a process that is killed has sent all of one or nothing, as far as the socket takes
-the whole of it at once: some hundred kilobytes. A load balancer asks another replica only while it has seen nothing of
-the answer. uvicorn writes the head by itself, and a SIGKILL between head and body cost the caller the answer.
+Answers leave in one write of head and body, as far as the socket takes them at once, some hundred kilobytes. This is for
+callers, not for speed (a ratio of 1.03 [0.97..1.07]): a load balancer asks another replica only while it has seen nothing
+of an answer, and a SIGKILL between uvicorn's two writes lost the answer every time.
 
 Offers to upgrade the connection are ignored, as RFC 9110 allows. curl --http2 and Java's HttpClient offer h2c with
 every first request; httptools stops at such a head, and uvicorn then passes on the request without its body.

@@ -1,4 +1,7 @@
-"""How labels mark entities: which schemes there are, and IOB2, which everything speaks, to and from each of them."""
+"""Label schemes of a model's head, and conversion to and from IOB2, in which answers are given.
+
+For the schemes of labelled files see ``service.evaluation.data_schemes``.
+"""
 
 import re
 from collections.abc import Sequence
@@ -90,7 +93,7 @@ def iob2_labels(labels: Sequence[str], scheme: Scheme) -> list[str]:
 
 
 def from_iob2(sentence: Sequence[str], labels: Sequence[str], scheme: Scheme) -> list[str]:
-    """A sentence's IOB2 labels in the words of ``labels``. Raises ``ValueError`` for a type that they have not."""
+    """A sentence's IOB2 labels in the words of ``labels``. Raises ``ValueError`` for a type that is missing."""
     names = dict(zip(marks_of(labels, scheme), labels, strict=True))
     converted = []
     for before, (label, after) in zip(["O", *sentence], pairwise([*sentence, "O"]), strict=False):

@@ -56,5 +56,5 @@ def split_words(text: str) -> list[Word]:
 
 
 def iterate_words(text: str) -> Iterator[Word]:
-    """The same one by one: a long text takes a while."""
+    """Like ``split_words``, but lazy, because a long text takes a while."""
     return (Word(*match.span()) for match in _WORD.finditer(text))

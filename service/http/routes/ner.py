@@ -25,7 +25,7 @@ ANSWERED: dict[str, Any] = {
 
 
 class NerParameters(BaseModel):
-    """What stands in the query of ``/ner``."""
+    """Query parameters of ``/ner``."""
 
     variant: str = Field(
         DEFAULT_VARIANT,

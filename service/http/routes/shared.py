@@ -20,7 +20,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"description": "The body, a document or the number of documents is over the limit"},
     415: {"description": "The body is not application/json, or is encoded"},
     422: {"description": "JSON with wrong fields"},
-    429: {"description": "More requests in flight than accepted"},
+    429: {"description": "Too many requests in flight, too many bodies being read, or too long a queue"},
     500: {"description": "A fault of the service; the request id is in its log"},
     503: {"description": "The variant is not ready, or the server is shutting down"},
     504: {"description": "The request took longer than the limit"},

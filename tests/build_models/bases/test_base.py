@@ -120,10 +120,10 @@ def test_the_commit_that_the_hub_gave_is_recorded(
     checkpoint = write_checkpoint(tmp_path / "afriberta_tiny", sentencepiece_model)
     load = base.AutoModelForMaskedLM.from_pretrained
 
-    def from_the_hub(*arguments: object, **options: object) -> XLMRobertaForMaskedLM:
-        model = load(*arguments, **options)
+    def from_the_hub(*arguments: object, **options: object) -> tuple[XLMRobertaForMaskedLM, dict[str, object]]:
+        model, loading = load(*arguments, **options)
         model.config._commit_hash = "c0ffee"
-        return model
+        return model, loading
 
     monkeypatch.setattr(base.AutoModelForMaskedLM, "from_pretrained", from_the_hub)
     settings = replace(

@@ -1,4 +1,5 @@
-"""Label schemes: which one a data set uses, and its labels as IOB2.
+"""Label schemes of labelled files: which one a data set uses, and its labels as IOB2. For those of a model's head see
+``service.ner.schemes``.
 
 One conversion serves all schemes, for what begins an entity and what goes on is the same in each: B-, S- and U- begin
 one, I-, E- and L- go on with one that is open or else begin one, E-, S-, L- and U- close it. The scheme says which
@@ -87,7 +88,7 @@ def _expected(first: bool, others: bool) -> str:
 
 
 def convert(parts: Sequence[Part], fault: Callable[[str, int], None]) -> list[str]:
-    """The IOB2 labels of one sentence; ``fault(kind, place)`` is called for each label that some scheme has not."""
+    """The IOB2 labels of one sentence; ``fault(kind, place)`` is called for each label that some scheme forbids."""
     labels = []
     open_type = last_type = ""
     for place, (prefix, kind, begin, inside) in enumerate(parts):
