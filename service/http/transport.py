@@ -4,8 +4,8 @@ Requests bypass BentoML's layers, which cost 0.15 ms. Their time limit sets a ti
 0.78 kB a request for the whole limit, which has to be long because a check of accuracy may take that long (0.05 kB
 without, 10,000 requests).
 
-Answers leave in one write of head and body, as far as the socket takes them at once, some hundred kilobytes. This is not
-for speed (throughput times 1.03 [0.97..1.07]): a load balancer asks another replica only while it has seen nothing of an
+Answers leave in one write of head and body, as far as the socket takes them at once, some hundred kilobytes. Not for
+speed (throughput times 1.03 [0.97..1.07]): a load balancer asks another replica only while it has seen nothing of an
 answer, and a SIGKILL between uvicorn's two writes lost the answer every time.
 
 Offers to upgrade the connection are ignored, as RFC 9110 allows. curl --http2 and Java's HttpClient offer h2c with
