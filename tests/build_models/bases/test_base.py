@@ -11,9 +11,9 @@ import pytest
 import torch
 from transformers import (
     AutoTokenizer,
-    BertConfig,
-    BertForMaskedLM,
     BertTokenizer,
+    MegatronBertConfig,
+    MegatronBertForMaskedLM,
     XLMRobertaConfig,
     XLMRobertaForMaskedLM,
 )
@@ -177,12 +177,14 @@ def few_positions(folder: Path, pieces: Path) -> None:
     write_checkpoint(folder, pieces, positions=34)
 
 
-def bert(folder: Path, _: Path) -> None:
+def megatron_bert(folder: Path, _: Path) -> None:
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "rais"]))
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    config = BertConfig(vocab_size=6, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
-    BertForMaskedLM(config).save_pretrained(folder)
+    config = MegatronBertConfig(
+        vocab_size=6, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+    )
+    MegatronBertForMaskedLM(config).save_pretrained(folder)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +196,7 @@ def bert(folder: Path, _: Path) -> None:
         (broken_tokenizer, r"is not a checkpoint that transformers can load: .+"),
         (small_vocabulary, r"its tokenizer has 400 pieces but its model only 300 embeddings"),
         (few_positions, r"supports at most 32 pieces: pass --max-length 32"),
-        (bert, r"is a bert model; Kidogo supports only XLM-R's architecture"),
+        (megatron_bert, r"is a megatron-bert model; Kidogo works with bert, camembert, .+"),
         (lambda folder, _: None, r"is not a folder"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
