@@ -13,6 +13,9 @@ from optimum.onnxruntime.configuration import OptimizationConfig
 from build_models.workspace.workspace import full_disk_named
 from service.runtimes.onnx import MODEL
 
+OPSET = 18
+"""Of every model that is exported, whatever version of the exporter writes it."""
+
 FUSION_LEVEL = 2
 """Attention, GELU and layer-norm fusions that hold on any CPU; the session adds its machine's own at load."""
 
@@ -28,7 +31,9 @@ def export_onnx(checkpoint: Path, target: Path, fused: bool = True) -> None:
         for name in ("optimum", "onnxruntime", "torch.onnx"):
             logging.getLogger(name).setLevel(logging.ERROR)
         plain = Path(folder) / "plain"
-        main_export(str(checkpoint), plain, task="token-classification", do_validation=False, no_post_process=True)
+        main_export(
+            str(checkpoint), plain, task="token-classification", opset=OPSET, do_validation=False, no_post_process=True
+        )
         if not fused:
             shutil.move(plain / MODEL, target)
             return

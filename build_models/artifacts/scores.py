@@ -7,13 +7,14 @@ from pathlib import Path
 
 from build_models.progress import progress
 from build_models.training.side_by_side import alone
+from service.artifacts.manifest import Manifest, Scores, read_manifest, refuse_pointer
+from service.artifacts.transitions import read_transitions
+from service.artifacts.warm_up import warm_up
 from service.evaluation.conll import Sentence
-from service.artifacts.manifest import Manifest, Scores, read_manifest
+from service.evaluation.scoring import score
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline, label_sentences
 from service.runtimes import load_runtime
-from service.evaluation.scoring import score
-from service.artifacts.transitions import read_transitions
 from service.variants import Runtime
 
 TIMED_TEXTS = 60
@@ -32,11 +33,13 @@ def open_pipeline(
 
 
 def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:
-    """A finished artefact, as its manifest says. Raises ``ArtifactError``."""
+    """A finished artefact, as its manifest says. Raises ``ArtifactError`` and ``OSError``."""
     manifest = read_manifest(folder)
-    return manifest, open_pipeline(
-        folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads
-    )
+    for name in manifest.files:
+        refuse_pointer(folder / name)
+    pipeline = open_pipeline(folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads)
+    warm_up(pipeline, folder)
+    return manifest, pipeline
 
 
 def evaluate(

@@ -25,6 +25,7 @@ from build_models.bases.shapes import SHAPES
 from build_models.errors import BuildError
 from build_models.settings import BaseSettings
 from build_models.training.loop import Optimization, Trainer
+from service.artifacts.manifest import POINTER_PROBLEM, is_pointer
 
 MASKED_SHARE = 0.15
 TOKENIZER_SENTENCES = 20_000
@@ -127,6 +128,10 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
     local = Path(name).is_dir()
     if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
         raise BuildError(f"{name} is no folder")
+    if local:
+        for path in sorted(Path(name).iterdir()):
+            if path.is_file() and is_pointer(path):
+                raise BuildError(f"{path} {POINTER_PROBLEM}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=local, use_fast=True)
         model = AutoModelForMaskedLM.from_pretrained(name, revision=revision, local_files_only=local)
@@ -138,6 +143,9 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
             f"{name} could not be taken from the hub: {first}"
             f" Without a network, download it elsewhere and give its folder: --base ./{name.rpartition('/')[2]}"
         ) from error
+    for weight, values in model.state_dict().items():
+        if values.is_floating_point() and not torch.isfinite(values).all():
+            raise BuildError(f"{name} holds NaN or infinity in {weight}: take another checkpoint")
     if not isinstance(model, XLMRobertaForMaskedLM):
         raise BuildError(f"{name} is a {model.config.model_type} model; Kidogo works with XLM-R's architecture")
     if len(tokenizer) > model.config.vocab_size:

@@ -9,6 +9,7 @@ from build_models.artifacts.scores import open_artifact
 from build_models.errors import BuildError, DataError, refuse_unknown
 from build_models.progress import print_table, progress
 from service.artifacts.manifest import ArtifactError, Manifest
+from service.artifacts.warm_up import not_finite
 from service.errors import ServiceError
 from service.evaluation.accuracy import Contender, check
 from service.evaluation.labelled import LabelledData, read_request, read_test_split
@@ -27,6 +28,7 @@ def check_variants(
     """
     refuse_unknown(names, VARIANTS)
     answers = []
+    name = DEFAULT_VARIANT
     try:
         reference, _ = _open(artifacts, DEFAULT_VARIANT)
         for name in names:
@@ -36,6 +38,8 @@ def check_variants(
                 answers.append(run_to_end(check(contender, reference, selected, advance)))
     except (ServiceError, ArtifactError) as error:
         raise BuildError(str(error)) from None
+    except FloatingPointError:
+        raise BuildError(str(not_finite(artifacts / name))) from None
     return answers
 
 

@@ -15,6 +15,8 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
+from build_models.artifacts.finite import refuse_not_finite
+from build_models.artifacts.portable import write_portable
 from build_models.artifacts.scores import evaluate, open_pipeline, seconds_per_text
 from build_models.artifacts.transitions import count_transitions, write_transitions
 from build_models.bases.base import SENTENCEPIECE
@@ -41,6 +43,7 @@ from service.artifacts.manifest import (
     replace_folder,
     verify,
 )
+from service.artifacts.warm_up import not_finite
 from service.evaluation.conll import to_conll
 from service.ner.encoder import Encoder
 from service.ner.transitions import Transitions
@@ -184,10 +187,13 @@ class Context:
             copy_tokenizer(checkpoint, staging)
             if not (staging / "config.json").exists():
                 shutil.copy(checkpoint / "config.json", staging / "config.json")
+            # Before it is read to count or to export: a diverged training costs no more than itself.
+            refuse_not_finite(checkpoint / "model.safetensors", f"{name}: its checkpoint {checkpoint}")
             with full_disk_named(staging):
                 if self.transitions.weight:
                     write_transitions(staging, self.transitions)
                 made = fill(staging)
+                write_portable(staging)
             for path in staging.iterdir():
                 # Safetensors are written for their owner alone; the service may run as another user.
                 shutil.copymode(staging / "config.json", path)
@@ -209,8 +215,11 @@ class Context:
         pipeline = open_pipeline(
             folder, variant.runtime, self.labels, settings.max_length, settings.overlap, settings.threads
         )
-        dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
-        test = evaluate(pipeline, self.dataset.test, f"{name}: test")
+        try:
+            dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
+            test = evaluate(pipeline, self.dataset.test, f"{name}: test")
+        except FloatingPointError:
+            raise BuildError(f"{not_finite(settings.out / name)}") from None
         files = record_files(folder)
         return Manifest(
             variant=name,

@@ -4,7 +4,6 @@ import contextlib
 import gc
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Literal
 
 import psutil
 
-from service.errors import UnknownVariant, VariantNotReady
 from service.artifacts.manifest import ArtifactError, Manifest, read_manifest, verify
-from service.ner.encoder import Encoder
-from service.ner.pipeline import Pipeline, Runtime, run_to_end
-from service.ner.timing import Timer
-from service.runtimes import load_runtime
 from service.artifacts.transitions import read_transitions
+from service.artifacts.warm_up import warm_up
+from service.errors import UnknownVariant, VariantNotReady
+from service.ner.encoder import Encoder
+from service.ner.pipeline import Pipeline, Runtime
+from service.runtimes import load_runtime
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
 from service.variants import Runtime as RuntimeName
 
@@ -27,7 +26,6 @@ logger = logging.getLogger("kidogo.pool")
 LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 Signature = list[tuple[str, int, int, int]]
 
-WARM_UP_TEXT = "Rais alizungumza na waandishi wa habari mjini Nairobi siku ya Jumatatu, tarehe 5 Mei 2019."
 ATTEMPTS = 5
 """How often a folder is read again because a build replaced it meanwhile."""
 
@@ -196,11 +194,7 @@ class VariantPool:
             manifest.digest,
             read_transitions(folder, manifest.labels),
         )
-        for _ in range(2):
-            # The first reading warms up, the second one tells how long a reading takes.
-            started = time.perf_counter()
-            run_to_end(pipeline.read_text(WARM_UP_TEXT, Timer()))
-            slot.warm_up_seconds = time.perf_counter() - started
+        slot.warm_up_seconds = warm_up(pipeline, folder)
         return manifest, pipeline
 
     @staticmethod

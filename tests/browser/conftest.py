@@ -53,7 +53,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, problems: list[str]) -> Iterator[Open]:
-    """Opens the page of a service, or of a port, in a browser of its own; other keyword arguments than ``path`` are the context's."""
+    """Opens a page of a service, or of a port, in a browser of its own; ``options`` are the context's."""
     with ExitStack() as stack:
 
         def open_page(of: Service | int, path: str = "/", **options: Any) -> Page:
