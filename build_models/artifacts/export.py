@@ -15,6 +15,9 @@ from build_models.workspace.workspace import Workspace, full_disk_named, result_
 from service.artifacts.transitions import TRANSITIONS
 from service.runtimes.onnx import MODEL
 
+OPSET = 18
+"""Of every model that is exported, whatever version of the exporter writes it."""
+
 FUSION_LEVEL = 2
 """Attention, GELU and layer-norm fusions, valid on any CPU; sessions add machine-specific ones when they load."""
 
@@ -47,7 +50,9 @@ def export_onnx(checkpoint: Path, target: Path, fused: bool = True) -> None:
         for name in ("optimum", "onnxruntime", "torch.onnx"):
             logging.getLogger(name).setLevel(logging.ERROR)
         plain = Path(folder) / "plain"
-        main_export(str(checkpoint), plain, task="token-classification", do_validation=False, no_post_process=True)
+        main_export(
+            str(checkpoint), plain, task="token-classification", opset=OPSET, do_validation=False, no_post_process=True
+        )
         if not fused:
             shutil.move(plain / MODEL, target)
             return

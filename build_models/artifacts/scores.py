@@ -7,8 +7,9 @@ from pathlib import Path
 
 from build_models.progress import progress
 from build_models.training.side_by_side import other_process_paused
-from service.artifacts.manifest import Manifest, Scores, read_manifest
+from service.artifacts.manifest import Manifest, Scores, read_manifest, refuse_pointer
 from service.artifacts.transitions import read_transitions
+from service.artifacts.warm_up import warm_up
 from service.evaluation.conll import Sentence
 from service.evaluation.scoring import score
 from service.ner.encoder import Encoder
@@ -40,11 +41,15 @@ def open_pipeline(
 
 
 def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:
-    """The manifest and pipeline of a finished artefact. Raises ``ArtifactError``."""
+    """The manifest and pipeline of a finished artefact. Raises ``ArtifactError`` and ``OSError``."""
     manifest = read_manifest(folder)
-    return manifest, open_pipeline(
+    for name in manifest.files:
+        refuse_pointer(folder / name)
+    pipeline = open_pipeline(
         folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads, manifest.scheme
     )
+    warm_up(pipeline, folder)
+    return manifest, pipeline
 
 
 def evaluate(

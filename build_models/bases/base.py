@@ -28,6 +28,7 @@ from build_models.errors import BuildError
 from build_models.progress import say
 from build_models.settings import BaseSettings
 from build_models.training.loop import Optimization, Trainer
+from service.artifacts.manifest import POINTER_PROBLEM, is_pointer
 
 MASKED_SHARE = 0.15
 HEAD = "classifier."
@@ -129,6 +130,10 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
     local = Path(name).is_dir()
     if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
         raise BuildError(f"{name} is not a folder")
+    if local:
+        for path in sorted(Path(name).iterdir()):
+            if path.is_file() and is_pointer(path):
+                raise BuildError(f"{path} {POINTER_PROBLEM}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=local, use_fast=True)
         model, loading = AutoModelForMaskedLM.from_pretrained(
@@ -144,6 +149,9 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
             f" --base ./{name.rpartition('/')[2]}"
         ) from error
     refuse_unknown_architecture(name, model.config.model_type)
+    for weight, values in model.state_dict().items():
+        if values.is_floating_point() and not torch.isfinite(values).all():
+            raise BuildError(f"{name} holds NaN or infinity in {weight}: take another checkpoint")
     dropped = sorted(key for key in loading["unexpected_keys"] if key.startswith(HEAD))
     if dropped:
         say(

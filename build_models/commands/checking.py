@@ -10,6 +10,7 @@ from build_models.data.folders import documents_to_check
 from build_models.errors import BuildError, DataError, refuse_unknown
 from build_models.progress import console, print_table, progress
 from service.artifacts.manifest import ArtifactError, Manifest
+from service.artifacts.warm_up import not_finite
 from service.errors import ServiceError
 from service.evaluation.accuracy import Contender, check
 from service.evaluation.conll import LabelledDataError
@@ -34,6 +35,7 @@ def check_variants(
     answers = []
     reading = _read(data, language, rules) if data else None
     most = Settings().max_document_characters
+    name = DEFAULT_VARIANT
     try:
         reference, _ = _open(artifacts, DEFAULT_VARIANT)
         for name in names:
@@ -47,6 +49,8 @@ def check_variants(
                 answers.append(run_to_end(check(contender, reference, selected, advance)))
     except (ServiceError, ArtifactError) as error:
         raise BuildError(str(error)) from None
+    except FloatingPointError:
+        raise BuildError(str(not_finite(artifacts / name))) from None
     return answers
 
 

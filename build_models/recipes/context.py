@@ -11,10 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
+from build_models.artifacts.checkpoint_files import copy_tokenizer
+from build_models.artifacts.finite import refuse_not_finite
+from build_models.artifacts.portable import write_portable
 from build_models.artifacts.scores import evaluate, open_pipeline, seconds_per_text
 from build_models.artifacts.transitions import count_transitions, write_transitions
 from build_models.bases.base import SENTENCEPIECE
@@ -41,6 +43,7 @@ from service.artifacts.manifest import (
     verify,
 )
 from service.artifacts.transitions import read_transitions
+from service.artifacts.warm_up import not_finite
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline
 from service.ner.schemes import from_iob2
@@ -206,10 +209,13 @@ class Context:
             copy_tokenizer(checkpoint, staging)
             if not (staging / "config.json").exists():
                 shutil.copy(checkpoint / "config.json", staging / "config.json")
+            # Before it is read to count or to export: a diverged training costs no more than itself.
+            refuse_not_finite(checkpoint / "model.safetensors", f"{name}: its checkpoint {checkpoint}")
             with full_disk_named(staging):
                 if self.transitions is not None and weight:
                     write_transitions(staging, self.transitions)
                 made = fill(staging)
+                write_portable(staging)
             for path in staging.iterdir():
                 # safetensors files are readable only by their owner; the service may run as another user.
                 shutil.copymode(staging / "config.json", path)
@@ -232,10 +238,13 @@ class Context:
         must_learn = name == DEFAULT_VARIANT and self.source.head is None and settings.must_learn
         scores = {}
         if self.supervision.measured:
-            scores["dev"] = dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
-            if must_learn and dev.entities and not dev.f1:
-                raise BuildError(self._learnt_nothing(name, dev))
-            scores["test"] = evaluate(pipeline, self.dataset.test, f"{name}: test")
+            try:
+                scores["dev"] = dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
+                if must_learn and dev.entities and not dev.f1:
+                    raise BuildError(self._learnt_nothing(name, dev))
+                scores["test"] = evaluate(pipeline, self.dataset.test, f"{name}: test")
+            except FloatingPointError:
+                raise BuildError(f"{not_finite(settings.out / name)}") from None
         files = record_files(folder)
         return Manifest(
             variant=name,
@@ -278,21 +287,3 @@ class Context:
             f" more --epochs (now {training.epochs}), another --learning-rate (now {training.learning_rate:g}) or"
             f" more than {len(self.dataset.train):,} sentences"
         )
-
-
-def copy_tokenizer(source: Path, target: Path) -> None:
-    """Copy the tokenizer files of a checkpoint."""
-    for path in source.iterdir():
-        if "token" in path.name or path.suffix == ".model":
-            shutil.copy(path, target / path.name)
-
-
-def count_parameters(checkpoint: Path) -> tuple[int, int]:
-    """The number of all and of non-zero parameters of a safetensors checkpoint."""
-    total = nonzero = 0
-    with safe_open(checkpoint / "model.safetensors", framework="pt") as weights:
-        for key in weights.keys():  # noqa: SIM118 (not a mapping)
-            tensor = weights.get_tensor(key)
-            total += tensor.numel()
-            nonzero += int(tensor.count_nonzero())
-    return total, nonzero

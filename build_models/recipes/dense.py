@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
+from build_models.artifacts.checkpoint_files import copy_tokenizer, count_parameters
 from build_models.artifacts.export import exported
-from build_models.recipes.context import Context, Made, Parent, copy_tokenizer, count_parameters
+from build_models.recipes.context import Context, Made, Parent
 from build_models.training.finetune import load_classifier
 from service.artifacts.manifest import Manifest
 from service.runtimes.onnx import MODEL

@@ -3,8 +3,9 @@
 import shutil
 from pathlib import Path
 
+from build_models.artifacts.checkpoint_files import count_parameters
 from build_models.recipes import dense
-from build_models.recipes.context import Context, Made, count_parameters
+from build_models.recipes.context import Context, Made
 from service.artifacts.manifest import Manifest
 
 

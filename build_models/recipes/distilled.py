@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from build_models.artifacts.checkpoint_files import count_parameters
 from build_models.artifacts.export import exported
 from build_models.recipes import dense
 from build_models.recipes.agnostic import student_base
-from build_models.recipes.context import Context, Made, Parent, count_parameters
+from build_models.recipes.context import Context, Made, Parent
 from build_models.recipes.students import make_student, soft_cross_entropy
 from build_models.settings import DistillationSettings, FinetuneSettings
 from build_models.training.examples import IGNORED, Batch

@@ -22,6 +22,9 @@ PREVIOUS = ".previous"
 
 FORMAT: Literal[1] = 1
 
+_POINTER = b"version https://git-lfs.github.com/spec/"
+POINTER_PROBLEM = "is a Git LFS pointer, not the file itself: run git lfs pull where it was cloned, then copy it again"
+
 
 class ArtifactError(Exception):
     """An artefact that cannot be served; the message names the file and the problem."""
@@ -123,6 +126,18 @@ def digest_of(files: dict[str, FileRecord]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def is_pointer(path: Path) -> bool:
+    """Whether Git LFS has left its pointer here in place of the file."""
+    with path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise ``ArtifactError`` for a pointer of Git LFS, and ``OSError``."""
+    if is_pointer(path):
+        raise ArtifactError(f"{path} {POINTER_PROBLEM}")
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of an artefact. Raises ``ArtifactError`` if it is missing or invalid."""
     path = folder / MANIFEST
@@ -135,6 +150,7 @@ def read_manifest(folder: Path) -> Manifest:
 def read_checked(path: Path, model: type[Model]) -> Model:
     """Read a JSON file as ``model``. Raises ``FileNotFoundError``, or ``ArtifactError`` naming file and field."""
     try:
+        refuse_pointer(path)
         return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise
@@ -153,6 +169,7 @@ def verify(folder: Path, manifest: Manifest) -> None:
         if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
             raise ArtifactError(f"{folder / MANIFEST} names a file outside the artefact: {name!r}")
         try:
+            refuse_pointer(path)
             size = path.stat().st_size
             if size != record.bytes:
                 raise ArtifactError(f"{path} has {size} bytes where its manifest says {record.bytes}: build it again")

@@ -4,7 +4,6 @@ import contextlib
 import gc
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ import psutil
 
 from service.artifacts.manifest import ArtifactError, Manifest, read_manifest, verify
 from service.artifacts.transitions import read_transitions
+from service.artifacts.warm_up import warm_up
 from service.errors import UnknownVariant, VariantNotReady
 from service.ner.encoder import Encoder
-from service.ner.pipeline import Pipeline, Runtime, run_to_end
-from service.ner.timing import Timer
+from service.ner.pipeline import Pipeline, Runtime
 from service.runtimes import load_runtime
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
 from service.variants import Runtime as RuntimeName
@@ -27,7 +26,6 @@ logger = logging.getLogger("kidogo.pool")
 LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 Signature = list[tuple[str, int, int, int]]
 
-WARM_UP_TEXT = "Rais alizungumza na waandishi wa habari mjini Nairobi siku ya Jumatatu, tarehe 5 Mei 2019."
 ATTEMPTS = 5
 """Maximum number of attempts to load a folder that a build keeps replacing."""
 
@@ -195,11 +193,7 @@ class VariantPool:
             read_transitions(folder, manifest.labels),
             manifest.scheme,
         )
-        for _ in range(2):
-            # The first run warms up, the second one is timed.
-            started = time.perf_counter()
-            run_to_end(pipeline.read_text(WARM_UP_TEXT, Timer()))
-            slot.warm_up_seconds = time.perf_counter() - started
+        slot.warm_up_seconds = warm_up(pipeline, folder)
         return manifest, pipeline
 
     @staticmethod

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from service.artifacts.pool import WARM_UP_TEXT, Slot
+from service.artifacts.pool import Slot
+from service.artifacts.warm_up import WARM_UP_TEXT
 from service.errors import ImpossibleWish, TookTooLong, VariantNotReady
 from service.schemas.ner import ChoiceAnswer, ConsideredVariant, Wish
 

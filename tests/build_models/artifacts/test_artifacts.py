@@ -116,7 +116,7 @@ def test_recipes_record_all_their_parameters(built: Built) -> None:
             name: value for name, value in asdict(built.settings.distillation).items() if name != "corpus"
         },
     }
-    assert parameters["int8"] == {"threshold": 6.0, "other_weights": "float16"}
+    assert parameters["int8"] == {"threshold": 6.0, "other_weights": "float16", "not_quantized": ["classifier"]}
     assert set(parameters["dynamic"]) == {"tolerance", "speed_tolerance", "candidates", "chosen", "measured"}
 
 

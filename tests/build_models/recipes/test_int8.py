@@ -55,6 +55,7 @@ def test_its_config_says_so(built: Built) -> None:
     assert config["quantization_config"]["load_in_8bit"] is True
     assert config["quantization_config"]["llm_int8_threshold"] == 6.0
     assert config["quantization_config"]["quant_method"] == "bitsandbytes"
+    assert config["quantization_config"]["llm_int8_skip_modules"] == ["classifier"]
 
 
 def test_stored_weights_are_the_dense_ones_rounded(built: Built) -> None:

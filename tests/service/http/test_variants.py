@@ -236,3 +236,32 @@ async def test_agreement_is_told_from_f1_and_from_nothing_measured(services: Ser
     assert (variants["dynamic"]["metrics"]["test"], variants["dynamic"]["metrics"]["agreement"]["f1"]) == (None, 0.7)
     assert variants["dense"]["metrics"]["agreement"] is None
     assert variants["int8"]["metrics"] is None
+
+
+async def test_a_pointer_in_place_of_weights_is_called_so(services: Services, tokenizer: Path, tmp_path: Path) -> None:
+    write_artifacts(tmp_path, tokenizer, ["dense", "dynamic"])
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 443000000\n"
+    (tmp_path / "dynamic" / "model.onnx").write_text(pointer, encoding="ascii")
+    service = load(services, tmp_path)
+    reasons = {variant["name"]: variant["reason"] for variant in (await service.get("/variants")).json()}
+    assert reasons["dense"] is None
+    assert reasons["dynamic"].startswith("dynamic/model.onnx is a Git LFS pointer, not the file itself: run git lfs")
+    assert_refused(await service.ner(BODY, "dynamic"), 503, "variant_not_ready")
+
+
+async def test_weights_that_are_no_numbers_are_called_so(
+    services: Services,
+    tokenizer: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_artifacts(tmp_path, tokenizer, ["dense"])
+    logits = FakeRuntime.logits
+    monkeypatch.setattr(FakeRuntime, "logits", lambda *arguments: logits(*arguments) * float("nan"))
+    service = load(services, tmp_path)
+    (reason,) = (variant["reason"] for variant in (await service.get("/variants")).json() if variant["default"])
+    assert reason.startswith("dense: the model answers NaN or infinity")
+    assert "Traceback" not in caplog.text
+    error = assert_refused(await service.ner(BODY), 503, "variant_not_ready")
+    assert "NaN" in error["message"]

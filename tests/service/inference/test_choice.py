@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from service.artifacts.manifest import Manifest, Scores
-from service.artifacts.pool import WARM_UP_TEXT, Slot
+from service.artifacts.pool import Slot
+from service.artifacts.warm_up import WARM_UP_TEXT
 from service.errors import ImpossibleWish, VariantNotReady
 from service.inference.choice import FEWEST, FRESH_SECONDS, KEPT, LENGTHS, Latencies, choose
 from service.schemas.ner import Wish
