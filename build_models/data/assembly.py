@@ -90,19 +90,26 @@ def cut_missing(language: str, splits: dict[str, list[Sentence]], seed: int) -> 
     left = Counter(_types(train))
     free = [places for key, places in groups.items() if key not in given]
     random.Random(f"{seed}/{language}").shuffle(free)
-    size, taken = max(1, round(CUT_SHARE * len(train))), set[int]()
+    # Copies of a sentence stay together: a split takes a share of the sentences and of the different ones at most.
+    size = max(1, round(CUT_SHARE * len(train)), *([min(map(len, free))] if free else []))
+    most_groups = max(1, round(CUT_SHARE * len(groups)))
+    taken = set[int]()
     for split in missing:
         cut: list[int] = []
+        cut_groups = 0
         # The first has an entity, or there is nothing to score.
         for fewest_entities, most in ((1, 1), (0, size)):
             for places in free:
-                if len(cut) >= most or len(taken) + len(places) >= len(train):
+                if len(cut) >= most or cut_groups >= most_groups:
                     break
+                if places[0] in taken or len(cut) + len(places) > size or len(taken) + len(places) >= len(train):
+                    continue
                 inside = Counter(_types([train[place] for place in places]))
                 stays = all(left[kind] > count for kind, count in inside.items())
-                if places[0] not in taken and inside.total() >= fewest_entities and stays:
+                if inside.total() >= fewest_entities and stays:
                     left -= inside
                     cut += places
+                    cut_groups += 1
                     taken.update(places)
         if not cut:
             raise DataError(

@@ -61,6 +61,8 @@ def _document(identifier: str, language: str, split: str, data: Any) -> Document
         raise DataError(f"{name}: {column} are neither class labels with names nor strings")
     document = Document(name, [], where="{name}, row {line}")
     for number, row in enumerate(data):
+        if names is not None and not all(0 <= tag < len(names) for tag in row[column]):
+            raise DataError(f"{name}, row {number}: a tag of {column} is no class (-1 stands for hidden labels)")
         labels = row[column] if names is None else [names[tag] for tag in row[column]]
         document.rows.append(Row(language, row["tokens"], labels, None, number))
     return document

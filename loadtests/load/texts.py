@@ -14,7 +14,7 @@ from loadtests.errors import LoadTestError
 LONG_CHARACTERS = 10_000
 LONG_DOCUMENTS = 4
 
-LINE_END = re.compile(r"\r*\n|\r")
+LINE_END = re.compile(r"(?<!\r)\r*\n|\r")
 SPACES = re.compile(r" +")
 LABEL = re.compile(r"[Oo]|[BIESLUbieslu]-.+|.+-[BIESLU]")
 COMMENT = re.compile(r"#\s*[\w.:-]+\s*=|#( [^ \t]+){2,}$")

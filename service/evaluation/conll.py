@@ -2,16 +2,23 @@
 
 import hashlib
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-LINE_END = re.compile(r"\r*\n|\r")
+LINE_END = re.compile(r"(?<!\r)\r*\n|\r")
+"""The look-behind keeps a run of carriage returns linear."""
 _SPACES = re.compile(r"[ \t]+")
-_COMMENT = re.compile(r"#\s*[\w.:-]+\s*=")
+_COMMENT = re.compile(r"#\s+[\w.:-]+\s*=")
+_KEYED = re.compile(r"#\s*[\w.:-]+\s*=")
+_NUMBER = re.compile(r"([0-9]{1,9})([-.][0-9]{1,9})?")
 _LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu]-\S+|\S+-[BIESLUbieslu]")
 DOCUMENT_START = "-DOCSTART-"
+MOST_COLUMNS = 500
+COUNTING_SHARE = 0.75
+"""Of the values of a column of running numbers; some lines are ranges (8-9) or were left out."""
 LOOKED_AT = 10_000
 """Lines that say how many columns a text has."""
 
@@ -86,6 +93,10 @@ def parse_conll(name: str, language: str, text: str) -> Document:
     """
     document = Document(name, [])
     lines = LINE_END.split(text.removeprefix("\ufeff"))
+    for number, line in enumerate(lines, 1):
+        if line.count(" ") + line.count("\t") > MOST_COLUMNS:
+            problem = f"more than {MOST_COLUMNS} columns; expected a word and its label, as in: Nairobi B-LOC"
+            raise LabelledDataError(f"{name}, line {number}", problem, {"line": number})
     usual, tabbed = _usual(lines)
     word, label = _find_columns(document, lines, usual, tabbed) if usual > 2 else (0, 1)
     known: dict[str, str] = {}
@@ -154,18 +165,23 @@ def _columns(line: str) -> tuple[list[str], bool]:
 
 def _fit(columns: list[str], usual: int) -> list[str]:
     """Without what indenting a line or a separator at its end adds."""
-    while len(columns) > max(usual, 2) and not columns[-1]:
-        columns = columns[:-1]
+    end = len(columns)
+    while end > max(usual, 2) and not columns[end - 1]:
+        end -= 1
+    columns = columns[:end]
     return columns[1:] if len(columns) == usual + 1 and not columns[0] else columns
 
 
 def _is_comment(columns: list[str], tabs: bool, usual: int, tabbed: bool) -> bool:
-    """Whether a line that begins with # is no word: "#" itself and hashtags are words where a label follows."""
-    if _COMMENT.match(" ".join(columns)):
+    """Whether a line that begins with # is no word. A line like the others, with a label, is one: # and hashtags are
+    words. ``# text = …`` is a comment whatever it ends in.
+    """
+    text = " ".join(columns)
+    if _COMMENT.match(text):
         return True
-    if columns[0] != "#":
+    if len(columns) == usual and tabs == tabbed and _LIKE_A_LABEL.fullmatch(columns[-1]):
         return False
-    return len(columns) != usual or tabs != tabbed or not _LIKE_A_LABEL.fullmatch(columns[-1])
+    return columns[0] == "#" or bool(_KEYED.match(text))
 
 
 def _ragged(document: Document, number: int, columns: list[str], usual: int) -> LabelledDataError:
@@ -201,16 +217,22 @@ def _find_columns(document: Document, lines: Sequence[str], usual: int, tabbed: 
 
 @dataclass
 class _Running:
-    """Whether the values of a column are running numbers, of each sentence by itself or throughout."""
+    """Whether most values of a column are running numbers, of each sentence or throughout."""
 
-    counts: bool = True
-    previous: int = -1
+    seen: int = 0
+    fit: int = 0
+    previous: int = -2
+
+    @property
+    def counts(self) -> bool:
+        return self.fit >= COUNTING_SHARE * self.seen
 
     def see(self, value: str, first: bool) -> None:
-        if self.counts:
-            number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -2
-            self.counts = number == self.previous + 1 or (first and number in (0, 1))
-            self.previous = number
+        number = _NUMBER.fullmatch(value)
+        place = int(number[1]) if number else -2
+        self.seen += 1
+        self.fit += number is not None and (place - self.previous in (0, 1) or (first and place in (0, 1)))
+        self.previous = place
 
 
 def to_conll(sentences: Iterable[Sentence]) -> str:
@@ -219,6 +241,24 @@ def to_conll(sentences: Iterable[Sentence]) -> str:
         "".join(f"{word} {label}\n" for word, label in zip(sentence.words, sentence.labels, strict=True)) + "\n"
         for sentence in sentences
     )
+
+
+def parse_written(text: str, language: str) -> list[Sentence]:
+    """Read back what ``to_conll`` wrote: nothing in it is a comment. Raises ``ValueError``."""
+    sentences: list[Sentence] = []
+    words: list[str] = []
+    labels: list[str] = []
+    for number, line in enumerate(f"{text}\n".split("\n"), 1):
+        word, _, label = line.rpartition(" ")
+        if word and label:
+            words.append(word)
+            labels.append(sys.intern(label))
+        elif line:
+            raise ValueError(f"line {number}: {line[:40]!r} is not a word and its label")
+        elif words:
+            sentences.append(Sentence(language, words, labels))
+            words, labels = [], []
+    return sentences
 
 
 def digest_of_sentences(sentences: Iterable[Sentence]) -> str:

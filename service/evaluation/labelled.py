@@ -13,6 +13,7 @@ from service.evaluation.conll import (
     Sentence,
     digest_of_sentences,
     parse_conll,
+    parse_written,
 )
 from service.evaluation.reading import Reading, Rules, read
 from service.schemas.accuracy import AccuracyRequest
@@ -92,9 +93,8 @@ def _read_files(paths: tuple[Path, ...], looks: tuple[tuple[int, int, int], ...]
     sentences: list[Sentence] = []
     for path in paths:
         try:
-            document = parse_conll(path.name, path.stem, path.read_bytes().decode("utf-8"))
-            sentences += read([document], Rules(scheme="iob2")).sentences[0]
-        except (OSError, UnicodeDecodeError, LabelledDataError) as error:
+            sentences += parse_written(path.read_bytes().decode("utf-8"), path.stem)
+        except (OSError, ValueError) as error:
             # The whole text of an OSError names the path on this machine.
             problem = error.strerror if isinstance(error, OSError) else error
             raise UnreadableTestData(

@@ -45,8 +45,11 @@ def create_api() -> FastAPI:
     api.add_exception_handler(HTTPException, _refuse_http)
     api.add_exception_handler(RequestValidationError, _refuse_parameters)
     api.add_exception_handler(Exception, _fail)
-    for module in (ner, compare, accuracy, system, docs, playground):
+    for module in (ner, compare, accuracy, system):
         api.include_router(module.router, dependencies=[Depends(only_known)])
+    # Shared links to pages get parameters added by others.
+    for module in (docs, playground):
+        api.include_router(module.router)
     api.add_middleware(HeadAsGet)
     api.state.checks = Checks()
     api.state.agreement = Agreement()

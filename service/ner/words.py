@@ -40,6 +40,8 @@ _WORD = regex.compile(
       (?: \p{Cf}* (?:['’‘ʼ´`]\p{Cf}*)? LETTER ){0,MAXIMUM}+
       ['’‘]{0,2}+
     | QUOTE
+    # \X alone would look back over a whole run of flags at each of them.
+    | [\U0001F1E6-\U0001F1FF]{2}\p{M}*+
     | (?![\s\p{C}\u1361]) \X
     | [\p{Co}\p{Cn}]
     """.replace("LETTER", r"[\p{L}\p{M}\p{N}_--[SINGLE]]")

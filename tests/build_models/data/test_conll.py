@@ -73,7 +73,7 @@ def test_a_line_separator_of_unicode_is_white_space_in_a_word_and_no_new_line(tm
 
 
 def test_a_number_sign_and_hashtags_are_words(tmp_path: Path) -> None:
-    assert read(tmp_path, "# O\n#EndSARS O\n#1 B-ORG\n#a=b O\n")[0].words == ["#", "#EndSARS", "#1"]
+    assert read(tmp_path, "# O\n#EndSARS O\n#1 B-ORG\n#a=b O\n")[0].words == ["#", "#EndSARS", "#1", "#a=b"]
 
 
 def test_numbers_are_words_where_nothing_else_could_be(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from build_models.data import loading
+from build_models.data.assembly import cut_missing
 from build_models.data.datasets import SPLITS, Dataset
 from build_models.data.folders import SUFFIXES, documents_to_check
 from build_models.data.loading import load_data
@@ -238,3 +239,15 @@ def test_the_data_to_check_a_model_on(tmp_path: Path) -> None:
     assert words(tmp_path / "swa" / "train.txt", "swa") == [("swa", "Buhari")]
     with pytest.raises(DataError, match="has no test split of swa"):
         documents_to_check(write(tmp_path / "other" / "swa", train_txt=SMALL, dev_txt=SMALL), None)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(("different", "copies"), [(6, 95), (500, 500)])
+def test_many_copies_of_one_sentence_neither_stop_a_cut_nor_fill_it(different: int, copies: int, seed: int) -> None:
+    train = [Sentence("swa", ["Rais", f"Jina{number}"], ["O", "B-PER"]) for number in range(different)]
+    train += [Sentence("swa", ["Ndiyo", "."], ["O", "O"])] * copies
+    splits = {"train": train}
+    cut_missing("swa", splits, seed)
+    assert sum(map(len, splits.values())) == different + copies
+    assert max(len(splits["dev"]), len(splits["test"])) <= 0.1 * (different + copies)
+    assert all(splits.values())
