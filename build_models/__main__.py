@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from build_models import rollback
+from build_models.bundled.command import bundled
 from build_models.command_line import errors_in_a_line, split_list
 from build_models.evaluate_command import evaluate_command
 from build_models.experiments.command import experiments, results
@@ -153,6 +154,7 @@ def main(
 
 cli.command("evaluate")(evaluate_command)
 cli.command()(pretrain)
+cli.command()(bundled)
 cli.command()(experiments)
 cli.command()(results)
 cli.command("rollback")(rollback.command)

@@ -47,7 +47,7 @@ def licensed_lines(corpus: Path, language: str) -> list[Line]:
     sources = _read(corpus / SOURCES.format(language=language))
     if len(texts) != len(sources):
         raise DataError(
-            f"{corpus}: {language} has {len(texts):,} lines and {len(sources):,} sources: licences cannot be told apart."
+            f"{corpus}: {language} has {len(texts):,} lines and {len(sources):,} sources: no telling which is whose."
             " Take both files from the same release."
         )
     return [
