@@ -22,19 +22,44 @@ class NoiseShares:
     slips: float = 0.04
 
 
+HOMOPHONES = (
+    *("ሀሃሐሓኀኃ", "ሁሑኁ", "ሂሒኂ", "ሄሔኄ", "ህሕኅ", "ሆሖኆ", "ሰሠ", "ሱሡ", "ሲሢ", "ሳሣ", "ሴሤ", "ስሥ", "ሶሦ"),
+    *("አኣዐዓ", "ኡዑ", "ኢዒ", "ኤዔ", "እዕ", "ኦዖ", "ጸፀ", "ጹፁ", "ጺፂ", "ጻፃ", "ጼፄ", "ጽፅ", "ጾፆ"),
+)
+"""Amharic letters of one sound: people write names with any of them."""
+
+SAME_SOUND = {letter: group for group in HOMOPHONES for letter in group}
+
 NO_NOISE = NoiseShares(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def add_noise(sentences: Sequence[Sentence], shares: NoiseShares, seed: int) -> list[Sentence]:
-    """The sentences, each either as it is or changed in one way; labels stay."""
+    """The sentences, each either as it is or changed in one way; labels stay.
+
+    Where the change would be of case, Amharic, which has none, gets other letters of the same sound.
+    """
     random_state = random.Random(f"noise/{seed}")
     names = [field.name for field in fields(shares)]
     weights = [getattr(shares, name) for name in names]
     chosen = random_state.choices([None, *names], [1 - sum(weights), *weights], k=len(sentences))
     return [
-        sentence if name is None else sentence._replace(words=change(sentence.words, name, random_state))
+        sentence if name is None else sentence._replace(words=changed(sentence, name, random_state))
         for sentence, name in zip(sentences, chosen, strict=True)
     ]
+
+
+def changed(sentence: Sentence, name: str, random_state: random.Random) -> list[str]:
+    if sentence.language == "amh" and name != "slips":
+        return [respelt(word, random_state) for word in sentence.words]
+    return change(sentence.words, name, random_state)
+
+
+def respelt(word: str, random_state: random.Random) -> str:
+    """With about half of its letters that have others of the same sound exchanged for one of them."""
+    return "".join(
+        random_state.choice(SAME_SOUND[letter]) if letter in SAME_SOUND and random_state.random() < 0.5 else letter
+        for letter in word
+    )
 
 
 def change(words: Sequence[str], name: str, random_state: random.Random) -> list[str]:

@@ -217,6 +217,15 @@ def test_noise_keeps_labels_and_leaves_most_sentences_alone() -> None:
     assert add_noise(sentences, NoiseShares(), seed=3) == noisy
 
 
+def test_amharic_gets_other_letters_of_the_same_sound_instead_of_case() -> None:
+    sentences = [Sentence("amh", ["ሐሰን", "ዐቢይ"], ["B-PER", "I-PER"])] * 300
+    noisy = add_noise(sentences, NoiseShares(), seed=3)
+
+    spellings = {one.words[1] for one in noisy}
+    assert {"ዐቢይ", "አቢይ", "ኣቢይ", "ዓቢይ"} <= spellings
+    assert noisy.count(sentences[0]) < 270
+
+
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BundledSettings:
     """Settings with which the whole of it takes seconds."""
