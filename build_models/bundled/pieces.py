@@ -70,6 +70,9 @@ def forms(piece: str) -> Iterator[tuple[str, str]]:
 class SharedForms(nn.Module):
     """Embeddings of which some are other rows plus a shift by their kind."""
 
+    rows: Tensor
+    kinds: Tensor
+
     def __init__(self, rows: Tensor, kinds: Tensor, shifts: Tensor):
         """``rows`` names for each embedding the row that it is made of, ``kinds`` which of ``shifts`` is added; the
         first kind is none.
