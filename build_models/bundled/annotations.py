@@ -13,12 +13,21 @@ from build_models.errors import DataError
 from service.conll import Sentence
 
 LABELS = Path(__file__).parent / "labels"
+EXCLUDED = LABELS / "excluded"
+"""Digests of lines that also stand in a labelled data set that only measures: a source of the corpus may be the very
+text that such a set was made of.
+"""
+
 _ENTITY = re.compile(r"([A-Z]+):(\d+)-(\d+)")
 
 
 def digest_of_words(words: Sequence[str]) -> str:
     """What a sentence is found by: 16 hexadecimal digits of the SHA-256 of its words, white space between them."""
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
+
+
+def read_excluded(path: Path = EXCLUDED) -> frozenset[str]:
+    return frozenset(path.read_text(encoding="utf-8").split())
 
 
 def read_annotations(language: str, folder: Path = LABELS) -> dict[str, list[tuple[str, int, int]]]:

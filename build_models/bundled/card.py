@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from build_models.bundled.annotations import read_annotations
 from build_models.bundled.export import CARD
 from build_models.bundled.licences import ALLOWED
 
@@ -27,15 +28,17 @@ and Yoruba: PER, LOC, ORG and DATE in IOB2. XLM-R architecture, random initializ
 
 ## Training data
 - Sentences generated from Kidogo's own patterns (Apache-2.0).
-- Hausa VOA NER (CC BY 4.0) and Yoruba GV NER (CC BY 3.0), as published with `transfer-distant-transformer-african`.
-- Sentences of the sources below, labelled for this model with the help of a large language model (`labels/`: digests
-  and entities, no text). Native speakers have not checked these labels.
-- Sentences of the same sources on which several teacher models agree, with the teachers' labels.
+- Hausa VOA NER (CC BY 4.0) and Yoruba GV NER (Creative Commons 3.0), from `transfer-distant-transformer-african`.
+- {labelled:,} sentences of the sources below, labelled for this model by a large language model. Native speakers have
+  not checked these labels. `labels/` has digests and entities, no text.
+- {agreed:,} sentences of the same sources with labels on which two teacher models agree.
 
 No sentence of MasakhaNER was used for training. Its dev sets chose between recipes; its test sets only measure.
 
-| source | licence | lines available | lines labelled by the teachers and used (all sources) |
-|---|---|--:|--:|
+Text could come from these lines; lines of other sources were left out.
+
+| source | licence | lines |
+|---|---|--:|
 {sources}
 
 ## Scores
@@ -59,7 +62,11 @@ def write_card(folder: Path, lines: Path, agreed: Path, scores: str) -> None:
     for counts in json.loads((lines / COUNTS).read_text(encoding="utf-8")).values():
         available.update(counts)
     used = json.loads((agreed / COUNTS).read_text(encoding="utf-8"))
-    total = sum(counts.get("with", 0) + counts.get("without", 0) for counts in used.values())
-    rows = [f"| {source} | {ALLOWED[source]} | {number:,} | |" for source, number in available.most_common()]
-    rows.append(f"| all | | {available.total():,} | {total:,} |")
-    (folder / CARD).write_text(TEXT.format(sources="\n".join(rows), scores=scores), encoding="utf-8")
+    rows = [f"| {source} | {ALLOWED[source]} | {number:,} |" for source, number in available.most_common()]
+    text = TEXT.format(
+        sources="\n".join(rows),
+        scores=scores,
+        labelled=sum(len(read_annotations(language)) for language in used),
+        agreed=sum(counts["kept"] for counts in used.values()),
+    )
+    (folder / CARD).write_text(text, encoding="utf-8")

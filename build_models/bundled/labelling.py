@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from build_models.bundled.capitals import Capitals
 from build_models.progress import progress
 from service.conll import Sentence
 from service.pipeline import Pipeline, log_softmax, run_to_end
@@ -15,14 +16,14 @@ from service.pipeline import Pipeline, log_softmax, run_to_end
 
 @dataclass(frozen=True)
 class Agreement:
-    """Which sentences are kept: every word's label has at least ``confidence``, by the mean of the teachers, and no
-    more than ``dissent`` of the teachers would label one otherwise. ``most`` of each language with entities,
-    ``plain_share`` times as many without.
+    """Which sentences are kept: every word's label has at least ``confidence``, by the mean of the teachers. ``most``
+    of each language with entities, ``plain_share`` times as many without, out of ``read`` that are looked at.
     """
 
-    confidence: float = 0.55
-    most: int = 4000
+    confidence: float = 0.6
+    most: int = 1200
     plain_share: float = 0.5
+    read: int = 4500
     shortest: int = 4
     longest: int = 45
 
@@ -49,14 +50,22 @@ class Teachers:
 
 
 def agreed_sentences(
-    teachers: Teachers, language: str, sentences: Sequence[Sequence[str]], agreement: Agreement, seed: int
+    teachers: Teachers,
+    language: str,
+    sentences: Sequence[Sequence[str]],
+    agreement: Agreement,
+    seed: int,
+    labelled: Sequence[Sentence] = (),
 ) -> tuple[list[Sentence], Counter[str]]:
     """Sentences of one language that the teachers are sure of, shuffled, and how many were read, sure and kept.
 
-    Reading ends when there are enough.
+    Those in which they overlook what is probably a name, by its capital, are left out. Reading ends when there are
+    enough. ``labelled`` sentences of the language tell what is capitalised and no name.
     """
+    capitals = Capitals(sentences, labelled)
     order = list(sentences)
     random.Random(f"{seed}/{language}").shuffle(order)
+    order = order[: agreement.read]
     plain_most = round(agreement.most * agreement.plain_share)
     kept: list[Sentence] = []
     counts: Counter[str] = Counter()
@@ -64,7 +73,7 @@ def agreed_sentences(
         for sentence, sure in _labelled(teachers, language, order, agreement):
             advance()
             counts["read"] += 1
-            if not sure:
+            if not sure or capitals.overlooked(sentence.words, sentence.labels):
                 continue
             kind = "with" if any(label != "O" for label in sentence.labels) else "without"
             counts["sure"] += 1
@@ -73,7 +82,9 @@ def agreed_sentences(
                 kept.append(sentence)
             if counts["with"] >= agreement.most and counts["without"] >= plain_most:
                 break
-    return balanced(kept, agreement.plain_share), counts
+    kept = balanced(kept, agreement.plain_share)
+    counts["kept"] = len(kept)
+    return kept, counts
 
 
 def _labelled(

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import torch
 
-from build_models.bundled.annotations import LABELS, annotated, read_annotations
+from build_models.bundled.annotations import (
+    LABELS,
+    annotated,
+    digest_of_words,
+    read_annotations,
+    read_excluded,
+)
 from build_models.bundled.card import COUNTS, NOT_MEASURED, write_card
 from build_models.bundled.export import finish, served
 from build_models.bundled.labelling import Teachers, agreed_sentences
@@ -43,8 +49,8 @@ def make(settings: BundledSettings, masakhaner: Path | None = None) -> Path:
         teachers = [
             workspace.stage(
                 f"teacher-{number}",
-                {**labelled, "lesson": asdict(lesson), "seed": settings.seed, "sample": settings.sample_sentences},
-                teaching(f"teacher {number}", settings, lesson, lines, settings.sample_sentences),
+                {**labelled, "lesson": asdict(lesson), "piece_lines": settings.piece_lines},
+                teaching(f"teacher {number}", settings, lesson, lines),
             )
             for number, lesson in enumerate(settings.teachers, 1)
         ]
@@ -61,12 +67,8 @@ def make(settings: BundledSettings, masakhaner: Path | None = None) -> Path:
                 "agreed": result_digest(agreed),
                 "start": result_digest(teachers[0]),
                 "lesson": asdict(settings.student),
-                "seed": settings.seed,
-                "sample": settings.student_sample_sentences,
             },
-            teaching(
-                "student", settings, settings.student, lines, settings.student_sample_sentences, agreed, teachers[0]
-            ),
+            teaching("student", settings, settings.student, lines, agreed, teachers[0]),
         )
         scores = table(served(student, workspace.folder / "served"), masakhaner) if masakhaner else NOT_MEASURED
     return finish(student, settings.out / "model", lambda folder: write_card(folder, lines, agreed, scores))
@@ -98,13 +100,17 @@ def open_files(folder: Path) -> list[Path]:
 
 
 def keep_lines(settings: BundledSettings, result: Path) -> None:
-    """The licensed lines of each language, in words, each once, and how many are from each source."""
-    counts = {}
+    """The licensed lines of each language, in words, each once, and how many are from each source.
+
+    Without those that stand in data that only measures.
+    """
+    counts, excluded = {}, read_excluded()
     for language in ALL:
         lines = licensed_lines(settings.corpus, language)
         counts[language] = count_sources(lines)
         texts = (" ".join(line.text[word.start : word.end] for word in split_words(line.text)) for line in lines)
-        (result / f"{language}.txt").write_text("\n".join(dict.fromkeys(filter(None, texts))), encoding="utf-8")
+        kept = [text for text in dict.fromkeys(texts) if text and digest_of_words(text.split(" ")) not in excluded]
+        (result / f"{language}.txt").write_text("\n".join(kept), encoding="utf-8")
         say(f"{language}: {len(lines):,} licensed lines")
     (result / COUNTS).write_text(json.dumps(counts, indent=1), encoding="utf-8")
 
@@ -131,7 +137,6 @@ def teaching(
     settings: BundledSettings,
     lesson: Lesson,
     lines: Path,
-    sample: int,
     agreed: Path | None = None,
     start: Path | None = None,
 ) -> Callable[[Path, Path], None]:
@@ -141,7 +146,7 @@ def teaching(
     """
 
     def run(result: Path, state: Path) -> None:
-        made = generate_sample(None, lesson.seed, sample).train
+        made = generate_sample(None, lesson.seed, lesson.sample).train
         sentences = made + lesson.real_copies * real_sentences(settings, lines)
         if agreed is not None:
             sentences += [
@@ -173,13 +178,16 @@ def label_lines(settings: BundledSettings, lines: Path, teachers: Sequence[Path]
     pipelines = [served(teacher, state / teacher.name, threads=settings.threads) for teacher in teachers]
     asked = Teachers(pipelines)
     agreement = settings.agreement
+    labelled = real_sentences(settings, lines)
     counts = {}
     for language in ALL:
         path, counted = state / f"{language}.txt", state / f"{language}.json"
         if not counted.exists():
             split = (line.split(" ") for line in read_lines(lines, language))
             some = [words for words in split if agreement.shortest <= len(words) <= agreement.longest]
-            kept, numbers = agreed_sentences(asked, language, some, agreement, settings.seed)
+            kept, numbers = agreed_sentences(
+                asked, language, some, agreement, settings.seed, [one for one in labelled if one.language == language]
+            )
             path.write_text(to_conll(kept), encoding="utf-8")
             counted.write_text(json.dumps(numbers), encoding="utf-8")
         counts[language] = json.loads(counted.read_text(encoding="utf-8"))

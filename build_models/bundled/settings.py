@@ -15,23 +15,21 @@ CLOSE_LANGUAGES = ("run",)
 OPEN_LANGUAGES = ("hau", "yor")
 
 TEACHERS = (
-    Lesson(Shape(128, 3, 4, 384), vocabulary=10_000, seed=1, passes=4, noise=NO_NOISE),
-    Lesson(Shape(96, 2, 4, 256), vocabulary=14_000, seed=2, passes=4, noise=NO_NOISE),
-    Lesson(Shape(128, 2, 8, 384), vocabulary=7_000, seed=3, passes=4, noise=NO_NOISE),
+    Lesson(Shape(96, 2, 4, 256), vocabulary=10_000, seed=1, passes=3, sample=1500),
+    Lesson(Shape(96, 2, 8, 256), vocabulary=7_000, seed=2, passes=2, sample=1000, noise=NO_NOISE),
 )
-STUDENT = Lesson(Shape(128, 2, 4, 384), vocabulary=8_500, seed=7, passes=3)
+STUDENT = Lesson(Shape(96, 2, 4, 256), vocabulary=10_000, seed=7, passes=2, sample=700, learning_rate=4e-3)
+"""It goes on where the first teacher ended, so it has that one's shape and pieces."""
 
 
 @dataclass(frozen=True)
 class BundledSettings:
-    """Where the text is and what is made of it. ``sample_sentences`` and ``piece_lines`` are of each language."""
+    """Where the text is and what is made of it. Pieces are learnt from ``piece_lines`` of each language."""
 
     corpus: Path
     open: Path
     out: Path
     seed: int = 1
-    sample_sentences: int = 1500
-    student_sample_sentences: int = 2500
     piece_lines: int = 6000
     teachers: tuple[Lesson, ...] = TEACHERS
     student: Lesson = STUDENT

@@ -29,18 +29,23 @@ TRANSITION_WEIGHT = 0.6
 
 @dataclass(frozen=True)
 class Lesson:
-    """How one model is trained. ``passes`` over the labelled sentences, of which the ones from real text count
-    ``real_copies`` times.
+    """How one model is trained: ``passes`` over ``sample`` generated sentences of each language and ``real_copies`` of
+    the labelled ones from real text.
+
+    ``outside_bias`` is subtracted from the logit of O in the end: what is trained on text in which names may have been
+    overlooked finds too few.
     """
 
     shape: Shape
     vocabulary: int
     seed: int
     passes: int
-    real_copies: int = 3
+    sample: int
+    real_copies: int = 4
     noise: NoiseShares = field(default_factory=NoiseShares)
     learning_rate: float = 6e-3
     hidden_names: float = 0.15
+    outside_bias: float = 0.0
 
     @property
     def settings(self) -> FinetuneSettings:
@@ -88,6 +93,8 @@ def teach(
         segmentations,
     )
     part_forms(model)
+    with torch.no_grad():
+        model.classifier.bias[LABEL_LIST.index("O")] -= lesson.outside_bias
     model.half().save_pretrained(result)
     copy_tokenizer(tokenizer_folder, result)
     shutil.copy(tokenizer_folder / FORMS, result / FORMS)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from build_models.bundled import make as making
-from build_models.bundled.annotations import LABELS, annotated, digest_of_words, read_annotations
+from build_models.bundled.annotations import LABELS, annotated, digest_of_words, read_annotations, read_excluded
+from build_models.bundled.capitals import Capitals
 from build_models.bundled.export import check_model, served, write_digests
 from build_models.bundled.labelling import Agreement, Teachers, agreed_sentences, balanced
 from build_models.bundled.licences import ALLOWED, check_corpus, licensed_lines
@@ -142,7 +143,7 @@ def test_sentences_are_kept_where_teachers_agree() -> None:
         Sentence("hau", ["yana", "Kano"], ["O", "B-LOC"]),
         Sentence("hau", ["yana", "zuwa"], ["O", "O"]),
     ]
-    assert counts == {"read": 3, "sure": 2, "with": 1, "without": 1}
+    assert counts == {"read": 3, "sure": 2, "with": 1, "without": 1, "kept": 2}
 
 
 def test_a_teacher_that_is_not_sure_does_not_outvote_one_that_is() -> None:
@@ -152,6 +153,27 @@ def test_a_teacher_that_is_not_sure_does_not_outvote_one_that_is() -> None:
 
     assert labels == ["B-LOC"]
     assert confidence == pytest.approx(0.55, abs=0.05)
+
+
+def test_a_sentence_with_an_overlooked_name_is_left_out() -> None:
+    teachers = Teachers([pipeline(Fixed({4: "B-LOC"}))])
+    sentences = [["yana", "Kano"], ["yana", "Aisha"], ["Yana", "zuwa"]]
+
+    kept, counts = agreed_sentences(teachers, "hau", sentences, Agreement(plain_share=1.0), seed=1)
+
+    assert sorted(sentence.words for sentence in kept) == [["Yana", "zuwa"], ["yana", "Kano"]]
+    assert counts["sure"] == 2
+
+
+def test_what_is_often_small_is_no_name() -> None:
+    capitals = Capitals([["ya", "Zuwa", "kasuwa"], ["ya", "zuwa", "zuwa"], ["ya", "ce", ":", "Yana", "zuwa"]])
+
+    assert not capitals.overlooked(["ya", "Zuwa"], ["O", "O"])
+    assert not capitals.overlooked(["ya", ":", "Yana"], ["O", "O", "O"])
+    assert Capitals([["ya", "Jos"]]).overlooked(["ya", "Jos"], ["O", "O"])
+    assert not Capitals([["ya", "Jos"]]).overlooked(["ya", "Jos"], ["O", "B-LOC"])
+    titled = Sentence("hau", ["ya", "Shugaba", "Buhari"], ["O", "O", "B-PER"])
+    assert not Capitals([["ya", "Shugaba"]], [titled]).overlooked(["ya", "Shugaba"], ["O", "O"])
 
 
 def test_no_more_sentences_are_read_than_are_wanted() -> None:
@@ -181,6 +203,25 @@ def test_the_labels_that_are_shipped_are_well_formed() -> None:
             number += 1
     assert number > 2000
     assert {path.stem for path in LABELS.glob("*.txt")} == set(ALL)
+
+
+def test_lines_of_data_that_only_measures_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    excluded = tmp_path / "excluded"
+    excluded.write_text(digest_of_words(["yana", "Kano"]) + "\n", encoding="utf-8")
+    monkeypatch.setattr(making, "ALL", ("hau",))
+    monkeypatch.setattr(making, "read_excluded", lambda: read_excluded(excluded))
+    corpus = write_corpus(tmp_path / "corpus", {"hau": [("yana Kano", "NTREX"), ("yana Jos", "NTREX")]})
+
+    making.keep_lines(BundledSettings(corpus, tmp_path, tmp_path), tmp_path)
+
+    assert making.read_lines(tmp_path, "hau") == ["yana Jos"]
+
+
+def test_no_labelled_sentence_is_excluded() -> None:
+    excluded = read_excluded()
+
+    assert len(excluded) > 1000
+    assert all(excluded.isdisjoint(read_annotations(language)) for language in ALL)
 
 
 def test_labels_find_their_sentence() -> None:
@@ -239,13 +280,11 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BundledSettings:
         (tmp_path / "open" / language).mkdir(parents=True)
         sentences = [Sentence(language, ["Aisha", "yana", "Kano"], ["B-PER", "O", "B-LOC"])] * 20
         (tmp_path / "open" / language / "train.txt").write_text(to_conll(sentences), encoding="utf-8")
-    lesson = Lesson(Shape(16, 1, 2, 16), vocabulary=300, seed=1, passes=1)
+    lesson = Lesson(Shape(16, 1, 2, 16), vocabulary=300, seed=1, passes=1, sample=20)
     return BundledSettings(
         corpus,
         tmp_path / "open",
         tmp_path / "out",
-        sample_sentences=20,
-        student_sample_sentences=20,
         piece_lines=200,
         teachers=(lesson, replace(lesson, seed=2)),
         student=lesson,
