@@ -42,14 +42,13 @@ Text could come from these lines; lines of other sources were left out.
 {sources}
 
 ## Scores
-Strict IOB2 F1 on MasakhaNER 1.0 through Kidogo's own pipeline. Columns after `test` are the test sets in lower case,
-in capitals, without diacritics, and with slips in a tenth of the words.
+Strict IOB2 F1 on MasakhaNER 1.0 through Kidogo's own pipeline, clean and with the noise that a column names.
 
 {scores}
 
 ## Limits
 - Trained on news, social media and read sentences; other text is harder. Kinyarwanda learnt from translated news,
-  read sentences and Kirundi, Luo from about 1,000 lines of news.
+  read sentences and Kirundi, Luo from about 500 lines of news.
 - Names that look like common words, and organizations in general, are found least reliably.
 - Amharic prefixes belong to the word: `ከኬንያ` is one word and one entity.
 - Scores are probabilities of a small model and are not calibrated. Do not decide about people by them.

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from build_models.bundled.pieces import FORMS
 from build_models.bundled.teaching import LABEL_LIST, MAX_LENGTH, OVERLAP
 from build_models.errors import BuildError
 from build_models.evaluate import open_pipeline
@@ -47,7 +46,7 @@ def finish(student: Path, folder: Path, describe: Callable[[Path], None]) -> Pat
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     for path in student.iterdir():
-        if path.name not in (KEY, FORMS):
+        if path.name != KEY:
             shutil.copy(path, draft / path.name)
             (draft / path.name).chmod(0o644)
     compact_json(draft / "tokenizer.json")

@@ -65,10 +65,10 @@ def make(settings: BundledSettings, masakhaner: Path | None = None) -> Path:
             {
                 **labelled,
                 "agreed": result_digest(agreed),
-                "start": result_digest(teachers[0]),
+                "piece_lines": settings.piece_lines,
                 "lesson": asdict(settings.student),
             },
-            teaching("student", settings, settings.student, lines, agreed, teachers[0]),
+            teaching("student", settings, settings.student, lines, agreed),
         )
         scores = table(served(student, workspace.folder / "served"), masakhaner) if masakhaner else NOT_MEASURED
     return finish(student, settings.out / "model", lambda folder: write_card(folder, lines, agreed, scores))
@@ -138,12 +138,8 @@ def teaching(
     lesson: Lesson,
     lines: Path,
     agreed: Path | None = None,
-    start: Path | None = None,
 ) -> Callable[[Path, Path], None]:
-    """A stage that trains on the sample, real text and, for a student, what the teachers agree on.
-
-    The student starts from a teacher: its weights and its pieces.
-    """
+    """A stage that trains on the sample, real text and, for a student, what the teachers agree on."""
 
     def run(result: Path, state: Path) -> None:
         made = generate_sample(None, lesson.seed, lesson.sample).train
@@ -152,8 +148,7 @@ def teaching(
             sentences += [
                 sentence for language in ALL for sentence in read_agreed(agreed / f"{language}.txt", language)
             ]
-        texts = [] if start else texts_for_pieces(made, lines, settings.piece_lines, lesson.seed)
-        teach(title, lesson, sentences, texts, result, state, start)
+        teach(title, lesson, sentences, texts_for_pieces(made, lines, settings.piece_lines, lesson.seed), result, state)
 
     return run
 

@@ -18,8 +18,7 @@ TEACHERS = (
     Lesson(Shape(96, 2, 4, 256), vocabulary=10_000, seed=1, passes=3, sample=1500),
     Lesson(Shape(96, 2, 8, 256), vocabulary=7_000, seed=2, passes=2, sample=1000, noise=NO_NOISE),
 )
-STUDENT = Lesson(Shape(96, 2, 4, 256), vocabulary=10_000, seed=7, passes=2, sample=700, learning_rate=4e-3)
-"""It goes on where the first teacher ended, so it has that one's shape and pieces."""
+STUDENT = Lesson(Shape(96, 2, 4, 256), vocabulary=9_000, seed=7, passes=3, sample=500, real_copies=3)
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class BundledSettings:
     open: Path
     out: Path
     seed: int = 1
-    piece_lines: int = 6000
+    piece_lines: int = 2500
     teachers: tuple[Lesson, ...] = TEACHERS
     student: Lesson = STUDENT
     agreement: Agreement = field(default_factory=Agreement)

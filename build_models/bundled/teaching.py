@@ -1,6 +1,5 @@
 """Trains one classifier from scratch on labelled sentences; teachers and the student are made alike."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,10 +9,10 @@ from transformers import XLMRobertaForTokenClassification, XLMRobertaTokenizerFa
 
 from build_models.base import SENTENCEPIECE
 from build_models.bundled.noise import NoiseShares, add_noise
-from build_models.bundled.pieces import FORMS, learn_pieces, part_forms, share_forms
+from build_models.bundled.pieces import learn_pieces, part_forms, share_forms
 from build_models.context import copy_tokenizer
 from build_models.examples import distinct_words, encode_examples
-from build_models.finetune import finetune, load_classifier
+from build_models.finetune import finetune
 from build_models.masked import new_model
 from build_models.segmentation import Segmentations
 from build_models.settings import FinetuneSettings
@@ -65,19 +64,15 @@ def teach(
     texts: Sequence[str],
     result: Path,
     state: Path,
-    start: Path | None = None,
 ) -> None:
-    """Train a model on ``sentences`` into ``result``; ``state`` survives a kill.
-
-    Its pieces are learnt from ``texts``; with ``start`` they, and the weights to begin with, are that model's.
-    """
-    tokenizer_folder = start or state / "tokenizer"
+    """Train a model on ``sentences``, its pieces learnt from ``texts``, into ``result``; ``state`` survives a kill."""
+    tokenizer_folder = state / "tokenizer"
     if not (tokenizer_folder / "tokenizer.json").exists():
         tokenizer_folder.mkdir(parents=True, exist_ok=True)
         learn_pieces(texts, lesson.vocabulary, tokenizer_folder, len(texts))
     tokenizer = XLMRobertaTokenizerFast.from_pretrained(tokenizer_folder)
     torch.manual_seed(lesson.seed)
-    model = load_classifier(start, LABEL_LIST).float() if start else new_classifier(lesson.shape, tokenizer)
+    model = new_classifier(lesson.shape, tokenizer)
     share_forms(model, tokenizer, tokenizer_folder)
     shown = add_noise(sentences, lesson.noise, lesson.seed)
     encoder = Encoder.from_folder(tokenizer_folder, MAX_LENGTH, OVERLAP)
@@ -97,7 +92,6 @@ def teach(
         model.classifier.bias[LABEL_LIST.index("O")] -= lesson.outside_bias
     model.half().save_pretrained(result)
     copy_tokenizer(tokenizer_folder, result)
-    shutil.copy(tokenizer_folder / FORMS, result / FORMS)
     transitions = count_transitions((sentence.labels for sentence in sentences), LABEL_LIST, TRANSITION_WEIGHT)
     write_transitions(result, transitions)
 
