@@ -18,7 +18,7 @@ TEACHERS = (
     Lesson(Shape(96, 2, 4, 256), vocabulary=10_000, seed=1, passes=3, sample=1500),
     Lesson(Shape(96, 2, 8, 256), vocabulary=7_000, seed=2, passes=2, sample=1000, noise=NO_NOISE),
 )
-STUDENT = Lesson(Shape(96, 2, 4, 256), vocabulary=9_000, seed=7, passes=3, sample=500, real_copies=3)
+STUDENT = Lesson(Shape(96, 2, 4, 256), vocabulary=9_000, seed=7, passes=3, sample=500, real_copies=3, outside_bias=1.6)
 
 
 @dataclass(frozen=True)
