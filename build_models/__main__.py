@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from build_models.commands import rollback
+from build_models.commands.bundled import bundled
 from build_models.commands.command_line import (
     SchemeOption,
     StrictOption,
@@ -211,6 +212,7 @@ def main(
 
 cli.command("evaluate")(evaluate_command)
 cli.command()(pretrain)
+cli.command()(bundled)
 cli.command()(experiments)
 cli.command()(results)
 cli.command()(words)

@@ -31,7 +31,7 @@ FLOORS = [
     {"build_models.errors", "build_models.progress", "build_models.settings"},
     {"build_models.workspace", "build_models.training", "build_models.data"},
     {"build_models.bases", "build_models.artifacts"},
-    {"build_models.recipes"},
+    {"build_models.recipes", "build_models.bundled"},
     {"build_models.build"},
     {"build_models.experiments"},
     {"build_models.experiments.report"},

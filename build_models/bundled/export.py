@@ -1,0 +1,80 @@
+"""From a trained checkpoint to what is served, and to the folder that is shipped."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from build_models.artifacts.export import export_onnx
+from build_models.artifacts.scores import open_pipeline
+from build_models.bundled.teaching import LABEL_LIST, MAX_LENGTH, OVERLAP
+from build_models.errors import BuildError
+from build_models.workspace.workspace import KEY
+from service.artifacts.manifest import file_sha256, flush, replace_folder
+from service.artifacts.transitions import TRANSITIONS
+from service.ner.pipeline import Pipeline
+from service.runtimes.onnx import MODEL
+
+CARD = "README.md"
+DIGESTS = "sha256.txt"
+NOT_DIGESTED = frozenset({CARD, DIGESTS})
+
+
+def served(model: Path, folder: Path, labels: Sequence[str] = LABEL_LIST, threads: int = 1) -> Pipeline:
+    """The model as the service runs it, exported into ``folder`` unless it is there already."""
+    if not (folder / MODEL).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("tokenizer.json", "config.json", TRANSITIONS):
+            if (model / name).exists():
+                shutil.copy(model / name, folder / name)
+        export_onnx(model, folder / MODEL)
+    return open_pipeline(folder, "onnx", labels, MAX_LENGTH, OVERLAP, threads)
+
+
+def compact_json(path: Path) -> None:
+    """Write a JSON file without the white space between its parts: of a tokenizer, half its size."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+
+
+def finish(student: Path, folder: Path, describe: Callable[[Path], None]) -> Path:
+    """Lay the student out as the folder that is shipped: an ordinary checkpoint, its card, and its digests.
+
+    ``describe`` writes the card. The folder is replaced in one rename.
+    """
+    draft = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    for path in student.iterdir():
+        if path.name != KEY:
+            shutil.copy(path, draft / path.name)
+            (draft / path.name).chmod(0o644)
+    compact_json(draft / "tokenizer.json")
+    write_digests(draft)
+    describe(draft)
+    flush(draft)
+    replace_folder(draft, folder)
+    return folder
+
+
+def write_digests(folder: Path) -> None:
+    """Record SHA-256 of every file but the card, as ``sha256sum`` does."""
+    lines = [
+        f"{file_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name not in NOT_DIGESTED
+    ]
+    (folder / DIGESTS).write_text("".join(lines), encoding="utf-8")
+
+
+def check_model(folder: Path) -> None:
+    """Raise ``BuildError`` naming a file of the model that is missing or not what was shipped."""
+    try:
+        lines = (folder / DIGESTS).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise BuildError(f"{folder}: {DIGESTS} cannot be read ({error.strerror}): reinstall Kidogo") from error
+    for line in lines:
+        digest, _, name = line.partition("  ")
+        path = folder / name
+        if not path.is_file():
+            raise BuildError(f"{path} is missing: reinstall Kidogo, or make the model again")
+        if file_sha256(path) != digest:
+            raise BuildError(f"{path} is damaged (its SHA-256 is another): reinstall Kidogo, or make the model again")
