@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from build_models.bases.shapes import Shape
 from build_models.bundled import make as making
@@ -131,6 +131,9 @@ WORDS = ["<s>", "<pad>", "</s>", "<unk>", "Kano", "Aisha", "yana", "zuwa"]
 def pipeline(runtime: Fixed) -> Pipeline:
     tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, "<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
     return Pipeline(runtime, Encoder(tokenizer, 160, 40), LABEL_LIST)
 
 
@@ -350,7 +353,7 @@ def test_the_shipped_model_is_whole_small_and_reads_a_sentence(tmp_path: Path) -
 
 
 def test_the_recipe_is_for_the_ten_languages_of_the_sample() -> None:
-    from build_models.sample.grammar import languages
+    from build_models.data.sample.grammar import languages
 
     assert list(LANGUAGES) == languages()
     assert len({lesson.seed for lesson in (*TEACHERS, STUDENT)}) == len(TEACHERS) + 1
