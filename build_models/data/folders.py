@@ -96,7 +96,7 @@ def read_all(documents: Sequence[Document]) -> list[Sentence]:
 def find_files(path: Path) -> dict[str, dict[str, Path]]:
     """The file of each split of each language; that of a lone file is ``train``. Raises ``DataError``."""
     if not path.exists():
-        raise DataError(f"{path} is no file and no folder")
+        raise DataError(f"{path} is neither a file nor a folder")
     if path.is_file():
         return {_language(path): {"train": path}}
     if files := _splits(path):

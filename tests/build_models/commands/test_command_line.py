@@ -51,7 +51,7 @@ def test_help_names_every_option_and_has_examples() -> None:
 def test_help_shows_the_layout_of_a_data_folder() -> None:
     """Rich and Markdown both drop what looks like a tag."""
     shown = " ".join(line.strip("│ ") for line in call("--help").stdout.splitlines())
-    assert "Folder with <language>/{train,dev,test}.txt" in shown
+    assert "folder with {train,dev,test}, or with one such folder per language" in shown
     shown = " ".join(line.strip("│ ") for line in call("pretrain", "--help").stdout.splitlines())
     assert "Folder with <language>.txt or <language>.txt.xz" in shown
 

@@ -45,7 +45,7 @@ def test_data_of_one_s_own(built: Built, tmp_path: Path) -> None:
     [
         (["--variants", "tiny"], "There is no variant tiny"),
         (["--language", "fon"], "the data has no sentence in 'fon'"),
-        (["--data", "/nowhere/at.all"], "No such file or directory: /nowhere/at.all"),
+        (["--data", "/nowhere/at.all"], "/nowhere/at.all is neither a file nor a folder"),
         (["--artifacts", "/nowhere"], "/nowhere/dense/manifest.json is missing"),
     ],
 )

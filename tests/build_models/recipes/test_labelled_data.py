@@ -189,4 +189,4 @@ def test_words_that_come_back(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     (row,) = (line for line in result.stdout.splitlines() if "luo" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == ["luo", "4", "75.00%", "2", "50.00%", "Dkt."]
-    assert "error: /nowhere is no file and no folder" in run("words", "--data", "/nowhere").stderr
+    assert "error: /nowhere is neither a file nor a folder" in run("words", "--data", "/nowhere").stderr
