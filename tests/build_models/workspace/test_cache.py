@@ -112,7 +112,7 @@ def test_what_a_change_would_build(
 
 def note(path: Path) -> None:
     """Change a JSON file and nothing that it says of the model."""
-    path.write_text(json.dumps({**json.loads(path.read_text()), "note": "changed"}))
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=5))
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json"])
