@@ -1,4 +1,4 @@
-"""What an artefact says by itself, so that no reader needs the defaults of the version that wrote it."""
+"""Writes into an artefact what readers would otherwise take from the defaults of the library that wrote it."""
 
 import inspect
 import json

@@ -1,7 +1,7 @@
 """Label schemes of labelled files: which one a data set uses, and its labels as IOB2. For those of a model's head see
 ``service.ner.schemes``.
 
-One conversion serves all schemes, for what begins an entity and what goes on is the same in each: B-, S- and U- begin
+One conversion serves all schemes, because the same prefixes begin and continue an entity in each: B-, S- and U- begin
 one, I-, E- and L- go on with one that is open or else begin one, E-, S-, L- and U- close it. The scheme says which
 labels are faults, and so how many were repaired.
 """

@@ -32,14 +32,12 @@ MOST_NAMED = 20
 class LabelledData:
     """Sentences with the name of their source and its digest; the digest stays that of the whole after a selection.
 
-    ``bundled`` is whether they came with the build: of a caller's data nothing is kept. ``repaired`` labels and
-    ``left_out`` tokens are counted over the whole, too; ``notes`` say what else was done to it.
+    ``repaired`` labels and ``left_out`` tokens are counted over the whole, too; ``notes`` say what else was done to it.
     """
 
     name: str
     digest: str
     sentences: Sequence[Sentence]
-    bundled: bool = False
     repaired: int = 0
     left_out: int = 0
     notes: Sequence[str] = ()
@@ -84,7 +82,7 @@ def read_test_split(artifacts: Path, name: str) -> LabelledData:
         _read_files.cache_clear()
         looks = ()
     digest, sentences = _read_files(paths, looks)
-    return LabelledData(f"{name}, test split", digest, sentences, bundled=True)
+    return LabelledData(f"{name}, test split", digest, sentences)
 
 
 @lru_cache(maxsize=1)

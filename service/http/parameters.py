@@ -13,7 +13,7 @@ LONGEST_NAME = 100
 
 
 async def only_known(request: Request) -> None:
-    """A dependency of every route. Raises ``InvalidRequest``."""
+    """A dependency of the API's routes. Raises ``InvalidRequest``."""
     if request.query_params:
         route = request.scope["route"]
         assert isinstance(route, APIRoute)
