@@ -16,7 +16,10 @@ def pretrain(
     languages: Annotated[str | None, typer.Option(help="Languages to use, for example swa,hau. Default: all.")] = None,
     lines: Annotated[int | None, typer.Option(min=1, help="Maximum number of lines per language.")] = None,
     shape: Annotated[
-        str, typer.Option(help="tiny, mini, study-base, study-large, or AfriBERTa's sizes small, base or large (4, 8, 10 layers of width 768).")
+        str,
+        typer.Option(
+            help="tiny, mini, study-base, study-large, or AfriBERTa's small, base or large (4, 8, 10 layers of 768)."
+        ),
     ] = "mini",
     vocabulary: Annotated[int, typer.Option(min=100, help="Vocabulary size. AfriBERTa: 70006.")] = 12_000,
     tokenizer_lines: Annotated[int, typer.Option(min=1, help="Lines to train the tokenizer on.")] = 200_000,

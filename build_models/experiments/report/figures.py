@@ -1,8 +1,6 @@
 """The figures of the results page: means and intervals over the languages and seeds of one technique.
 
-All intervals average the seeds within each language and use Student's t over the languages. Seeds of one language share
-its data and test set, so they are not independent observations, and two or three of them would give an interval too
-wide to be useful. The intervals describe languages like these.
+``inference.py`` says what the intervals mean.
 """
 
 import math
@@ -12,33 +10,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from build_models.experiments.cells import Cell
+from build_models.experiments.report.inference import Estimate, estimate
 from build_models.experiments.results import CellResult, refuse_mixed_data
-
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""97.5% quantiles of Student's t for 1 to 10 degrees of freedom."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """The mean of ``number`` values with its 95% interval, which is infinite for a single value."""
-
-    mean: float
-    low: float
-    high: float
-    number: int
-
-
-def estimate(values: Sequence[float]) -> Estimate:
-    """The mean with its interval by Student's t. Raises ``statistics.StatisticsError`` if there are no values."""
-    mean = fmean(values)
-    if len(values) < 2:
-        return Estimate(mean, -math.inf, math.inf, len(values))
-    degrees = len(values) - 1
-    # Accurate to 1% beyond the table.
-    quantile = _T[degrees - 1] if degrees <= len(_T) else 1.96 + 2.4 / degrees
-    half = quantile * stdev(values) / math.sqrt(len(values))
-    return Estimate(mean, mean - half, mean + half, len(values))
-
 
 Pair = tuple[str, int]
 """A language and a seed; techniques are compared on equal pairs."""

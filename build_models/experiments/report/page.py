@@ -65,10 +65,10 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
             yield ""
     yield f"## Verdicts (base `{main.base}`)"
     yield ""
-    yield "| claim of the paper (arXiv 2404.04759) | paper | here | verdict |"
-    yield "|---|---|---|---|"
+    yield "| claim of the paper (arXiv 2404.04759) | paper | here [95% CI] | verdict | could see |"
+    yield "|---|---|---|---|--:|"
     for verdict in verdicts(comparable):
-        yield f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** |"
+        yield f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** | {verdict.seen} |"
     yield ""
     yield "| target | difference [95% CI] | met (variants: by the mean, bases: by the interval) |"
     yield "|---|--:|---|"

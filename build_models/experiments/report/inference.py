@@ -1,0 +1,127 @@
+"""Intervals by Student's t, tests of claims, and the power that they have.
+
+An observation is the mean over the seeds of one language: seeds of one language share its data and test set, so they
+are not independent. Everything here is about the mean over languages like these.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from statistics import fmean, stdev
+from typing import Literal
+
+ALPHA = 0.05
+"""Probability of one wrong verdict or more, over all claims."""
+
+POWER = 0.8
+
+Word = Literal["confirmed", "refuted", "open"]
+
+
+@cache
+def t_quantile(tail: float, degrees: int) -> float:
+    """The value that Student's t with ``degrees`` of freedom exceeds with probability ``tail``, below a half."""
+    low, high = 0.0, 1.0
+    while t_tail(high, degrees) > tail:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if t_tail(middle, degrees) > tail else (low, middle)
+    return high
+
+
+def t_tail(value: float, degrees: int) -> float:
+    """The probability that Student's t exceeds ``value`` >= 0 (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4)."""
+    angle = math.atan(value / math.sqrt(degrees))
+    odd = degrees % 2
+    term, total = (math.cos(angle) if odd else 1.0), 0.0
+    for step in range(1 + odd, degrees, 2):
+        total += term
+        term *= step / (step + 1) * math.cos(angle) ** 2
+    inside = 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
+    return (1 - inside) / 2
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The mean over ``number`` languages with its standard error, which is infinite for a single language."""
+
+    mean: float
+    error: float
+    number: int
+
+    def half_width(self, tail: float) -> float:
+        """Half of the interval that leaves out ``tail`` on either side."""
+        return t_quantile(tail, self.number - 1) * self.error if self.number > 1 else math.inf
+
+    @property
+    def low(self) -> float:
+        """The lower end of the 95% interval."""
+        return self.mean - self.half_width(0.025)
+
+    @property
+    def high(self) -> float:
+        """The upper end of the 95% interval."""
+        return self.mean + self.half_width(0.025)
+
+    def seen(self, tail: float) -> float:
+        """The distance from a line that a one-sided test at ``tail`` sees with probability ``POWER``.
+
+        The quantiles are of the central t, which is exact to a few percent here.
+        """
+        return self.half_width(tail) + self.half_width(1 - POWER)
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The mean of the values. Raises ``statistics.StatisticsError`` if there are none."""
+    error = stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return Estimate(fmean(values), error, len(values))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a claim about a figure is confirmed or refuted.
+
+    It is confirmed if the interval lies between ``low`` and ``high``, and refuted if it lies below ``below`` or above
+    ``above``. No value is on the wrong side of both, so one-sided tests keep the error of either at their level.
+    """
+
+    words: str
+    low: float = -math.inf
+    high: float = math.inf
+    below: float = -math.inf
+    above: float = math.inf
+
+    def confirmed(self, figure: Estimate | None, tail: float) -> bool:
+        if figure is None or figure.number < 2:
+            return False
+        half = figure.half_width(tail)
+        return self.low < figure.mean - half and figure.mean + half < self.high
+
+    def refuted(self, figure: Estimate | None, tail: float) -> bool:
+        if figure is None or figure.number < 2:
+            return False
+        half = figure.half_width(tail)
+        return figure.mean + half < self.below or self.above < figure.mean - half
+
+
+def decide(rule: Rule, figures: Sequence[Estimate | None], claims: int, any_of: bool = False) -> Word:
+    """The verdict on a claim about all, or ``any_of``, of its figures, as one of ``claims`` claims (Bonferroni).
+
+    That all figures hold needs every test at the claim's level (intersection-union); that one fails may be an accident
+    of any of them, so each is tested at its share of the level. The other way round for ``any_of``.
+    """
+    if not figures:
+        return "open"
+    tail = ALPHA / claims
+    share = tail / len(figures)
+    if any_of:
+        confirmed = any(rule.confirmed(figure, share) for figure in figures)
+        refuted = all(rule.refuted(figure, tail) for figure in figures)
+    else:
+        confirmed = all(rule.confirmed(figure, tail) for figure in figures)
+        refuted = any(rule.refuted(figure, share) for figure in figures)
+    if confirmed:
+        return "confirmed"
+    return "refuted" if refuted else "open"

@@ -1,0 +1,103 @@
+"""Intervals, verdicts and power, against tables and by simulation with known truth."""
+
+import random
+from itertools import product
+from statistics import fmean
+
+import pytest
+
+from build_models.experiments.report.claims import CLAIMS, CLOSE, HIGHER, MARGIN, at_least, claims_table, within
+from build_models.experiments.report.figures import over_languages
+from build_models.experiments.report.inference import ALPHA, POWER, Estimate, Rule, decide, estimate, t_quantile
+from tests import ROOT
+
+LANGUAGES = [f"language {number}" for number in range(10)]
+TAIL = ALPHA / len(CLAIMS)
+
+
+def simulated(draw: random.Random, effect: float, between: float = 1.0, seeds: float = 0.7) -> Estimate:
+    """A study of ten languages and three seeds in which the mean over all languages is ``effect``."""
+    own = {language: draw.gauss(effect, between) for language in LANGUAGES}
+    return over_languages(
+        {(language, seed): draw.gauss(own[language], seeds) for language, seed in product(LANGUAGES, (1, 2, 3))}
+    )
+
+
+# Abramowitz and Stegun, table 26.10.
+@pytest.mark.parametrize(
+    ("tail", "degrees", "value"),
+    [(0.025, 1, 12.706), (0.025, 2, 4.303), (0.025, 9, 2.262), (0.005, 9, 3.250), (0.05, 30, 1.697), (0.1, 4, 1.533)],
+)
+def test_quantiles_of_student_s_t(tail: float, degrees: int, value: float) -> None:
+    assert t_quantile(tail, degrees) == pytest.approx(value, abs=0.0006)
+
+
+@pytest.mark.parametrize("tail", [0.025, TAIL])
+def test_intervals_leave_the_truth_out_as_often_as_they_say(tail: float) -> None:
+    draw = random.Random(1)
+    number = 3000
+    studies = (simulated(draw, 0.0) for _ in range(number))
+    missed = sum(abs(study.mean) > study.half_width(tail) for study in studies)
+    assert 0.6 * 2 * tail < missed / number < 1.4 * 2 * tail
+
+
+@pytest.mark.parametrize(
+    ("rule", "truth", "wrong"),
+    [
+        (CLOSE, MARGIN, "confirmed"),
+        (CLOSE, -MARGIN, "refuted"),
+        (HIGHER, 0.0, "confirmed"),
+        (HIGHER, MARGIN, "refuted"),
+        (at_least(-2.0), -2.0, "confirmed"),
+        (at_least(-2.0), -2.0, "refuted"),
+    ],
+)
+def test_few_studies_of_all_claims_have_a_wrong_verdict(rule: Rule, truth: float, wrong: str) -> None:
+    """The truth lies on a claim's line, where a wrong verdict is most probable."""
+    draw = random.Random(2)
+    number = 300
+    studies = [{decide(rule, [simulated(draw, truth)], len(CLAIMS)) for _ in range(len(CLAIMS))} for _ in range(number)]
+    # Three standard errors of a share of 5% above it.
+    assert 0 < sum(wrong in verdicts for verdicts in studies) / number < 0.088
+
+
+def test_a_claim_about_all_of_seven_figures_is_not_refuted_by_the_worst_of_chance() -> None:
+    draw = random.Random(3)
+    number = 400
+    rule = at_least(0.0)
+    refuted = sum(decide(rule, [simulated(draw, 0.0) for _ in range(7)], claims=1) == "refuted" for _ in range(number))
+    assert refuted / number < 0.083
+    confirmed = sum(
+        decide(rule, [simulated(draw, 0.0) for _ in range(7)], 1, any_of=True) == "confirmed" for _ in range(number)
+    )
+    assert confirmed / number < 0.083
+
+
+def test_power_is_what_is_said() -> None:
+    draw = random.Random(4)
+    error = fmean(simulated(draw, 0.0).error ** 2 for _ in range(300)) ** 0.5
+    difference = Estimate(0.0, error, len(LANGUAGES)).seen(TAIL)
+    number = 600
+    seen = sum(decide(HIGHER, [simulated(draw, difference)], len(CLAIMS)) == "confirmed" for _ in range(number))
+    assert seen / number == pytest.approx(POWER, abs=0.06)
+
+
+def test_verdicts_by_their_rules() -> None:
+    exact = 1e-3
+    assert decide(CLOSE, [Estimate(0.9, exact, 10)], 15) == "confirmed"
+    assert decide(CLOSE, [Estimate(1.1, exact, 10)], 15) == "refuted", "better by more than the margin is not close"
+    assert decide(CLOSE, [Estimate(0.9, 0.1, 10)], 15) == "open"
+    assert decide(HIGHER, [Estimate(0.1, exact, 10)], 15) == "confirmed", "by however little"
+    assert decide(HIGHER, [Estimate(0.0, 0.1, 10)], 15) == "refuted", "no difference that matters"
+    assert decide(HIGHER, [Estimate(0.0, 1.0, 10)], 15) == "open"
+    assert decide(within(-6.0, -4.0), [Estimate(-5.0, exact, 10)], 15) == "confirmed"
+    assert decide(within(-6.0, -4.0), [Estimate(-1.0, exact, 10)], 15) == "refuted"
+    assert decide(CLOSE, [estimate([0.0])], 15) == "open", "one language has no interval"
+    assert decide(CLOSE, [Estimate(0.0, exact, 10), None], 15) == "open"
+    assert decide(CLOSE, [Estimate(0.0, exact, 10), Estimate(3.0, exact, 10)], 15) == "refuted"
+    assert decide(CLOSE, [Estimate(0.0, exact, 10), Estimate(3.0, exact, 10)], 15, any_of=True) == "confirmed"
+    assert decide(CLOSE, [], 15) == "open"
+
+
+def test_the_documentation_has_the_tests_as_they_are() -> None:
+    assert claims_table() in (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
