@@ -132,6 +132,7 @@ class BuildSettings:
     prune_after: bool = False
     recovery_epochs: int | None = None
     int8_threshold: float = 6.0
+    int8_classifier: bool = False
     dynamic_timed: bool = True
     must_learn: bool = True
     from_scratch: BaseSettings = field(default_factory=BaseSettings)

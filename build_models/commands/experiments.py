@@ -8,7 +8,7 @@ import typer
 
 from build_models.commands.command_line import fail, report_errors, split_list
 
-NAMES = ("pretraining", "pruning", "distillation", "quantization", "crosslingual", "robustness")
+NAMES = ("paper", "pretraining", "pruning", "distillation", "quantization", "crosslingual", "robustness", "int8")
 
 
 def experiments(
@@ -33,6 +33,13 @@ def experiments(
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of AdamW.")] = 5e-5,
     matrix_learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of Muon; 0: AdamW only.")] = 0.0,
     batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces per padded batch.")] = 2048,
+    coarse_products: Annotated[bool, typer.Option(help="Train in bfloat16, also on CPUs that support it.")] = False,
+    unseen_sentences: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of sentences of each language without fine-tuning.")
+    ] = None,
+    more_seeds: Annotated[
+        str | None, typer.Option(help="paper: seeds with the complete curves and tests. Default: all.")
+    ] = None,
     sample_sentences: Annotated[int, typer.Option(min=10, help="Sentences per language of the bundled sample.")] = 6000,
     results: Annotated[Path, typer.Option(help="Results folder; cells/ holds one file per cell.")] = Path("results"),
     work: Annotated[Path, typer.Option(help="Folder of models and locks; can be deleted.")] = Path(".experiments"),
@@ -95,7 +102,10 @@ def experiments(
                 hidden_share=0.0,
                 batch_pieces=batch_pieces,
                 matrix_learning_rate=matrix_learning_rate or None,
+                coarse_products=coarse_products,
             ),
+            unseen_sentences=unseen_sentences,
+            more_seeds=whole(more_seeds, "--more-seeds") if more_seeds is not None else None,
             threads=threads,
             sparsities=numbers(sparsities, "--sparsities"),
             recovery_epochs=recovery_epochs,

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from build_models.settings import FinetuneSettings
 
+INT8_THRESHOLD = 6.0
+"""Activations at or beyond it are multiplied in 16 bits (Dettmers et al. 2022); at 0 none are."""
+
 DATA_SEED = 42
 """Seed of the bundled sample; the seeds of cells apply to training only."""
 
@@ -14,7 +17,7 @@ SAMPLE = "sample"
 """Name of the bundled sample."""
 
 Tests = Literal["own", "crosslingual", "robustness"]
-VariantName = Literal["dense", "pruned", "distilled", "int8", "dynamic"]
+VariantName = Literal["dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic"]
 
 
 class Cell(BaseModel):
@@ -50,6 +53,10 @@ class Cell(BaseModel):
     corpus: str | None = None
     corpus_digest: str | None = None
     corpus_lines: int | None = Field(None, ge=1)
+    unseen_sentences: int | None = Field(None, ge=1)
+    int8_threshold: float = Field(INT8_THRESHOLD, ge=0.0)
+    int8_classifier: bool = False
+    outliers: float = Field(1.0, ge=1.0)
 
     @property
     def digest(self) -> str:
@@ -66,12 +73,19 @@ class Cell(BaseModel):
                 parts.append(f"{self.recovery_epochs} epochs of recovery")
             if self.prune_embeddings:
                 parts.append("embeddings too")
-        elif self.variant == "distilled":
+        elif self.variant.startswith("distilled"):
             parts.append("task-agnostic" if self.agnostic_steps else "task-specific")
             parts.append(f"T {self.temperature:g}")
             parts.append(f"{self.student_layers or 'half the'} layers")
             if self.student_heads:
                 parts.append(f"{self.student_heads} heads")
+        elif self.variant == "int8":
+            if self.int8_threshold != INT8_THRESHOLD:
+                parts.append(f"threshold {self.int8_threshold:g}")
+            if self.int8_classifier:
+                parts.append("classifier too")
+        if self.outliers > 1:
+            parts.append(f"activations with outliers x {self.outliers:g}")
         return ", ".join(parts)
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """The grid of cells of each experiment."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -22,7 +22,10 @@ class Named:
 
 @dataclass(frozen=True)
 class Study:
-    """The axes and settings of a grid. ``data`` has a language and its data per item."""
+    """The axes and settings of a grid. ``data`` has a language and its data per item.
+
+    ``more_seeds`` are those for which the grid of the paper has more than what its claims are tested by (default: all).
+    """
 
     bases: Sequence[Named]
     data: Sequence[tuple[str, Named]]
@@ -39,6 +42,8 @@ class Study:
     corpus: Named | None = None
     corpus_lines: int | None = None
     sample_sentences: int = 6000
+    unseen_sentences: int | None = None
+    more_seeds: Sequence[int] | None = None
 
     def text(self) -> dict[str, Any]:
         """Cell settings of the corpus for task-agnostic distillation; empty for the training sentences."""
@@ -54,6 +59,8 @@ class Study:
         """One cell per base, language and seed. Raises ``BuildError`` if a value is out of range."""
         if variant == "pruned":
             settings["prune_embeddings"] = self.prune_embeddings
+        if settings.get("tests") == "crosslingual":
+            settings["unseen_sentences"] = self.unseen_sentences
         for base, (language, data), seed in product(self.bases, self.data, self.seeds):
             try:
                 yield Cell(
@@ -129,6 +136,71 @@ def robustness(study: Study) -> Iterator[Cell]:
     yield from study.cells("dynamic", tests="robustness")
 
 
+def paper(study: Study) -> Iterator[Cell]:
+    """All that the paper's claims are about, seed by seed, so that a grid that was stopped has whole seeds."""
+    for seed in study.seeds:
+        for language in study.data:
+            one = replace(study, seeds=[seed], data=[language])
+            yield from core(one)
+            if study.more_seeds is None or seed in study.more_seeds:
+                yield from more(one)
+
+
+CORE_BEFORE, CORE_AFTER = (0.3, 0.5, 0.6, 0.7, 0.9), (0.5, 0.7, 0.9)
+"""Sparsities that the claims on F1 need in every seed; the others complete the curve."""
+
+
+def core(study: Study) -> Iterator[Cell]:
+    """What needs several seeds. Bases after the first are teachers of students."""
+    main, student = replace(study, bases=study.bases[:1]), taught(study)
+    yield from study.cells("dense")
+    for sparsity in CORE_BEFORE:
+        yield from main.cells("pruned", sparsity=sparsity)
+    for sparsity in CORE_AFTER:
+        yield from main.cells("pruned", sparsity=sparsity, prune_after=True)
+    yield from study.cells("distilled", **student)
+    yield from main.cells("dynamic")
+    yield from main.cells("distilled-dynamic", **student)
+
+
+def more(study: Study) -> Iterator[Cell]:
+    """The rest of the curves, int8, other languages and noise."""
+    main, student = replace(study, bases=study.bases[:1]), taught(study)
+    for sparsity in study.sparsities:
+        if sparsity not in CORE_BEFORE:
+            yield from main.cells("pruned", sparsity=sparsity)
+        if sparsity not in CORE_AFTER:
+            yield from main.cells("pruned", sparsity=sparsity, prune_after=True)
+    for temperature in study.temperatures[1:]:
+        yield from main.cells("distilled", **{**student, "temperature": temperature})
+    yield from main.cells("int8")
+    for tests in ("crosslingual", "robustness"):
+        yield from main.cells("dense", tests=tests)
+        yield from main.cells("pruned", sparsity=0.5, tests=tests)
+        yield from main.cells("pruned", sparsity=0.7, tests=tests)
+        yield from main.cells("distilled", **student, tests=tests)
+        yield from main.cells("dynamic", tests=tests)
+
+
+def taught(study: Study) -> dict[str, Any]:
+    """The settings of the student that every teacher has."""
+    return {"student_layers": study.student_layers[0], "temperature": study.temperatures[0]}
+
+
+def int8(study: Study) -> Iterator[Cell]:
+    """What LLM.int8() loses with other thresholds, with the classifier in 8 bits, and where activations have outliers.
+
+    At a threshold of 0, activations beyond it are no exception.
+    """
+    yield from study.cells("dense")
+    for threshold in (6.0, 0.0, 1.0):
+        yield from study.cells("int8", int8_threshold=threshold)
+    yield from study.cells("int8", int8_classifier=True)
+    for outliers in (30.0, 1000.0):
+        for threshold in (6.0, 0.0):
+            yield from study.cells("int8", int8_threshold=threshold, outliers=outliers)
+
+
 GRIDS: dict[str, Callable[[Study], Iterator[Cell]]] = {
     "pretraining": pretraining,
     "pruning": pruning,
@@ -136,4 +208,6 @@ GRIDS: dict[str, Callable[[Study], Iterator[Cell]]] = {
     "quantization": quantization,
     "crosslingual": crosslingual,
     "robustness": robustness,
+    "paper": paper,
+    "int8": int8,
 }

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -21,10 +22,12 @@ from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from build_models.experiments.cells import DATA_SEED, Cell
 from build_models.experiments.noise import NOISES
+from build_models.experiments.outliers import inflated
 from build_models.experiments.prepare import name_corpus
 from build_models.experiments.results import CellResult, Machine, ResultError, read_result, result_path, write_result
 from build_models.experiments.store import SharedWorkspace
 from build_models.progress import say, silence
+from build_models.recipes import int8
 from build_models.recipes.context import Context
 from build_models.settings import BuildSettings, DistillationSettings
 from build_models.workspace.workspace import code_digest, lock
@@ -33,6 +36,10 @@ from service.evaluation.conll import Sentence
 
 OTHER_CODE = "computed by another version of the code"
 UNSEEN = ("fon", "bam", "zho")
+"""The paper's languages without fine-tuning."""
+
+ANOTHER_FAMILY = ("eng", "por", "hrv")
+"""Scored as well where their files are there."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,17 @@ def measure(cell: Cell, places: Places) -> CellResult:
     places.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=places.work) as out:
         settings = build_settings(cell, places, Path(out))
-        dataset = load_data(places.data, [cell.language], None, DATA_SEED, places.sample_sentences)
+        dataset = data_of(places.data, cell.language, places.sample_sentences)
         if dataset.digest != cell.data_digest:
             raise BuildError(f"{places.data}, {cell.language}: the data changed during the grid; start it again")
         if cell.corpus_digest and (not places.corpus or name_corpus(places.corpus).digest != cell.corpus_digest):
             raise BuildError(f"{places.corpus}: the corpus changed during the grid; start it again")
         context = open_context(settings, dataset, SharedWorkspace(places.work / "stages"))
-        manifest = build_variant(cell.variant, context, cell.threads)
+        manifest = (
+            int8.build(context, inflated(context, cell.outliers))
+            if cell.outliers > 1
+            else build_variant(cell.variant, context, cell.threads)
+        )
         scores = dict(score(cell, context, manifest, places))
     return CellResult(
         cell=cell,
@@ -113,6 +124,12 @@ def measure(cell: Cell, places: Places) -> CellResult:
         machine=Machine(cpu=cpu_name(), cores=os.cpu_count() or 1, libraries=manifest.libraries),
         code=code_digest()[:20],
     )
+
+
+@lru_cache(maxsize=2)
+def data_of(data: str | None, language: str, sample_sentences: int) -> Dataset:
+    """The data of a language, kept for the next cell."""
+    return load_data(data, [language], None, DATA_SEED, sample_sentences)
 
 
 def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
@@ -133,6 +150,8 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
         prune_embeddings=cell.prune_embeddings,
         prune_after=cell.prune_after,
         recovery_epochs=cell.recovery_epochs,
+        int8_threshold=cell.int8_threshold,
+        int8_classifier=cell.int8_classifier,
         dynamic_timed=False,
         finetune=cell.finetune,
         distillation=DistillationSettings(
@@ -153,15 +172,22 @@ def score(cell: Cell, context: Context, manifest: Manifest, places: Places) -> I
     yield "dev", manifest.metrics["dev"]
     yield "test", manifest.metrics["test"]
     if cell.tests == "own":
-        yield "test, unseen", evaluate(pipeline, unseen_sentences(context.dataset), "test, unseen")
+        unseen = unseen_sentences(context.dataset)
+        some = len(unseen) < len(context.dataset.test)
+        yield "test, unseen", evaluate(pipeline, unseen, "test, unseen") if some else manifest.metrics["test"]
     elif cell.tests == "robustness":
         for name, noise in NOISES.items():
             yield name, evaluate(pipeline, noise(context.dataset.test, random.Random(cell.seed)), name)
     else:
         if places.crosslingual is None:
             raise BuildError("The test data of unseen languages is missing: pass its folder with --crosslingual")
-        for language in UNSEEN:
-            sentences = read_sentences(places.crosslingual / language / "test.txt", language)
+        for language in (*UNSEEN, *ANOTHER_FAMILY):
+            path = places.crosslingual / language / "test.txt"
+            if language in ANOTHER_FAMILY and not path.exists():
+                continue
+            sentences = read_sentences(path, language)
+            if cell.unseen_sentences:
+                sentences = sentences[:: max(1, len(sentences) // cell.unseen_sentences)][: cell.unseen_sentences]
             # Ignore entity types that a data set does not label, such as dates in zho.
             types = {label[2:] for sentence in sentences for label in sentence.labels} - {""}
             yield language, evaluate(pipeline, sentences, language, types)

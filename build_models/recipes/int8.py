@@ -18,12 +18,15 @@ SIXTEEN_BITS = ["classifier"]
 """Linear layers that are not quantized."""
 
 
-def build(context: Context) -> Manifest:
-    parent = dense.checkpoint(context)
+def build(context: Context, parent: Path | None = None) -> Manifest:
+    """Quantize ``parent``, by default the dense checkpoint."""
+    parent = parent or dense.checkpoint(context)
+    # Empty would mean the default of transformers.
+    kept = ["none"] if context.settings.int8_classifier else SIXTEEN_BITS
     parameters = {
         "threshold": context.settings.int8_threshold,
         "other_weights": "float16",
-        "not_quantized": SIXTEEN_BITS,
+        "not_quantized": kept,
     }
 
     def fill(folder: Path) -> Made:
@@ -33,7 +36,7 @@ def build(context: Context) -> Manifest:
                 load_in_8bit=True,
                 llm_int8_threshold=context.settings.int8_threshold,
                 # Left to the default, transformers 4 keeps these in 16 bits, 5 does not, and cannot read what 4 wrote.
-                llm_int8_skip_modules=SIXTEEN_BITS,
+                llm_int8_skip_modules=kept,
             ),
             torch_dtype=torch.float16,
             device_map="cpu",

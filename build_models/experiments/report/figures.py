@@ -133,7 +133,7 @@ def rows_of(results: Iterable[CellResult]) -> list[Row]:
 def _order(row: Row) -> tuple[object, ...]:
     cell = row.cell
     return (
-        ("dense", "pruned", "distilled", "int8", "dynamic").index(cell.variant),
+        ("dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic").index(cell.variant),
         cell.prune_after,
         cell.recovery_epochs,
         cell.sparsity,
@@ -141,6 +141,9 @@ def _order(row: Row) -> tuple[object, ...]:
         cell.student_layers or 0,
         cell.student_heads or 0,
         cell.temperature or 0.0,
+        cell.outliers,
+        cell.int8_classifier,
+        -cell.int8_threshold,
     )
 
 

@@ -12,7 +12,7 @@ from build_models.errors import BuildError
 from build_models.experiments.cells import Cell
 from build_models.experiments.executors import run_here, run_in_pool, run_on_cluster
 from build_models.experiments.grid import run_grid
-from build_models.experiments.grids import GRIDS, Study
+from build_models.experiments.grids import GRIDS, Named, Study
 from build_models.experiments.prepare import keep_records, name_bases, name_corpus
 from build_models.experiments.results import (
     ResultError,
@@ -238,3 +238,20 @@ def test_all_grids_have_the_dense_model_to_compare_with(study: Study) -> None:
         cells = list(grid(study))
         assert any(cell.variant == "dense" for cell in cells), name
         assert len(set(cells)) == len(cells)
+
+
+def test_the_grid_of_the_paper_ends_a_seed_before_the_next(study: Study) -> None:
+    large = Named("large", "l")
+    wide = replace(study, bases=[*study.bases, large], seeds=[1, 2], more_seeds=[1], student_layers=[1])
+    cells = list(GRIDS["paper"](wide))
+    assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
+    assert len({cell.digest for cell in cells}) == len(cells)
+    assert {cell.technique for cell in cells if cell.base == "large"} == {
+        "dense",
+        "distilled, task-specific, T 2, 1 layers",
+    }
+    both = {cell.technique for cell in cells if cell.seed == 2 and cell.base != "large"}
+    assert {"dense", "pruned 60% before", "pruned 70% after", "dynamic"} < both
+    assert not {"int8", "pruned 95% before"} & both
+    assert {"int8", "pruned 95% before", "pruned 30% after"} < {cell.technique for cell in cells}
+    assert {cell.tests for cell in cells} == {"own", "crosslingual", "robustness"}

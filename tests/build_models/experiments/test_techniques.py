@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
 
 from build_models.build import build_variant, open_context
 from build_models.data.loading import load_data
 from build_models.experiments.cells import DATA_SEED
+from build_models.experiments.outliers import inflated
 from build_models.experiments.store import SharedWorkspace
 from build_models.recipes.context import Context
 from build_models.recipes.pruned import prunable
@@ -67,3 +69,24 @@ def test_task_agnostic_distillation(context: Context, corpus: Path, tmp_path: Pa
     student = weights_of(own, "distilled")
     assert (student.config.num_hidden_layers, student.config.num_attention_heads) == (1, 2)
     assert not list(tmp_path.glob("dense-*")), "no teacher is fine-tuned for it"
+
+
+def test_outliers_change_activations_and_no_answer(context: Context, tmp_path: Path) -> None:
+    own = replace(context, workspace=SharedWorkspace(tmp_path))
+    folder = inflated(own, 50.0)
+    before, after = weights_of(own, "dense"), AutoModelForTokenClassification.from_pretrained(folder)
+    pieces = torch.arange(4, 60)[None]
+    with torch.inference_mode():
+        torch.testing.assert_close(before(pieces).logits, after(pieces).logits, rtol=1e-3, atol=1e-4)
+    value = "roberta.encoder.layer.0.attention.self.value.weight"
+    torch.testing.assert_close(after.state_dict()[value][0], 50 * before.state_dict()[value][0])
+
+
+@pytest.mark.parametrize("classifier", [False, True])
+def test_the_classifier_in_eight_bits(context: Context, classifier: bool, tmp_path: Path) -> None:
+    settings = replace(context.settings, int8_classifier=classifier, out=tmp_path / "out")
+    own = replace(context, settings=settings, workspace=SharedWorkspace(tmp_path))
+    build_variant("int8", own, own.settings.threads)
+    weights = load_file(tmp_path / "out" / "int8" / "model.safetensors")
+    assert weights["roberta.encoder.layer.0.attention.self.query.weight"].dtype == torch.int8
+    assert (weights["classifier.weight"].dtype == torch.int8) == classifier
