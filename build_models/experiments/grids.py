@@ -179,7 +179,6 @@ def more(study: Study) -> Iterator[Cell]:
         yield from main.cells("pruned", sparsity=0.5, tests=tests)
         yield from main.cells("pruned", sparsity=0.7, tests=tests)
         yield from main.cells("distilled", **student, tests=tests)
-        yield from main.cells("dynamic", tests=tests)
 
 
 def taught(study: Study) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from build_models.errors import BuildError
+from build_models.experiments.calibration import Calibration
 from build_models.experiments.cells import Cell
 from service.artifacts.manifest import Scores
 
@@ -41,6 +42,7 @@ class CellResult(BaseModel):
     seconds: float
     machine: Machine
     code: str
+    calibration: Calibration | None = None
 
 
 def result_path(folder: Path, cell: Cell) -> Path:
@@ -69,7 +71,7 @@ def write_result(folder: Path, result: CellResult) -> None:
     path = result_path(folder, result.cell)
     draft = path.with_suffix(".new")
     # Defaults are left out, as in the digest, so that removing a setting keeps results valid.
-    draft.write_text(result.model_dump_json(indent=1, exclude_defaults=True) + "\n", encoding="utf-8")
+    draft.write_text(result.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
     draft.replace(path)
 
 

@@ -20,6 +20,7 @@ from build_models.data.datasets import Dataset
 from build_models.data.folders import read_sentences
 from build_models.data.loading import load_data
 from build_models.errors import BuildError
+from build_models.experiments.calibration import calibration
 from build_models.experiments.cells import DATA_SEED, Cell
 from build_models.experiments.noise import NOISES
 from build_models.experiments.outliers import inflated
@@ -33,6 +34,7 @@ from build_models.settings import BuildSettings, DistillationSettings
 from build_models.workspace.workspace import code_digest, lock
 from service.artifacts.manifest import Manifest, Scores
 from service.evaluation.conll import Sentence
+from service.ner.pipeline import Pipeline
 
 OTHER_CODE = "computed by another version of the code"
 UNSEEN = ("fon", "bam", "zho")
@@ -112,7 +114,9 @@ def measure(cell: Cell, places: Places) -> CellResult:
             if cell.outliers > 1
             else build_variant(cell.variant, context, cell.threads)
         )
-        scores = dict(score(cell, context, manifest, places))
+        _, pipeline = open_artifact(context.settings.out / cell.variant, cell.threads)
+        scores = dict(score(cell, context, manifest, pipeline, places))
+        calibrated = calibration(pipeline, context.dataset.test) if cell.tests == "own" else None
     return CellResult(
         cell=cell,
         scores=scores,
@@ -123,6 +127,7 @@ def measure(cell: Cell, places: Places) -> CellResult:
         seconds=round(time.monotonic() - started, 1),
         machine=Machine(cpu=cpu_name(), cores=os.cpu_count() or 1, libraries=manifest.libraries),
         code=code_digest()[:20],
+        calibration=calibrated,
     )
 
 
@@ -166,9 +171,10 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
     )
 
 
-def score(cell: Cell, context: Context, manifest: Manifest, places: Places) -> Iterator[tuple[str, Scores]]:
+def score(
+    cell: Cell, context: Context, manifest: Manifest, pipeline: Pipeline, places: Places
+) -> Iterator[tuple[str, Scores]]:
     """The scores of the cell's tests."""
-    _, pipeline = open_artifact(context.settings.out / cell.variant, cell.threads)
     yield "dev", manifest.metrics["dev"]
     yield "test", manifest.metrics["test"]
     if cell.tests == "own":

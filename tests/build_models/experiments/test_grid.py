@@ -131,7 +131,7 @@ def test_a_damaged_result_is_named_and_its_cell_runs_again(
     path.write_text(whole.replace('"parameters"', '"params"', 1), encoding="utf-8")
     with pytest.raises(ResultError, match="parameters: Field required"):
         read_result(path)
-    path.write_text(whole.replace('"seed": 1', '"seed": 7'), encoding="utf-8")
+    path.write_text(whole.replace('"seed":1', '"seed":7'), encoding="utf-8")
     with pytest.raises(ResultError, match="its digest is"):
         read_result(path)
     path.write_text(whole, encoding="utf-8")
