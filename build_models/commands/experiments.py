@@ -1,12 +1,17 @@
 """``python -m build_models experiments NAME`` and ``python -m build_models results``."""
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from build_models.commands.command_line import fail, report_errors, split_list
+
+if TYPE_CHECKING:
+    from build_models.experiments.cells import Cell
+    from build_models.experiments.run import Places
 
 NAMES = ("paper", "pretraining", "pruning", "distillation", "quantization", "crosslingual", "robustness", "int8")
 
@@ -28,6 +33,9 @@ def experiments(
     temperatures: Annotated[str, typer.Option()] = "2,3,6",
     student_layers: Annotated[str, typer.Option()] = "1,2",
     student_heads: Annotated[str, typer.Option(help="Additional students with these numbers of heads.")] = "",
+    student_epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs of a student. Default: half of those of fine-tuning.")
+    ] = None,
     agnostic_steps: Annotated[int, typer.Option(min=0, help="Steps of task-agnostic distillation; 0 skips it.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Fine-tuning epochs.")] = 20,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of AdamW.")] = 5e-5,
@@ -51,6 +59,12 @@ def experiments(
         str, typer.Option(help="Parameters of submitit, for example slurm_partition=gpu,timeout_min=60.")
     ] = "",
     threads: Annotated[int, typer.Option(min=1, help="Threads per cell; rounding depends on them.")] = 1,
+    stop_after: Annotated[
+        float | None, typer.Option(min=0.0, help="Begin no cell after so many minutes (executor here).")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the cells and their cost on a GPU, and run none.")
+    ] = False,
 ) -> None:
     """Run an experiment of the paper: a grid over settings, languages and seeds.
 
@@ -83,11 +97,13 @@ def experiments(
         return {key: int(value) if value.isdigit() else value for key, _, value in pairs}
 
     execute: dict[str, Executor] = {
-        "here": executors.run_here,
+        "here": partial(executors.run_here, minutes=stop_after),
         "pool": partial(executors.run_in_pool, processes=processes),
         "slurm": partial(executors.run_on_cluster, cluster="slurm", parameters=parameters()),
         "slurm-local": partial(executors.run_on_cluster, cluster="local", parameters=parameters()),
     }
+    if stop_after is not None and executor != "here":
+        raise typer.BadParameter(f"it is for the executor here, not {executor}", param_hint="--stop-after")
     if executor not in execute:
         raise typer.BadParameter(f"{executor!r}; choose from {', '.join(execute)}", param_hint="--executor")
     with report_errors():
@@ -112,6 +128,7 @@ def experiments(
             temperatures=numbers(temperatures, "--temperatures"),
             student_layers=whole(student_layers, "--student-layers"),
             student_heads=whole(student_heads, "--student-heads"),
+            student_epochs=student_epochs,
             agnostic_steps=agnostic_steps,
             prune_embeddings=prune_embeddings,
             corpus=name_corpus(corpus) if corpus else None,
@@ -129,11 +146,26 @@ def experiments(
             sample_sentences=sample_sentences,
         )
         cells = list(GRIDS[name](study))
+        if plan:
+            for line in planned(cells, places, stop_after or 9.0):
+                typer.echo(line)
+            return
         keep_records(bases, results / "bases")
         outcomes = run_grid(name, cells, places, execute[executor])
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:
         raise fail(f"{len(failed)} of {len(outcomes)} cells failed; run the same command again to retry them")
+
+
+def planned(cells: Sequence["Cell"], places: "Places", minutes: float) -> Iterator[str]:
+    """The lines of the plan for one H200."""
+    from build_models.experiments.plan import H200, described
+    from build_models.experiments.plan import plan as make
+    from build_models.experiments.results import result_path
+
+    paths = {cell: result_path(places.results, cell) for cell in cells}
+    done = {cell: path.stat().st_size for cell, path in paths.items() if path.exists()}
+    yield from described(list(make(dict.fromkeys(cells), places, H200)), H200, minutes, done)
 
 
 def results(

@@ -49,6 +49,7 @@ class Cell(BaseModel):
     temperature: float | None = Field(None, gt=0.0)
     student_layers: int | None = Field(None, ge=1)
     student_heads: int | None = Field(None, ge=1)
+    student_epochs: int | None = Field(None, ge=1)
     agnostic_steps: int = Field(0, ge=0)
     corpus: str | None = None
     corpus_digest: str | None = None
@@ -79,6 +80,8 @@ class Cell(BaseModel):
             parts.append(f"{self.student_layers or 'half the'} layers")
             if self.student_heads:
                 parts.append(f"{self.student_heads} heads")
+            if self.student_epochs:
+                parts.append(f"{self.student_epochs} epochs")
         elif self.variant == "int8":
             if self.int8_threshold != INT8_THRESHOLD:
                 parts.append(f"threshold {self.int8_threshold:g}")

@@ -1,5 +1,6 @@
 """Executors of cells: this process, a local process pool, or a Slurm cluster through submitit."""
 
+import math
 import multiprocessing
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +22,12 @@ class Job(Protocol):
     def result(self) -> Any: ...
 
 
-def run_here(cells: Sequence[Cell], places: Places) -> Iterator[Outcome]:
-    """Run the cells one after the other in this process."""
+def run_here(cells: Sequence[Cell], places: Places, minutes: float | None = None) -> Iterator[Outcome]:
+    """Run the cells one after the other in this process; after ``minutes``, begin no other."""
+    end = time.monotonic() + 60 * minutes if minutes is not None else math.inf
     for cell in cells:
+        if time.monotonic() >= end:
+            return
         yield run_cell(cell, places)
 
 

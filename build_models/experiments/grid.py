@@ -25,6 +25,8 @@ def run_grid(name: str, cells: Sequence[Cell], places: Places, execute: Executor
                 say(describe(outcome, outcomes, len(unique), time.monotonic() - started))
     counts = Counter(outcome.state for outcome in outcomes)
     say(f"{name}: " + ", ".join(f"{counts[state]} {state}" for state in ("made", "kept", "busy", "failed")))
+    if len(outcomes) < len(unique):
+        say(f"{name}: stopped with {len(unique) - len(outcomes)} cells to go; run the same command again")
     if others := sum(outcome.state == "kept" and bool(outcome.message) for outcome in outcomes):
         say(f"{name}: {others} of the kept results were {OTHER_CODE}; move their files away to compute them again")
     return outcomes

@@ -163,6 +163,7 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
             temperature=cell.temperature or DistillationSettings.temperature,
             layers=cell.student_layers,
             heads=cell.student_heads,
+            epochs=cell.student_epochs,
             agnostic_steps=cell.agnostic_steps,
             corpus=places.corpus,
             corpus_lines=places.corpus_lines,

@@ -51,12 +51,14 @@ def command(name: str, rows: Sequence[Row]) -> str:
         "temperatures": sorted({f"{row.cell.temperature:g}" for row in rows if row.cell.temperature}),
         "student-layers": sorted({row.cell.student_layers for row in rows if row.cell.student_layers}),
         "student-heads": sorted({row.cell.student_heads for row in rows if row.cell.student_heads}),
+        "student-epochs": [cell.student_epochs] if cell.student_epochs else [],
+        "unseen-sentences": [cell.unseen_sentences] if cell.unseen_sentences else [],
         "agnostic-steps": [cell.agnostic_steps] if cell.agnostic_steps else [],
         "corpus": [cell.corpus] if cell.corpus else [],
         "corpus-lines": [cell.corpus_lines] if cell.corpus_lines else [],
     }
     given = [f"--{key} {','.join(map(str, some))}" for key, some in values.items() if some]
-    flags = ["--prune-embeddings"] if cell.prune_embeddings else []
+    flags = ["--prune-embeddings"] * cell.prune_embeddings + ["--coarse-products"] * finetune.coarse_products
     return " ".join(["python -m build_models experiments", name, *given, *flags])
 
 

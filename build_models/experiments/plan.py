@@ -1,0 +1,152 @@
+"""What a grid costs: its trainings and cells in order, in floating-point operations and seconds, in pieces.
+
+Estimates, of matrix products alone: six operations a weight and piece for a training step, two for a pass forward.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from build_models.experiments.cells import Cell
+from build_models.experiments.run import Places, data_of
+from service.ner.encoder import Encoder
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """Its peak in floating-point operations a second, the share of it that is used, and the least seconds of a step.
+
+    ``cell_seconds`` are those of a cell apart from training: loading, export and scoring on the CPU.
+    """
+
+    name: str
+    peak: float
+    used: float
+    step_seconds: float
+    cell_seconds: float
+
+
+H200 = Accelerator("one NVIDIA H200", peak=989e12, used=0.2, step_seconds=0.02, cell_seconds=8.0)
+"""Peak of dense bfloat16 products by its data sheet; the other figures are assumptions, and said with the plan."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The weights that multiply pieces in the encoder, by layer, and the number of layers."""
+
+    layer_weights: int
+    layers: int
+    width: int
+
+    def products(self, pieces: int, length: float, layers: int | None = None) -> float:
+        """Operations of one pass forward of ``pieces`` pieces in sentences of ``length``."""
+        each = 2 * self.layer_weights + 4 * length * self.width
+        return pieces * each * (self.layers if layers is None else layers)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A cell with what it adds: the operations of the trainings that no earlier cell has made, and its seconds."""
+
+    cell: Cell
+    operations: float
+    seconds: float
+
+
+def base_of(folder: Path) -> Base:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    return Base(4 * width**2 + 2 * width * inner, config["num_hidden_layers"], width)
+
+
+def plan(cells: Iterable[Cell], places: Places, accelerator: Accelerator) -> Iterator[Step]:
+    """The steps of a grid in order. Models that several cells share are trained by the first."""
+    trained: set[str] = set()
+    pieces: dict[tuple[str, str], tuple[int, int, int]] = {}
+    bases = {name: base_of(Path(folder)) for name, folder in places.bases.items()}
+    for cell in cells:
+        key = (cell.base, cell.language)
+        if key not in pieces:
+            pieces[key] = pieces_of(cell, places)
+        train, scored, sentences = pieces[key]
+        base, length = bases[cell.base], scored / max(1, sentences)
+        operations = base.products(scored, length)
+        seconds = accelerator.cell_seconds
+        for name, epochs, forward, backward in trainings(cell, base):
+            if name in trained:
+                continue
+            trained.add(name)
+            # Backward costs twice as much as forward.
+            made = epochs * (base.products(train, length, forward) + 3 * base.products(train, length, backward))
+            steps = epochs * train / cell.finetune.batch_pieces
+            seconds += max(made / (accelerator.peak * accelerator.used), steps * accelerator.step_seconds)
+            operations += made
+        yield Step(cell, operations, seconds)
+
+
+def trainings(cell: Cell, base: Base) -> Iterator[tuple[str, int, int, int]]:
+    """The trainings behind a cell: a name for each, its epochs, and the layers run forward only and trained."""
+    model = f"{cell.base}/{cell.language}/{cell.seed}"
+    epochs = cell.finetune.epochs
+    if cell.variant == "pruned" and not cell.prune_after:
+        yield f"{model}/{cell.sparsity}/{cell.prune_embeddings}", epochs, 0, base.layers
+        return
+    if not cell.agnostic_steps:
+        yield model, epochs, 0, base.layers
+    if cell.recovery_epochs:
+        yield f"{model}/{cell.technique}", cell.recovery_epochs, 0, base.layers
+    if cell.variant.startswith("distilled"):
+        layers = cell.student_layers or max(1, base.layers // 2)
+        student = f"{model}/{cell.agnostic_steps}/{cell.temperature}/{layers}/{cell.student_heads}"
+        teacher = 0 if cell.agnostic_steps else base.layers
+        fewer = epochs if cell.agnostic_steps else max(1, epochs // 2)
+        yield student, cell.student_epochs or fewer, teacher, layers
+
+
+def pieces_of(cell: Cell, places: Places) -> tuple[int, int, int]:
+    """Pieces of the training split, and pieces and sentences of dev and test."""
+    data = data_of(places.data, cell.language, places.sample_sentences)
+    encoder = Encoder.from_folder(Path(places.bases[cell.base]), cell.max_length, cell.overlap)
+    numbers = [
+        sum(len(encoder.encode_all(sentence.words).pieces) + 2 for sentence in split)
+        for split in (data.train, [*data.dev, *data.test])
+    ]
+    return numbers[0], numbers[1], len(data.dev) + len(data.test)
+
+
+def in_pieces(steps: Sequence[Step], most_seconds: float) -> list[list[Step]]:
+    """The steps in runs of at most ``most_seconds``; a longer step has a run of its own."""
+    runs: list[list[Step]] = []
+    left = 0.0
+    for step in steps:
+        if not runs or step.seconds > left:
+            runs.append([])
+            left = most_seconds
+        runs[-1].append(step)
+        left -= step.seconds
+    return runs
+
+
+def described(
+    steps: Sequence[Step], accelerator: Accelerator, minutes: float, done: Mapping[Cell, int]
+) -> Iterator[str]:
+    """The plan in lines. ``done`` has the bytes of the result of each cell that is done."""
+    waiting = [step for step in steps if step.cell not in done]
+    runs = in_pieces(waiting, 60 * minutes)
+    operations, seconds = sum(step.operations for step in waiting), sum(step.seconds for step in waiting)
+    yield (
+        f"{len(steps)} cells, {len(done)} done; {operations:.2e} floating-point operations and"
+        f" {seconds / 60:.0f} min to go on {accelerator.name}"
+    )
+    yield (
+        f"assumed: {accelerator.peak / 1e12:.0f} TFLOP/s at {accelerator.used:.0%}, at least"
+        f" {1000 * accelerator.step_seconds:.0f} ms a step, {accelerator.cell_seconds:.0f} s a cell apart from training"
+    )
+    if done:
+        yield f"a result file has {sum(done.values()) / len(done) / 1000:.1f} kB on average"
+    yield f"{len(runs)} runs of at most {minutes:g} min: repeat the command with --stop-after {minutes:g}"
+    for number, run in enumerate(runs, 1):
+        yield f"run {number}: {len(run)} cells, {sum(step.seconds for step in run) / 60:.1f} min"
+        for step in run:
+            yield f"  {step.cell}, {step.cell.tests}: {step.operations:.1e} operations, {step.seconds:.0f} s"

@@ -1,0 +1,78 @@
+"""The plan of a grid: what it costs, in which order, in pieces; and a grid that stops in time."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from build_models.__main__ import cli
+from build_models.experiments.executors import run_here
+from build_models.experiments.grids import GRIDS, Study
+from build_models.experiments.plan import H200, Accelerator, Base, base_of, described, in_pieces, plan
+from build_models.experiments.run import Places
+
+# Every operation counts, and nothing else does.
+EXACT = Accelerator("a calculator", peak=1e6, used=1.0, step_seconds=0.0, cell_seconds=0.0)
+
+
+def test_operations_of_afriberta_s_dimensions() -> None:
+    base = Base(4 * 768**2 + 2 * 768 * 3072, 8, 768)
+    # Twelve times the width squared in a layer, two operations each.
+    assert base.products(1000, 0.0) == 1000 * 8 * 2 * 12 * 768**2
+    assert base.products(1000, 40.0, layers=1) == 1000 * (2 * 12 * 768**2 + 4 * 40 * 768)
+
+
+def test_each_model_is_trained_once(study: Study, places: Places) -> None:
+    dense, int8, dynamic = plan(GRIDS["quantization"](study), places, EXACT)
+    assert dense.operations > int8.operations == dynamic.operations > 0
+    assert dense.seconds == pytest.approx((dense.operations - int8.operations) / 1e6)
+    longer = replace(study, finetune=replace(study.finetune, epochs=3))
+    (three, *_) = plan(GRIDS["quantization"](longer), places, EXACT)
+    assert three.seconds == pytest.approx(3 * dense.seconds)
+
+
+def test_training_costs_six_operations_a_weight_and_piece(study: Study, places: Places) -> None:
+    before = replace(study, sparsities=[0.5, 0.6])
+    steps = list(plan(GRIDS["pruning"](before), places, EXACT))
+    costs = {step.cell.technique: step.seconds for step in steps}
+    assert costs["pruned 50% before"] == costs["pruned 60% before"] == costs["dense"]
+    assert costs["pruned 50% after"] == 0.0
+    base = base_of(Path(places.bases["tiny"]))
+    (student, *_) = [
+        step
+        for step in plan(GRIDS["distillation"](replace(study, student_layers=[1])), places, EXACT)
+        if step.cell.variant == "distilled"
+    ]
+    # The teacher forward and one of its layers forward and backward, for as many epochs (one).
+    share = (base.layers + 3 * 1) / (3 * base.layers)
+    assert student.seconds == pytest.approx(share * costs["dense"])
+
+
+def test_pieces_fit_and_lose_nothing(study: Study, places: Places) -> None:
+    steps = list(plan(GRIDS["paper"](replace(study, student_layers=[1])), places, H200))
+    runs = in_pieces(steps, 60.0)
+    assert [step for run in runs for step in run] == steps
+    assert len(runs) > 1
+    for run in runs:
+        assert len(run) == 1 or sum(step.seconds for step in run) <= 60.0
+    done = {steps[0].cell: 1500}
+    said = list(described(steps, H200, 1.0, done))
+    assert said[0].startswith(f"{len(steps)} cells, 1 done; ")
+    assert "a result file has 1.5 kB on average" in said
+    assert not [line for line in said if line.startswith(f"  {steps[0].cell}, own:")]
+    assert len([line for line in said if line.startswith("  ")]) == len(steps) - 1
+
+
+def test_a_plan_makes_nothing(base: Path, tmp_path: Path) -> None:
+    options = ["--languages", "hau", "--seeds", "1", "--sample-sentences", "12", "--student-layers", "1"]
+    folders = ["--results", str(tmp_path / "results"), "--work", str(tmp_path / "work")]
+    said = CliRunner().invoke(cli, ["experiments", "paper", "--plan", "--base", str(base), *options, *folders])
+    assert said.exit_code == 0, said.output
+    assert "min to go on one NVIDIA H200" in said.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_cell_begins_after_its_time(study: Study, places: Places) -> None:
+    cells = list(GRIDS["quantization"](study))
+    assert list(run_here(cells, places, minutes=0.0)) == []
