@@ -79,7 +79,7 @@ def experiments(
     from build_models.experiments import executors
     from build_models.experiments.grid import Executor, run_grid
     from build_models.experiments.grids import GRIDS, Study
-    from build_models.experiments.prepare import keep_records, name_bases, name_corpus, name_data
+    from build_models.experiments.prepare import keep_languages, keep_records, name_bases, name_corpus, name_data
     from build_models.experiments.run import Places
     from build_models.settings import FinetuneSettings
 
@@ -151,6 +151,7 @@ def experiments(
                 typer.echo(line)
             return
         keep_records(bases, results / "bases")
+        keep_languages(bases, data, [language for language, _ in study.data], sample_sentences, results / "languages")
         outcomes = run_grid(name, cells, places, execute[executor])
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:

@@ -14,6 +14,7 @@ from build_models.experiments.grids import Named
 from build_models.experiments.results import record_path
 from build_models.recipes.agnostic import corpus_digests
 from build_models.workspace.workspace import result_digest
+from service.ner.encoder import Encoder
 
 
 def name_bases(bases: Sequence[str]) -> dict[Named, str]:
@@ -38,6 +39,33 @@ def keep_records(bases: Mapping[Named, str], folder: Path) -> None:
         if record.is_file():
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(record, record_path(folder, named.name, named.digest))
+
+
+def keep_languages(
+    bases: Mapping[Named, str], data: str | None, languages: Sequence[str], sample_sentences: int, folder: Path
+) -> None:
+    """Write what the page compares languages by: size of the training split, pieces per word, share of Latin letters.
+
+    One file for each base, since the pieces are its tokenizer's.
+    """
+    for named, base in bases.items():
+        path = record_path(folder, named.name, named.digest)
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if not Path(base).is_dir() or set(languages) <= known.keys():
+            continue
+        encoder = Encoder.from_folder(Path(base), 512, 0)
+        for language in languages:
+            train = load_data(data, [language], None, DATA_SEED, sample_sentences).train
+            words = [word for sentence in train for word in sentence.words]
+            letters = [letter for word in words for letter in word if letter.isalpha()]
+            known[language] = {
+                "sentences": len(train),
+                "words": len(words),
+                "pieces_per_word": round(len(encoder.encode_all(words).pieces) / max(1, len(words)), 3),
+                "latin": round(sum(letter < "\u0250" for letter in letters) / max(1, len(letters)), 3),
+            }
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def name_data(data: str | None, languages: Sequence[str], sample_sentences: int) -> list[tuple[str, Named]]:
