@@ -65,6 +65,11 @@ class Cell(BaseModel):
         return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()[:20]
 
     @property
+    def as_shipped(self) -> bool:
+        """Whether LLM.int8() has its usual settings and model; others are tried for what they lose."""
+        return self.outliers == 1 and self.int8_threshold == INT8_THRESHOLD and not self.int8_classifier
+
+    @property
     def technique(self) -> str:
         """A description of the compression; equal for cells that differ only in language and seed."""
         parts: list[str] = [self.variant]

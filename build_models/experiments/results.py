@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from build_models.errors import BuildError
 from build_models.experiments.calibration import Calibration
@@ -79,6 +79,17 @@ def read_results(folder: Path) -> Iterator[CellResult]:
     """All results in a folder. Raises ``ResultError`` for a damaged file."""
     for path in sorted(folder.glob("*.json")):
         yield read_result(path)
+
+
+def read_equal_codes(folder: Path) -> list[list[str]]:
+    """Sets of code digests that give the same scores, from ``codes.json`` beside the results; none without it."""
+    path = folder / "codes.json"
+    if not path.exists():
+        return []
+    try:
+        return TypeAdapter(list[list[str]]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ResultError(f"{path} is no list of lists of code digests: {error.errors()[0]['msg']}") from error
 
 
 def refuse_mixed_data(results: Iterable[CellResult]) -> None:

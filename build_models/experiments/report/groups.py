@@ -1,12 +1,13 @@
 """Groups of comparable rows: the same base, fine-tuning settings and data."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell, Tests
 from build_models.experiments.report.figures import Row
+from build_models.experiments.results import CellResult
 
 ALIKE = ("data", "threads", "max_length", "overlap", "finetune")
 """Settings that must be equal for two bases to be comparable."""
@@ -14,10 +15,14 @@ ALIKE = ("data", "threads", "max_length", "overlap", "finetune")
 
 @dataclass(frozen=True)
 class Group:
-    """The rows of one base; ``unfinished`` has the cells of seeds that lack a language of the dense row."""
+    """The rows of one base; ``unfinished`` has the cells of seeds that lack a language of the dense row.
+
+    ``other_code`` has the results that were left out because they are of other code than most.
+    """
 
     rows: Sequence[Row]
     unfinished: Sequence[Row]
+    other_code: Sequence[CellResult] = ()
 
     @property
     def cell(self) -> Cell:
@@ -34,7 +39,12 @@ class Group:
         return [f"{name} {mine[name]} and {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 
     def tested(self, tests: Tests) -> list[Row]:
-        return [row for row in self.rows if row.cell.tests == tests]
+        return [row for row in self.rows if row.cell.tests == tests and row.cell.as_shipped]
+
+    def int8_settings(self) -> list[Row]:
+        """LLM.int8() with the usual settings and with others, if others were run."""
+        rows = [row for row in self.rows if row.cell.variant == "int8" and row.cell.tests == "own"]
+        return rows if len(rows) > 1 else []
 
     def dense(self, tests: Tests = "own") -> Row | None:
         """The reference of all differences."""
@@ -63,19 +73,41 @@ def flat(cell: Cell) -> dict[str, object]:
     return {**settings.pop("finetune"), **settings}
 
 
-def groups_of(rows: Sequence[Row], base: str | None = None) -> list[Group]:
+def groups_of(rows: Sequence[Row], base: str | None = None, equal: Sequence[Sequence[str]] = ()) -> list[Group]:
     """Group the rows by base: ``base`` first, then those with the most rows.
+
+    Differences between models made by different code may be the code's, so only results of the code that made most of
+    a group are kept. ``equal`` has sets of code digests that give the same scores.
 
     Raises ``BuildError`` if there are no results of ``base``.
     """
     by_base: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_base[row.cell.model_dump_json(include={"base", "base_digest", *ALIKE})].append(row)
-    groups = sorted(map(split, by_base.values()), key=lambda group: (group.base != base, -len(group.rows)))
+    groups = sorted(
+        (of_one_code(some, equal) for some in by_base.values()),
+        key=lambda group: (group.base != base, -len(group.rows)),
+    )
     if base is not None and groups[0].base != base:
         known = ", ".join(sorted({group.base for group in groups}))
         raise BuildError(f"There are no results of --base {base}. Choose from: {known}")
     return groups
+
+
+def of_one_code(rows: Sequence[Row], equal: Sequence[Sequence[str]]) -> Group:
+    """The group of the rows, with results of the code that made most of them."""
+    alike = {code: min(codes) for codes in equal for code in codes}
+    results = [result for row in rows for result in row.results]
+    codes = Counter(alike.get(result.code, result.code) for result in results)
+    # Of two with equal counts, the same one each time.
+    main = min(codes, key=lambda code: (-codes[code], code))
+    kept = [
+        Row(some)
+        for row in rows
+        if (some := [result for result in row.results if alike.get(result.code, result.code) == main])
+    ]
+    others = [result for result in results if alike.get(result.code, result.code) != main]
+    return replace(split(kept), other_code=others)
 
 
 def split(rows: Sequence[Row]) -> Group:

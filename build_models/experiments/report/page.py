@@ -11,7 +11,7 @@ from build_models.experiments.report.groups import Group, groups_of
 from build_models.experiments.report.plots import plot_pruning, plot_sizes, plot_unseen
 from build_models.experiments.report.provenance import command, commands, provenance
 from build_models.experiments.report.verdicts import targets, text, verdicts
-from build_models.experiments.results import read_results
+from build_models.experiments.results import read_equal_codes, read_results
 
 PAGE = "README.md"
 PAPER_PARAMETERS = 111e6
@@ -26,7 +26,7 @@ def write_page(folder: Path, base: str | None = None) -> Path:
     results = list(read_results(folder / "cells"))
     if not results:
         raise BuildError(f"{folder / 'cells'} has no results: run python -m build_models experiments first")
-    groups = groups_of(rows_of(results), base)
+    groups = groups_of(rows_of(results), base, read_equal_codes(folder))
     page = folder / PAGE
     page.write_text("\n".join(lines(groups, folder)) + "\n", encoding="utf-8")
     return page
@@ -55,6 +55,13 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield from provenance(groups, folder)
     yield from scale(main)
     for group in groups:
+        if group.other_code:
+            codes = ", ".join(sorted({result.code[:12] for result in group.other_code}))
+            yield (
+                f"Of other code ({codes}) than the rest of base `{group.base}` and left out below:"
+                f" {', '.join(f'cells/{result.cell.digest}.json' for result in group.other_code)}."
+            )
+            yield ""
         if group.unfinished:
             names = (f"{row.cell.technique}, {row.cell.tests} ({len(row.results)} cells)" for row in group.unfinished)
             yield f"Unfinished on base `{group.base}` and left out below: {'; '.join(names)}."

@@ -338,6 +338,19 @@ def test_results_of_different_data_are_not_merged(tmp_path: Path) -> None:
     rows_of([old, result(0.6, "hau", 2, data="another", data_digest="changed")])
 
 
+def test_results_of_other_code_are_named_and_left_out(tmp_path: Path) -> None:
+    old = [entry.model_copy(update={"code": "old"}) for entry in technique(0.9, variant="pruned", sparsity=0.7)]
+    page = write(tmp_path, [*study(), *old]).read_text(encoding="utf-8")
+    assert "| pruned 70% before |" not in page
+    assert "Of other code (old) than the rest of base `mini` and left out below: " in page
+    assert all(f"cells/{entry.cell.digest}.json" in page for entry in old)
+    (tmp_path / "codes.json").write_text('[["c", "old"]]', encoding="utf-8")
+    assert "| pruned 70% before |" in write_page(tmp_path).read_text(encoding="utf-8")
+    (tmp_path / "codes.json").write_text('{"c": "old"}', encoding="utf-8")
+    with pytest.raises(ResultError, match=r"codes\.json is no list"):
+        write_page(tmp_path)
+
+
 def test_rows_know_their_techniques() -> None:
     (row,) = rows_of(
         [*technique(0.5, variant="distilled", temperature=3.0, student_layers=2, student_heads=2, agnostic_steps=5)]
