@@ -41,6 +41,11 @@ class Group:
     def tested(self, tests: Tests) -> list[Row]:
         return [row for row in self.rows if row.cell.tests == tests and row.cell.as_shipped]
 
+    @property
+    def of_paper(self) -> bool:
+        """Whether the rows are of the grid of all claims, the only one that has this variant."""
+        return any(row.cell.variant == "distilled-dynamic" for row in self.rows)
+
     def int8_settings(self) -> list[Row]:
         """LLM.int8() with the usual settings and with others, if others were run."""
         rows = [row for row in self.rows if row.cell.variant == "int8" and row.cell.tests == "own"]

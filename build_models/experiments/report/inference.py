@@ -1,4 +1,4 @@
-"""Intervals by Student's t, tests of claims, and the power that they have.
+"""Intervals by Student's t, tests of claims, the power that they have, and rank correlation.
 
 An observation is the mean over the seeds of one language: seeds of one language share its data and test set, so they
 are not independent. Everything here is about the mean over languages like these.
@@ -125,3 +125,25 @@ def decide(rule: Rule, figures: Sequence[Estimate | None], claims: int, any_of: 
     if confirmed:
         return "confirmed"
     return "refuted" if refuted else "open"
+
+
+def correlation(one: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
+    """Spearman's rank correlation with its 95% interval; NaN if one of the two is constant."""
+    first, second = ranks(one), ranks(other)
+    spread = math.sqrt(sum(rank**2 for rank in first) * sum(rank**2 for rank in second))
+    if not spread or len(one) < 4:
+        return math.nan, math.nan, math.nan
+    r = sum(a * b for a, b in zip(first, second, strict=True)) / spread
+    if abs(r) > 1 - 1e-9:
+        return r, r, r
+    half = 1.96 * math.sqrt((1 + r**2 / 2) / (len(one) - 3))
+    return r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+
+
+def ranks(values: Sequence[float]) -> list[float]:
+    """Ranks around their mean; equal values share theirs."""
+    middle = (len(values) - 1) / 2
+    return [
+        sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2 - middle
+        for value in values
+    ]

@@ -9,7 +9,9 @@ from build_models.experiments.cells import Cell, Tests
 from build_models.experiments.report.figures import Row, pareto_front, rows_of
 from build_models.experiments.report.groups import Group, groups_of
 from build_models.experiments.report.plots import plot_pruning, plot_sizes, plot_unseen
+from build_models.experiments.report.power import power
 from build_models.experiments.report.provenance import command, commands, provenance
+from build_models.experiments.report.questions import questions
 from build_models.experiments.report.verdicts import targets, text, verdicts
 from build_models.experiments.results import read_equal_codes, read_results
 
@@ -43,34 +45,19 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield (
         "`python -m build_models results` generates this page from the result files in `cells/`. Each model is"
         " fine-tuned on one language. F1 is strict IOB2 micro F1 in points on the test split of that language, computed"
-        " by the service's pipeline. The column *unseen* leaves out test sentences that also occur in the training"
-        " split. ± is the standard deviation over seeds of the average over languages. Differences from dense are"
-        " paired by language and seed. Their 95% intervals average the seeds of each language and use Student's t over"
-        " the languages: they describe languages like these, and a single language has no interval. A verdict is open"
-        " unless the interval lies on one side of the threshold. Rows may have fewer seeds than dense (see *cells*);"
-        " differences use the seeds that both have. Times are medians for one text at a time. Other work ran on the"
-        " machine, so they are only approximate."
+        " by the service's pipeline."
     )
     yield ""
-    yield from provenance(groups, folder)
     yield from scale(main)
-    for group in groups:
-        if group.other_code:
-            codes = ", ".join(sorted({result.code[:12] for result in group.other_code}))
-            yield (
-                f"Of other code ({codes}) than the rest of base `{group.base}` and left out below:"
-                f" {', '.join(f'cells/{result.cell.digest}.json' for result in group.other_code)}."
-            )
-            yield ""
-        if group.unfinished:
-            names = (f"{row.cell.technique}, {row.cell.tests} ({len(row.results)} cells)" for row in group.unfinished)
-            yield f"Unfinished on base `{group.base}` and left out below: {'; '.join(names)}."
-            yield ""
-    for group in groups:
-        if different := group.differences(main):
-            yield f"Base `{group.base}` is not comparable with `{main.base}`: {', '.join(different)}."
-            yield ""
+    yield from summary(main, folder)
     yield f"## Verdicts (base `{main.base}`)"
+    yield ""
+    yield (
+        "The tests were written down before the grid ran ([experiments.md](../experiments.md#tests-of-the-claims))."
+        " Intervals are of 95%; verdicts use wider ones, so that with 95% probability none of them is wrong. *Could"
+        " see* is the distance from a claim's line that its least exact test would have shown with a probability of"
+        " 80%."
+    )
     yield ""
     yield "| claim of the paper (arXiv 2404.04759) | paper | here [95% CI] | verdict | could see |"
     yield "|---|---|---|---|--:|"
@@ -82,11 +69,60 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     for target in targets(comparable):
         yield f"| {target.target} | {target.here} | {'met' if target.met else '**not met**'} |"
     yield ""
+    yield from power(main)
+    yield from questions(comparable, folder)
+    yield from provenance(groups, folder)
+    yield from left_out(groups)
+    yield (
+        "In the tables below, the column *unseen* leaves out test sentences that also occur in the training split. ± is"
+        " the standard deviation over seeds of the average over languages. Differences are paired by language and seed,"
+        " and use the seeds that both have (see *cells*). Times are medians for one text at a time. Other work ran on"
+        " the machine, so they are only approximate."
+    )
+    yield ""
     yield from pretraining(comparable)
     for number, group in enumerate(groups):
         suffix = f"-{number + 1}" if number else ""
         if len(group.rows) > 1:
             yield from sections(group, folder, suffix)
+
+
+def summary(group: Group, folder: Path) -> Iterator[str]:
+    """The figure of F1 against size, and what is best at its size."""
+    if plot_sizes(group, folder / "size.svg"):
+        yield "![F1 against size](size.svg)"
+        yield ""
+        yield (
+            "F1 against size, with the 95% interval of the difference from dense. No other technique is both smaller"
+            " and better than: "
+            + "; ".join(
+                f"{row.cell.technique} ({row.megabytes:.1f} MB, F1 {row.f1().mean:.1f})"
+                for row in pareto_front(group.tested("own"))
+            )
+            + "."
+        )
+        yield ""
+
+
+def left_out(groups: Sequence[Group]) -> Iterator[str]:
+    """Results that no table has, and bases that no verdict is about."""
+    main = groups[0]
+    for group in groups:
+        if group.other_code:
+            codes = ", ".join(sorted({result.code[:12] for result in group.other_code}))
+            yield (
+                f"Of other code ({codes}) than the rest of base `{group.base}` and left out:"
+                f" {', '.join(f'cells/{result.cell.digest}.json' for result in group.other_code)}."
+            )
+            yield ""
+        if group.unfinished:
+            names = (f"{row.cell.technique}, {row.cell.tests} ({len(row.results)} cells)" for row in group.unfinished)
+            yield f"Unfinished on base `{group.base}` and left out: {'; '.join(names)}."
+            yield ""
+    for group in groups:
+        if different := group.differences(main):
+            yield f"Base `{group.base}` is not comparable with `{main.base}`: {', '.join(different)}."
+            yield ""
 
 
 def scale(group: Group) -> Iterator[str]:
@@ -133,32 +169,32 @@ def sections(group: Group, folder: Path, suffix: str) -> Iterator[str]:
     parts = (
         ("pruning", "Pruning", ["pruned"], plot_pruning),
         ("distillation", "Distillation", ["distilled"], None),
-        ("quantization", "Quantization", ["int8", "dynamic"], None),
+        ("quantization", "Quantization", ["int8", "dynamic", "distilled-dynamic"], None),
     )
     for name, title, variants, plot in parts:
         rows = group.variants("dense", *variants)
         if len(rows) > 1:
             yield f"## {title} (base `{group.base}`)"
             yield ""
-            for made_by in commands(name, rows):
-                yield f"`{made_by}`"
-                yield ""
+            yield from made_by(name, group, rows)
             yield from table(rows, reference)
             if plot and plot(group, folder / f"{name}{suffix}.svg"):
                 yield f"![{title}]({name}{suffix}.svg)"
                 yield ""
     yield from other_tests(group, "crosslingual", "Languages without fine-tuning", folder, suffix)
     yield from other_tests(group, "robustness", "Noisy test sentences", folder, suffix)
-    if plot_sizes(group, folder / f"size{suffix}.svg"):
-        yield f"## F1 against size (base `{group.base}`)"
-        yield ""
-        yield "Pareto front of size and F1: " + "; ".join(
-            f"{row.cell.technique} ({row.megabytes:.1f} MB, F1 {row.f1().mean:.1f})"
-            for row in pareto_front(group.tested("own"))
-        )
-        yield ""
+    # The page begins with that of the first.
+    if suffix and plot_sizes(group, folder / f"size{suffix}.svg"):
         yield f"![F1 against size](size{suffix}.svg)"
         yield ""
+
+
+def made_by(name: str, group: Group, rows: Sequence[Row]) -> Iterator[str]:
+    """The commands that reproduce rows. That of the whole grid of the paper is in the setup."""
+    if not group.of_paper:
+        for some in commands(name, rows):
+            yield f"`{some}`"
+            yield ""
 
 
 def table(
@@ -203,9 +239,7 @@ def other_tests(group: Group, tests: Tests, title: str, folder: Path, suffix: st
     names = [name for name in rows[0].results[0].scores if name != "dev"]
     yield f"## {title} (base `{group.base}`)"
     yield ""
-    for made_by in commands(tests, rows):
-        yield f"`{made_by}`"
-        yield ""
+    yield from made_by(tests, group, rows)
     yield f"| | {' | '.join(names)} | cells |"
     yield "|---|" + "--:|" * (len(names) + 1)
     for row in rows:

@@ -78,7 +78,28 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
         yield f"- data: {results[0].cell.data}, {language}: {digest[:12]} (SHA-256)"
     for cell in {(row.cell.base, row.cell.base_digest): row.cell for group in groups for row in group.rows}.values():
         yield f"- base `{cell.base}` ({cell.base_digest[:12]}): {described_base(cell, folder)}"
+    for main in (group for group in groups if group.of_paper):
+        taught = [group for group in groups if group is not main and not group.differences(main)]
+        yield f"- grid of base `{main.base}`: `{paper_command(main, taught)}`"
+        if settings := main.int8_settings():
+            yield f"- settings of LLM.int8(): `{command('int8', settings)}`"
     yield ""
+
+
+def paper_command(main: Group, taught: Sequence[Group]) -> str:
+    """The command of the grid of all claims, whose other bases only teach."""
+    rows = [row for row in main.rows if row.cell.as_shipped]
+    students = [row for row in rows if row.cell.variant == "distilled"]
+    unseen = [row for row in rows if row.cell.tests == "crosslingual"]
+    made = command("paper", [*rows, *unseen[:1], *students[:1]])
+    bases = "".join(f" --base {group.base}" for group in taught)
+    more = sorted({seed for row in rows if row.cell.variant == "int8" for seed in row.seeds})
+    limit = unseen[0].cell.unseen_sentences if unseen else None
+    return (
+        made.replace(f"--base {main.base}", f"--base {main.base}{bases}", 1)
+        + f" --more-seeds {','.join(map(str, more))} --crosslingual crosslingual"
+        + (f" --unseen-sentences {limit}" if limit else "")
+    )
 
 
 def described_base(cell: Cell, folder: Path) -> str:

@@ -222,7 +222,7 @@ def test_what_is_not_finished_is_left_out_and_named(tmp_path: Path) -> None:
     hausa_twice_and_swahili_once = list(technique(0.99, 1.0, variant="pruned", sparsity=0.9))[:3]
     hausa_once = list(technique(0.99, 1.0, variant="pruned", sparsity=0.95))[:1]
     page = write(tmp_path, [*study(), *hausa_twice_and_swahili_once, *hausa_once]).read_text(encoding="utf-8")
-    assert "left out below: pruned 90% before, own (1 cells); pruned 95% before, own (1 cells)" in page
+    assert "left out: pruned 90% before, own (1 cells); pruned 95% before, own (1 cells)" in page
     (row,) = [line for line in page.splitlines() if line.startswith("| pruned 90% before |")]
     assert row.endswith("| 2 |")
     assert "| pruned 95% before |" not in page
@@ -233,7 +233,7 @@ def test_more_seeds_of_one_grid_leave_the_rows_of_others_in_place(tmp_path: Path
     page = write(tmp_path, [*study(), *more, result(0.9, "hau", 4)]).read_text(encoding="utf-8")
     (dense, *_) = [line for line in page.splitlines() if line.startswith("| dense |")]
     assert dense.endswith("| 6 |")
-    assert "left out below: dense, own (1 cells)." in page
+    assert "left out: dense, own (1 cells)." in page
     (pruned,) = [line for line in page.splitlines() if line.startswith("| pruned 60% before |")]
     assert "| -0.8 [-0.8, -0.8] |" in pruned, "over the seeds that both have"
     assert pruned.endswith("| 4 |")
@@ -342,7 +342,7 @@ def test_results_of_other_code_are_named_and_left_out(tmp_path: Path) -> None:
     old = [entry.model_copy(update={"code": "old"}) for entry in technique(0.9, variant="pruned", sparsity=0.7)]
     page = write(tmp_path, [*study(), *old]).read_text(encoding="utf-8")
     assert "| pruned 70% before |" not in page
-    assert "Of other code (old) than the rest of base `mini` and left out below: " in page
+    assert "Of other code (old) than the rest of base `mini` and left out: " in page
     assert all(f"cells/{entry.cell.digest}.json" in page for entry in old)
     (tmp_path / "codes.json").write_text('[["c", "old"]]', encoding="utf-8")
     assert "| pruned 70% before |" in write_page(tmp_path).read_text(encoding="utf-8")
