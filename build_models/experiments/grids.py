@@ -145,49 +145,50 @@ def paper(study: Study) -> Iterator[Cell]:
     Bases after the first are teachers of students.
     """
     for seed in study.seeds:
-        one = replace(study, seeds=[seed])
-        yield from core(replace(one, bases=study.bases[:1]))
-        teachers = replace(one, bases=study.bases[1:])
-        yield from teachers.cells("dense")
-        yield from teachers.cells("distilled", **taught(study))
-        if study.more_seeds is None or seed in study.more_seeds:
-            yield from more(replace(one, bases=study.bases[:1]))
+        complete = study.more_seeds is None or seed in study.more_seeds
+        main = replace(study, seeds=[seed], bases=study.bases[:1])
+        teachers = replace(study, seeds=[seed], bases=study.bases[1:])
+        yield from of_seed(main, teachers, complete)
 
 
-CORE_AFTER, CORE_BEFORE = (0.5, 0.7, 0.9), (0.7, 0.6, 0.5, 0.9)
-"""Sparsities that the claims on F1 need in every seed; the others complete the curve."""
+def of_seed(main: Study, teachers: Study, complete: bool) -> Iterator[Cell]:
+    """The cells of one seed; unless ``complete``, without those whose differences vary little between seeds."""
+    student = taught(main)
+    yield from main.cells("dense")
+    yield from main.cells("distilled", **student)
+    yield from main.cells("dynamic")
+    if complete:
+        yield from main.cells("int8")
+    for sparsity in (0.5, 0.7):
+        yield from main.cells("pruned", sparsity=sparsity, prune_after=True)
+    for sparsity in (0.7, 0.5, 0.6):
+        yield from main.cells("pruned", sparsity=sparsity)
+        if complete and sparsity != 0.6:
+            yield from main.cells("pruned", sparsity=sparsity, tests="crosslingual")
+    if complete:
+        yield from main.cells("dense", tests="crosslingual")
+    yield from teachers.cells("dense")
+    yield from teachers.cells("distilled", **student)
+    yield from main.cells("pruned", sparsity=0.9, prune_after=True)
+    yield from main.cells("pruned", sparsity=0.9)
+    yield from main.cells("distilled-dynamic", **student)
+    if complete:
+        yield from rest(main)
 
 
-def core(study: Study) -> Iterator[Cell]:
-    """What needs several seeds."""
+def rest(study: Study) -> Iterator[Cell]:
+    """Noise, students in languages without fine-tuning, and the rest of the curves."""
     student = taught(study)
-    yield from study.cells("dense")
-    for sparsity in CORE_AFTER:
-        yield from study.cells("pruned", sparsity=sparsity, prune_after=True)
-    yield from study.cells("distilled", **student)
-    yield from study.cells("dynamic")
-    yield from study.cells("distilled-dynamic", **student)
-    for sparsity in CORE_BEFORE:
-        yield from study.cells("pruned", sparsity=sparsity)
-
-
-def more(study: Study) -> Iterator[Cell]:
-    """Other languages, int8, noise, and the rest of the curves."""
-    student = taught(study)
-    for tests in ("crosslingual", "robustness"):
-        yield from study.cells("dense", tests=tests)
-        yield from study.cells("pruned", sparsity=0.5, tests=tests)
-        yield from study.cells("pruned", sparsity=0.7, tests=tests)
-        yield from study.cells("distilled", **student, tests=tests)
-        if tests == "crosslingual":
-            yield from study.cells("int8")
-    for sparsity in study.sparsities:
-        if sparsity not in CORE_AFTER:
-            yield from study.cells("pruned", sparsity=sparsity, prune_after=True)
+    yield from study.cells("dense", tests="robustness")
+    yield from study.cells("pruned", sparsity=0.7, tests="robustness")
+    yield from study.cells("distilled", **student, tests="robustness")
+    yield from study.cells("distilled", **student, tests="crosslingual")
     for temperature in study.temperatures[1:]:
         yield from study.cells("distilled", **{**student, "temperature": temperature})
     for sparsity in study.sparsities:
-        if sparsity not in CORE_BEFORE:
+        if sparsity not in (0.5, 0.7, 0.9):
+            yield from study.cells("pruned", sparsity=sparsity, prune_after=True)
+        if sparsity not in (0.5, 0.6, 0.7, 0.9):
             yield from study.cells("pruned", sparsity=sparsity)
 
 
