@@ -23,6 +23,8 @@ router = APIRouter()
 
 @router.post(
     "/accuracy",
+    operation_id="check_accuracy",
+    tags=["evaluation"],
     response_model=AccuracyAnswer,
     responses={**REFUSALS, 200: {"content": DOCUMENTED}},
     openapi_extra=body_of(AccuracyRequest, required=False),
