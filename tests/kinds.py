@@ -24,6 +24,8 @@ KINDS = {
         "scripts",
         "service/admission/test_limits.py::test_a_signal_without_a_handler_does_what_it_does_by_default_once_nothing_is_in_flight",
         "service/artifacts/test_manifest.py::test_a_disk_that_is_really_full_leaves_the_old_artifact",
+        "service/http/test_client.py",
+        "service/http/test_snippets.py",
         "service/telemetry/test_tracing.py::test_without_the_variables_nothing_is_recorded",
         "service/telemetry/test_tracing.py::test_the_exporter_is_the_one_that_the_environment_names",
         "service/telemetry/test_tracing.py::test_an_exporter_that_is_not_there_is_named",

@@ -45,7 +45,7 @@ def test_lines_of_text(open_page: Open, service: Service) -> None:
 
 
 def test_lines_of_json_keep_their_fields_and_broken_ones_are_named(
-    open_page: Open, services: Services, service: Service
+    open_page: Open, services: Services, service: Service, problems: list[str]
 ) -> None:
     small = services.make(service.engine.pool, service.runtimes, max_document_characters=50)
     page = ready_of(open_page(small))
@@ -67,6 +67,8 @@ def test_lines_of_json_keep_their_fields_and_broken_ones_are_named(
         (5, False),
     ]
     assert "more than the 50" in found[3]["error"]
+    assert all("413" in problem for problem in problems)
+    problems.clear()
 
 
 def ready_of(page: Page) -> Page:

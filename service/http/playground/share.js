@@ -18,8 +18,8 @@ export function readLink() {
   const parts = new URLSearchParams(raw);
   const text = parts.get("t") ?? "";
   if (isBlank(text) || text.length > MOST_IN_A_LINK) {
-    note(text.length > MOST_IN_A_LINK ? "The text in this link is too long: a sample is shown."
-      : "There is no text in this link: a sample is shown.");
+    note(text.length > MOST_IN_A_LINK ? "The text in this link is too long."
+      : "There is no text in this link.");
     return null;
   }
   return { text, names: (parts.get("v") ?? "").split(",").filter(Boolean) };
