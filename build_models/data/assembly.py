@@ -60,7 +60,7 @@ def _read(
     splits: dict[str, dict[str, list[Sentence]]] = {language: {} for language in languages}
     for (language, split, document), sentences in zip(parts, reading.sentences, strict=True):
         if not sentences:
-            raise DataError(f"{document.name} holds no sentence")
+            raise DataError(f"{document.name} has no sentences")
         splits[language][split] = splits[language].get(split, []) + sentences
     return reading, splits
 

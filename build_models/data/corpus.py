@@ -47,7 +47,7 @@ def read_text(path: Path, limit: int | None) -> list[str]:
     """The first ``limit`` lines (default: all). Raises ``DataError`` if the file has none."""
     lines = list(islice(read_lines(path), limit))
     if not lines:
-        raise DataError(f"{path} holds no text: fill it, or leave its language out with --languages")
+        raise DataError(f"{path} has no text: add some, or exclude its language with --languages")
     return lines
 
 

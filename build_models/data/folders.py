@@ -68,7 +68,7 @@ def _row_of(name: str, language: str, number: int, line: str) -> Row:
         raise wrong("expected tokens and labels (or ner_tags), both lists of strings: write the names of labels")
     said = row.get("language") or row.get("lang") or language
     if not isinstance(said, str) or not said.replace("-", "").replace("_", "").isalnum():
-        raise wrong(f"{said!r} is no language: give a code such as swa")
+        raise wrong(f"{said!r} is not a language code: use one such as swa")
     return Row(said, tokens, labels, None, number)
 
 
@@ -81,7 +81,7 @@ def read_sentences(path: Path, language: str) -> list[Sentence]:
     """The sentences of one file. Raises ``DataError``."""
     sentences = read_all([read_document(path, language)])
     if not sentences:
-        raise DataError(f"{path} holds no sentence")
+        raise DataError(f"{path} has no sentences")
     return sentences
 
 

@@ -36,8 +36,8 @@ def load_hub_data(
     except (OSError, DatasetsError, HfHubHTTPError, OfflineModeIsEnabled, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise BuildError(
-            f"{identifier} ({revision}) could not be taken from the hub: {first} Without a network, download the"
-            " CoNLL files elsewhere and give their folder: --data ./masakhaner"
+            f"{identifier} ({revision}) could not be downloaded from the hub: {first} If this machine is offline,"
+            " download the CoNLL files elsewhere and pass the folder: --data ./masakhaner"
         ) from error
     documents = {
         language: {

@@ -23,7 +23,7 @@ def read_unlabelled(path: Path, seed: int) -> Dataset:
     Duplicates are dropped, so that no text is in two splits. Raises ``DataError``.
     """
     if not path.exists():
-        raise DataError(f"{path} is not there: --texts takes a text file or a folder of them")
+        raise DataError(f"{path} does not exist: --texts takes a text file or a folder of them")
     files = [path] if path.is_file() else [file for file in sorted(path.rglob("*")) if file.is_file()]
     taken = [file for file in files if file.name.endswith(SUFFIXES)]
     if left := [file.name for file in files if file not in taken]:

@@ -62,7 +62,7 @@ class LabelledData:
             chosen = [chosen[place * len(chosen) // limit] for place in range(limit)]
         if not any(label.startswith("B-") for sentence in chosen for label in sentence.labels):
             raise InvalidRequest(
-                f"The {len(chosen)} sentences hold no entity: there is nothing to score. Send labelled entities.",
+                f"The {len(chosen)} sentences have no entities, so there is nothing to score. Send labelled entities.",
                 {"sentences": len(chosen)},
             )
         return replace(self, sentences=chosen)
@@ -132,11 +132,11 @@ def of_caller(name: str, reading: Reading, labels: Sequence[str], max_characters
     """
     sentences = [sentence for document in reading.sentences for sentence in document]
     if not sentences:
-        raise InvalidRequest("The data holds no sentence. Send at least one with its labels.")
+        raise InvalidRequest("The data has no sentences. Send at least one with its labels.")
     languages = len({sentence.language for sentence in sentences})
     if languages > MOST_LANGUAGES:
         raise InvalidRequest(
-            f"The examples are in {languages:,} languages, more than the {MOST_LANGUAGES} of one check.",
+            f"The examples are in {languages:,} languages; the limit is {MOST_LANGUAGES}.",
             {"languages": languages, "max_languages": MOST_LANGUAGES},
         )
     for kind, place in reading.types.items():
@@ -149,7 +149,7 @@ def of_caller(name: str, reading: Reading, labels: Sequence[str], max_characters
         characters = sum(map(len, sentence.words)) + len(sentence.words) - 1
         if characters > max_characters:
             raise TooLarge(
-                f"Sentence {number} has {characters:,} characters, more than the {max_characters:,} of one sentence.",
+                f"Sentence {number} has {characters:,} characters; the limit is {max_characters:,}.",
                 {"sentence": number, "max_document_characters": max_characters},
             )
     return LabelledData(

@@ -267,7 +267,7 @@ def test_a_gguf_file_and_a_folder_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     with pytest.raises(BuildError, match="is a GGUF file"):
         import_classifier(Wanted(str(tmp_path / "m.gguf")), 64, 16, tmp_path)
-    with pytest.raises(BuildError, match="is no folder"):
+    with pytest.raises(BuildError, match="is not a folder"):
         import_classifier(Wanted("./nowhere"), 64, 16, tmp_path)
 
 
