@@ -1,6 +1,7 @@
 """Measures the variants on this machine and adds a row to docs/hardware.md, the table of machines.
 
-    .venv/bin/python scripts/measure/machine.py [--artifacts artifacts] [--variants dense,dynamic] [--note "Raspberry Pi 5"]
+    .venv/bin/python scripts/measure/machine.py [--artifacts artifacts] [--variants dense,dynamic]
+        [--note "Raspberry Pi 5"]
 
 Each variant reads sentences of the build's test split in process, without a server: one at a time on one thread, and as
 many at once as there are CPUs, each with a session of one thread. Three rounds; the median counts. With --dry-run, the
@@ -19,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from build_models.artifacts.scores import open_artifact
-from loadtests.runs.matrix import machine
+from loadtests.load.machine import machine
 from service.evaluation.labelled import read_test_split
 from service.ner.pipeline import Pipeline, run_to_end
 from service.ner.timing import Timer
