@@ -9,6 +9,7 @@ import typer
 from build_models.errors import BuildError
 from build_models.progress import console
 from service.evaluation.data_schemes import PREFIXES
+from service.evaluation.noise import NOISES
 
 
 def known_scheme(value: str | None) -> str | None:
@@ -16,6 +17,13 @@ def known_scheme(value: str | None) -> str | None:
     if value is not None and value.lower() not in PREFIXES:
         raise typer.BadParameter(f"{value!r}; choose from {', '.join(PREFIXES)}")
     return value and value.lower()
+
+
+def known_noise(value: str | None) -> str | None:
+    """Check the name of a noise, for typer."""
+    if value is not None and value not in NOISES:
+        raise typer.BadParameter(f"{value!r}; choose from {', '.join(NOISES)}")
+    return value
 
 
 SchemeOption = Annotated[

@@ -17,10 +17,10 @@ PROGRESS_SECONDS = 0.1
 class Check:
     """A running check. Cancelling ``answer`` stops it."""
 
-    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData):
+    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, mistakes: int):
         self.variant = variant.name
         self.progress = Progress(done=0, total=len(data.sentences))
-        steps = check(variant, reference, data, self._advance)
+        steps = check(variant, reference, data, self._advance, mistakes)
         self.answer = asyncio.create_task(self._run(engine, steps))
 
     async def _run(self, engine: Engine, steps: Generator[None, None, AccuracyAnswer]) -> AccuracyAnswer:
@@ -83,7 +83,9 @@ class Checks:
                 {"Retry-After": "5"},
             )
 
-    def start(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData) -> Check:
+    def start(
+        self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, mistakes: int
+    ) -> Check:
         """Start a check in the place held for it."""
-        self._running = Check(engine, variant, reference, data)
+        self._running = Check(engine, variant, reference, data, mistakes)
         return self._running

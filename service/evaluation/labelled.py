@@ -1,5 +1,6 @@
 """Labelled data for an accuracy check: the build's test split, or data from the client."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,8 +16,9 @@ from service.evaluation.conll import (
     parse_conll,
     parse_written,
 )
+from service.evaluation.noise import add
 from service.evaluation.reading import Reading, Rules, read
-from service.schemas.accuracy import AccuracyRequest
+from service.schemas.accuracy import AccuracyRequest, Noise
 
 FOLDER = "data"
 """Folder of the build's test split, next to the variants: ``<language>.conll``."""
@@ -41,6 +43,14 @@ class LabelledData:
     repaired: int = 0
     left_out: int = 0
     notes: Sequence[str] = ()
+    noise: Noise | None = None
+
+    def words(self, place: int) -> list[str]:
+        """The words of a sentence as variants are to read them; changed only now, so that no copy of all is kept."""
+        words = self.sentences[place].words
+        if self.noise is None:
+            return words
+        return add(words, self.noise.name, random.Random(f"{self.noise.seed}/{place}"))
 
     def select(self, language: str | None, limit: int | None) -> "LabelledData":
         """Select one language and at most ``limit`` sentences: always the same ones, spread evenly over the data.
