@@ -40,11 +40,16 @@ SENTENCEPIECE = "sentencepiece.bpe.model"
 
 
 def train_tokenizer(
-    texts: Sequence[str], vocabulary: int, folder: Path, sentences: int = TOKENIZER_SENTENCES
+    texts: Sequence[str],
+    vocabulary: int,
+    folder: Path,
+    sentences: int = TOKENIZER_SENTENCES,
+    rules: Path | None = None,
 ) -> PreTrainedTokenizerFast:
     """Train a SentencePiece unigram model and save it to ``folder`` as an XLM-R tokenizer.
 
-    ``vocabulary`` includes the special tokens; a small corpus may yield fewer pieces. Raises ``BuildError`` if
+    ``vocabulary`` includes the special tokens; a small corpus may yield fewer pieces. ``rules`` of normalization
+    (default: SentencePiece's own) are a file in SentencePiece's format. Raises ``BuildError`` if
     SentencePiece cannot learn this vocabulary from ``texts``.
     """
     try:
@@ -60,6 +65,7 @@ def train_tokenizer(
             character_coverage=0.9999,
             num_threads=1,
             minloglevel=2,
+            normalization_rule_tsv=str(rules or ""),
         )
     except RuntimeError as error:
         raise BuildError(
