@@ -33,6 +33,7 @@ KINDS = {
     "training": [
         "build_models/bases/test_base.py",
         "build_models/bases/test_pretrain.py",
+        "build_models/bundled/test_default_build.py",
         "build_models/experiments/test_grid.py",
         "build_models/experiments/test_techniques.py",
         "build_models/workspace/test_kill.py",
