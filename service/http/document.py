@@ -38,7 +38,7 @@ BODIES: tuple[type[BaseModel], ...] = (NerRequest, CompareRequest, AccuracyReque
 
 REFUSED: tuple[ServiceError, ...] = (
     MalformedBody("The body is not JSON in UTF-8: expected value at line 1 column 1."),
-    Unauthorized("This needs the service's token, as in: Authorization: Bearer TOKEN."),
+    Unauthorized("This requires the service's token, as in: Authorization: Bearer TOKEN."),
     UnknownVariant("tiny", list(VARIANTS)),
     TooLarge("The body is larger than 1,048,576 bytes.", {"max_bytes": 1_048_576}),
     UnsupportedMediaType("The body must be application/json, not text/plain.", {"expected": "application/json"}),
@@ -46,7 +46,7 @@ REFUSED: tuple[ServiceError, ...] = (
         "text: Input should be a valid string.",
         {"fields": [{"field": "text", "problem": "Input should be a valid string"}], "problems": 1},
     ),
-    Overloaded("64 requests are in flight, as many as are accepted. Try again in a moment."),
+    Overloaded("64 requests are in flight, which is the limit. Try again in a moment."),
     InternalError("3f0e1c2a9d8b4e6f8a7b6c5d4e3f2a1b"),
     Draining("The server is shutting down."),
     TookTooLong("The request took longer than 30 seconds.", {"timeout_seconds": 30}),

@@ -203,7 +203,7 @@ async def test_data_of_the_caller(checked: Service) -> None:
         ({"conll": "Rais\n"}, ["line 1", "one column"]),
         ({"conll": "Rais B-PER\nNairobi I-LOC\nRuto I-PER\n"}, ["line 2", "'I-LOC' follows 'B-PER'", "?scheme="]),
         ({"conll": "New York B-LOC\nleo O\nna O\n"}, ["line 1", "3 columns", "tabs"]),
-        ({"conll": "leo O\n"}, ["no entity"]),
+        ({"conll": "leo O\n"}, ["no entities"]),
         ({"conll": "\n\n"}, ["no sentence"]),
         ({"conll": ""}, ["no sentence"]),
         ({"examples": []}, ["no sentence"]),
