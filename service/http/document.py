@@ -70,7 +70,7 @@ def describe(api: FastAPI) -> None:
         texts["texts"]["maxItems"] = texts["tokens"]["maxItems"] = settings.max_documents
         for path, operations in document["paths"].items():
             for operation in operations.values():
-                _add_examples(operation, examples[path])
+                _add_examples(operation, examples.get(path, {}))
         return document
 
     api.openapi = openapi  # type: ignore[method-assign]
@@ -87,9 +87,9 @@ def _add_bodies(schemas: dict[str, Any]) -> None:
 def _add_examples(operation: dict[str, Any], examples: dict[str, dict[str, Any]]) -> None:
     """``examples`` maps each media type, and "body", to examples by name."""
     if "requestBody" in operation:
-        operation["requestBody"]["content"]["application/json"]["examples"] = _named(examples["body"])
+        operation["requestBody"]["content"]["application/json"]["examples"] = _named(examples.get("body", {}))
     for media_type, content in operation["responses"]["200"]["content"].items():
-        content["examples"] = _named(examples[media_type])
+        content["examples"] = _named(examples.get(media_type, {}))
     for error in REFUSED:
         if refusal := operation["responses"].get(str(error.status)):
             refusal["content"]["application/json"]["example"] = error.body()
