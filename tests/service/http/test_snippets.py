@@ -46,7 +46,7 @@ def test_it_finds_entities(service: Service, language: str) -> None:
 @pytest.mark.parametrize("language", ["python", "js"])
 def test_it_asks_again_where_the_server_is_busy(services: Services, service: Service, language: str) -> None:
     busy = services.make(service.engine.pool, service.runtimes, max_in_flight=1)
-    refused = busy.engine.metrics.errors.labels("/ner", "dynamic", "overloaded")
+    refused = busy.engine.metrics.errors.labels("/ner", "", "overloaded")
     said: list[str] = []
     with served(busy.front) as port:
         with busy.engine.admission.enter() as visit:
