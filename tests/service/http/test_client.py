@@ -46,7 +46,18 @@ def test_a_generated_client_works(service: Service, tmp_path: Path) -> None:
         document = httpx.get(f"http://127.0.0.1:{port}/openapi.json").json()
         document["info"]["title"] = "kidogo"
         (tmp_path / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
-        generate = ["-m", "openapi_python_client", "generate", "--path", "openapi.json", "--fail-on-warning"]
+        # Without the formatters that it would run over the client.
+        (tmp_path / "config.yml").write_text("post_hooks: []", encoding="utf-8")
+        generate = [
+            "-m",
+            "openapi_python_client",
+            "generate",
+            "--path",
+            "openapi.json",
+            "--config",
+            "config.yml",
+            "--fail-on-warning",
+        ]
         for arguments in (
             [*generate, "--output-path", "kidogo_client", "--meta", "none"],
             ["-c", USE, f"http://127.0.0.1:{port}"],
