@@ -1,0 +1,296 @@
+"""Annotates files: records are read, annotated in worker processes, and written in their order.
+
+Memory is bounded: records are read only as far ahead as the workers need.
+"""
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from service.annotation.documents import Limits, parse
+from service.annotation.errors import AnnotationError, InputError, Problem
+from service.annotation.formats import FORMATS
+from service.annotation.inputs.records import Reading, Record
+from service.annotation.inputs.sources import Source, find_sources
+from service.annotation.journal import Journal
+from service.annotation.outputs import Output
+from service.annotation.progress import Reporter
+from service.annotation.work.workers import Reply, Workers, choose_variant
+from service.artifacts.manifest import ArtifactError, check_variant, read_manifest, verify
+from service.inference.choice import AUTO
+from service.schemas.ner import Wish
+from service.variants import KNOWN_VARIANTS
+
+CHUNK_DOCUMENTS, CHUNK_BYTES = 64, 64 * 1024
+"""Documents are sent to a worker in chunks of about this size: some 25 ms of work with the bundled model."""
+
+CHUNKS_PER_WORKER = 8
+"""Read ahead, so that one long document does not hold up the other workers."""
+
+MOST_BYTES_AHEAD = 16 * 1024 * 1024
+
+CHECKPOINT_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's settings."""
+
+    inputs: tuple[Path, ...]
+    out: Path
+    artifacts: Path
+    variant: str
+    wish: Wish
+    variants: tuple[str, ...]
+    form: str
+    reading: Reading
+    limits: Limits
+    workers: int
+    overwrite: bool = False
+    quiet: bool = False
+
+
+@dataclass
+class Summary:
+    """What a run did. ``failed`` documents and ``unreadable`` inputs are those that have no answer."""
+
+    variant: str
+    documents: int = 0
+    failed: int = 0
+    unreadable: int = 0
+    earlier: int = 0
+    restarts: int = 0
+    seconds: float = 0.0
+    import_seconds: float = 0.0
+
+
+class End(NamedTuple):
+    """The last item of an input, and why it could not be read, or not to its end."""
+
+    error: str | None
+
+
+Item = tuple[int, Record | End]
+
+
+def annotate(plan: Plan) -> Summary:
+    """Raises ``AnnotationError`` if nothing was begun, or what was begun cannot go on."""
+    started = time.monotonic()
+    FORMATS[plan.form].check()
+    sources = find_sources(plan.inputs, FORMATS[plan.form].suffix, plan.out)
+    journal = _open_journal(plan)
+    try:
+        summary = _Run(plan, sources, journal).run()
+    except OSError as error:
+        raise AnnotationError(
+            f"{error.filename or plan.out}: {error.strerror}; run the same command again to go on"
+        ) from None
+    finally:
+        journal.close()
+    summary.seconds = time.monotonic() - started
+    return summary
+
+
+def _open_journal(plan: Plan) -> Journal:
+    try:
+        plan.out.mkdir(parents=True, exist_ok=True)
+        return Journal(plan.out, plan.overwrite)
+    except OSError as error:
+        raise AnnotationError(f"cannot write to {plan.out}: {error.strerror}") from None
+
+
+class _Run:
+    def __init__(self, plan: Plan, sources: Sequence[Source], journal: Journal):
+        self._plan, self._sources, self._journal = plan, sources, journal
+        self._form = FORMATS[plan.form]
+        for source in sources:
+            path = plan.out / source.output
+            if path.exists() and not plan.overwrite and source.output not in journal.outputs:
+                raise AnnotationError(f"{path} exists, and is not of this run: give another --out, or --overwrite")
+        self._report = Reporter(sum(source.size(plan.out) for source in sources), plan.quiet)
+        self._outputs: dict[int, Output] = {}
+        self._saved = time.monotonic()
+
+    def run(self) -> Summary:
+        plan = self._plan
+        variant = self._settle_variant()
+        folder = plan.artifacts / variant
+        try:
+            manifest = read_manifest(folder)
+            check_variant(KNOWN_VARIANTS[variant], manifest, folder)
+            verify(folder, manifest)
+        except ArtifactError as error:
+            raise AnnotationError(str(error)) from None
+        self._journal.begin(self._settings(variant, manifest.digest))
+        self._summary = Summary(variant)
+        workers = Workers(
+            {
+                "artifacts": str(plan.artifacts),
+                "variant": variant,
+                "digest": manifest.digest,
+                "model": f"{variant} {manifest.digest[:12]}",
+                "format": plan.form,
+                "limits": plan.limits._asdict(),
+            }
+        )
+        executor = ThreadPoolExecutor(plan.workers)
+        try:
+            self._work(executor, workers)
+        except BaseException:
+            # What is written so far stays, and the next run goes on from there.
+            for output in self._outputs.values():
+                output.checkpoint()
+            executor.shutdown(wait=False, cancel_futures=True)
+            workers.close(at_once=True)
+            raise
+        finally:
+            for output in self._outputs.values():
+                output.close()
+        self._summary.import_seconds, self._summary.restarts = workers.import_seconds, workers.restarts
+        executor.shutdown()
+        workers.close()
+        self._report.end()
+        return self._summary
+
+    def _settings(self, variant: str, digest: str) -> dict[str, Any]:
+        plan = self._plan
+        return {
+            "variant": plan.variant,
+            "wish": plan.wish.model_dump(),
+            "taken variant": variant,
+            "artefact": digest,
+            "format": plan.form,
+            "reading": plan.reading._asdict(),
+            "limits": plan.limits._asdict(),
+        }
+
+    def _settle_variant(self) -> str:
+        """The variant itself, or for ``auto`` that of the run that goes on here, or one that fits the wish."""
+        plan, before = self._plan, self._journal.settings
+        if plan.variant != AUTO:
+            return plan.variant
+        if before is not None and (before["variant"], before["wish"]) == (AUTO, plan.wish.model_dump()):
+            return str(before["taken variant"])
+        records = (record for source in self._sources for record in _readable(source, plan))
+        lengths = [len(content) for record in islice(records, CHUNK_DOCUMENTS) for content in _contents(record)]
+        choice = choose_variant(
+            {
+                "artifacts": str(plan.artifacts),
+                "variants": plan.variants,
+                "wish": plan.wish.model_dump(),
+                "characters": int(statistics.median(lengths)) if lengths else 0,
+            }
+        )
+        self._report.say(choice["reason"])
+        return choice["variant"]
+
+    def _work(self, executor: ThreadPoolExecutor, workers: Workers) -> None:
+        pending: deque[tuple[list[Item], int, Future[Reply]]] = deque()
+        ahead = 0
+        for items in self._chunks():
+            records = [item for _, item in items if isinstance(item, Record) and item.problem is None]
+            size = sum(len(record.payload) for record in records)
+            reply: Future[Reply]
+            if records:
+                reply = executor.submit(
+                    workers.run, [record.field for record in records], [record.payload for record in records]
+                )
+            else:
+                reply = Future()
+                reply.set_result(Reply([], {}))
+            pending.append((items, size, reply))
+            ahead += size
+            while pending and (
+                pending[0][2].done()
+                or len(pending) > CHUNKS_PER_WORKER * self._plan.workers
+                or ahead > MOST_BYTES_AHEAD
+            ):
+                items, size, reply = pending.popleft()
+                ahead -= size
+                self._write(items, reply.result())
+        for items, _, reply in pending:
+            self._write(items, reply.result())
+
+    def _chunks(self) -> Iterator[list[Item]]:
+        chunk: list[Item] = []
+        size = 0
+        for number, item in self._items():
+            chunk.append((number, item))
+            size += len(item.payload) if isinstance(item, Record) else 0
+            if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
+
+    def _items(self) -> Iterator[Item]:
+        """The records of all inputs that no earlier run has annotated."""
+        for number, source in enumerate(self._sources):
+            output = self._outputs[number] = Output(self._plan.out, source.output, self._form, self._journal)
+            self._summary.failed += output.progress.failed
+            error = None
+            try:
+                for record in source.records(self._plan.reading, self._plan.out):
+                    if output.skips(record):
+                        self._summary.earlier += 1
+                        self._report.skip(record.size)
+                    else:
+                        yield number, record
+            except InputError as problem:
+                error = str(problem)
+            yield number, End(error)
+
+    def _write(self, items: Sequence[Item], reply: Reply) -> None:
+        parts = iter(enumerate(reply.parts))
+        for number, item in items:
+            output = self._outputs[number]
+            if isinstance(item, End):
+                self._end(number, item)
+                continue
+            problem, part = item.problem, b""
+            if problem is None:
+                place, part = next(parts)
+                problem = reply.problems.get(place)
+            output.write(item, part, problem is not None)
+            if problem is None:
+                self._summary.documents += 1
+            else:
+                self._summary.failed += 1
+                self._report.problem(output.path.name, item.place, problem)
+            self._report.advance(item.size)
+        if time.monotonic() > self._saved + CHECKPOINT_SECONDS:
+            for output in self._outputs.values():
+                output.checkpoint()
+            self._saved = time.monotonic()
+
+    def _end(self, number: int, end: End) -> None:
+        output = self._outputs.pop(number)
+        if end.error is None:
+            output.finish()
+            return
+        self._summary.unreadable += 1
+        self._report.problem(output.path.name, str(self._sources[number].path), end.error)
+        output.checkpoint()
+        output.close()
+
+
+def _readable(source: Source, plan: Plan) -> Iterator[Record]:
+    """The records of an input as far as it can be read."""
+    try:
+        yield from source.records(plan.reading, plan.out)
+    except InputError:
+        return
+
+
+def _contents(record: Record) -> Iterator[str]:
+    try:
+        _, content = parse(record.payload, record.field)
+    except Problem:
+        return
+    yield content if isinstance(content, str) else " ".join(content)
