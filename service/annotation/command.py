@@ -1,16 +1,18 @@
 """``kidogo annotate``: the command line."""
 
 import argparse
+import contextlib
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
 from pydantic import ValidationError
 
 from service.annotation.documents import Limits
-from service.annotation.errors import AnnotationError
+from service.annotation.errors import AnnotationError, Stopped
 from service.annotation.formats import FORMATS
 from service.annotation.inputs.records import Reading
 from service.annotation.progress import duration, printable
@@ -119,21 +121,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         overwrite=arguments.overwrite,
         quiet=arguments.quiet,
     )
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        summary = annotate(plan)
+        with _stoppable() as stop:
+            summary = annotate(plan, stop)
     except AnnotationError as error:
         print(printable(f"kidogo annotate: {error}"), file=sys.stderr)
         return USAGE
-    except KeyboardInterrupt:
-        print("\nstopped; run the same command again to go on", file=sys.stderr)
+    except Stopped:
+        print("stopped; run the same command again to go on", file=sys.stderr)
         return INTERRUPTED
     print(_told(summary, plan), file=sys.stderr)
     return FAILED if summary.failed or summary.unreadable else 0
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+@contextlib.contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, so that what is being written is written. A second one ends at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _told(summary: Summary, plan: Plan) -> str:

@@ -3,9 +3,10 @@
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.annotation.errors import AnnotationError
 
@@ -13,15 +14,16 @@ JOURNAL = ".kidogo-annotate.jsonl"
 FORMAT = 1
 
 
-@dataclass
-class Progress:
+class Progress(BaseModel):
     """Of one output: how many records were read, how many of them failed, the bytes written for them, and the SHA-256
     of the records.
     """
 
-    records: int = 0
-    failed: int = 0
-    bytes: int = 0
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    records: int = Field(0, ge=0)
+    failed: int = Field(0, ge=0)
+    bytes: int = Field(0, ge=0)
     sha256: str = ""
     done: bool = False
 
@@ -58,14 +60,15 @@ class Journal:
         try:
             entry = json.loads(line)
             if number:
-                self.outputs[entry.pop("output")] = Progress(**entry)
-            elif entry.pop("format") == FORMAT:
-                self.settings = entry["settings"]
+                self.outputs[str(entry["output"])] = Progress(**entry["progress"])
+            elif entry["format"] == FORMAT:
+                self.settings = dict(entry["settings"])
             else:
                 raise ValueError("another version wrote it")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
+            reason = "invalid progress" if isinstance(error, ValidationError) else error
             raise AnnotationError(
-                f"{self._path} cannot be read (line {number + 1}: {error}): give another --out, or --overwrite"
+                f"{self._path} cannot be read (line {number + 1}: {reason}): give another --out, or --overwrite"
             ) from None
 
     def begin(self, settings: dict[str, Any]) -> None:
@@ -83,7 +86,7 @@ class Journal:
 
     def note(self, output: str, progress: Progress) -> None:
         self.outputs[output] = progress
-        self._write({"output": output, **asdict(progress)})
+        self._write({"output": output, "progress": progress.model_dump()})
 
     def _write(self, entry: dict[str, Any]) -> None:
         self._file.write(json.dumps(entry).encode() + b"\n")

@@ -1,8 +1,8 @@
 """An output file, which has its name only once it is finished."""
 
+import contextlib
 import hashlib
 import os
-from dataclasses import replace
 from io import BufferedWriter
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Output:
             # Removed, or lost when the machine's power was.
             self.progress = Progress()
         self.before = self.progress
-        self.progress = replace(self.progress, records=0)
+        self.progress = self.progress.model_copy(update={"records": 0})
         """``records`` counts again from the beginning: the first ones are only compared."""
 
     def _size(self) -> int:
@@ -74,7 +74,7 @@ class Output:
     def _open(self) -> BufferedWriter:
         if self._file is None:
             descriptor = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-            self._file = BufferedWriter(os.fdopen(descriptor, "r+b", buffering=0), 1 << 16)  # type: ignore[arg-type]
+            self._file = BufferedWriter(os.fdopen(descriptor, "r+b", buffering=0), 1 << 16)
             self._file.truncate(self.progress.bytes)
             self._file.seek(self.progress.bytes)
             if not self.progress.bytes:
@@ -90,7 +90,7 @@ class Output:
 
     def _note(self) -> None:
         self.progress.sha256 = self._hash.hexdigest()
-        self._journal.note(self.path.name, replace(self.progress))
+        self._journal.note(self.path.name, self.progress.model_copy())
 
     def finish(self) -> None:
         """Give the file its name; nothing is left to do if an earlier run has."""
@@ -111,4 +111,5 @@ class Output:
     def close(self) -> None:
         """Leave the part as it is, for the next run."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()

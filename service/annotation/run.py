@@ -3,7 +3,9 @@
 Memory is bounded: records are read only as far ahead as the workers need.
 """
 
+import contextlib
 import statistics
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from service.annotation.documents import Limits, parse
-from service.annotation.errors import AnnotationError, InputError, Problem
+from service.annotation.errors import AnnotationError, InputError, Problem, Stopped
 from service.annotation.formats import FORMATS
 from service.annotation.inputs.records import Reading, Record
 from service.annotation.inputs.sources import Source, find_sources
@@ -79,14 +81,14 @@ class End(NamedTuple):
 Item = tuple[int, Record | End]
 
 
-def annotate(plan: Plan) -> Summary:
-    """Raises ``AnnotationError`` if nothing was begun, or what was begun cannot go on."""
+def annotate(plan: Plan, stop: threading.Event | None = None) -> Summary:
+    """Raises ``AnnotationError`` if the run cannot begin or go on, and ``Stopped`` once ``stop`` is set."""
     started = time.monotonic()
     FORMATS[plan.form].check()
     sources = find_sources(plan.inputs, FORMATS[plan.form].suffix, plan.out)
     journal = _open_journal(plan)
     try:
-        summary = _Run(plan, sources, journal).run()
+        summary = _Run(plan, sources, journal, stop or threading.Event()).run()
     except OSError as error:
         raise AnnotationError(
             f"{error.filename or plan.out}: {error.strerror}; run the same command again to go on"
@@ -106,8 +108,8 @@ def _open_journal(plan: Plan) -> Journal:
 
 
 class _Run:
-    def __init__(self, plan: Plan, sources: Sequence[Source], journal: Journal):
-        self._plan, self._sources, self._journal = plan, sources, journal
+    def __init__(self, plan: Plan, sources: Sequence[Source], journal: Journal, stop: threading.Event):
+        self._plan, self._sources, self._journal, self._stop = plan, sources, journal, stop
         self._form = FORMATS[plan.form]
         for source in sources:
             path = plan.out / source.output
@@ -143,11 +145,12 @@ class _Run:
         try:
             self._work(executor, workers)
         except BaseException:
-            # What is written so far stays, and the next run goes on from there.
-            for output in self._outputs.values():
-                output.checkpoint()
             executor.shutdown(wait=False, cancel_futures=True)
             workers.close(at_once=True)
+            # What is written so far stays, and the next run goes on from there.
+            for output in self._outputs.values():
+                with contextlib.suppress(OSError):
+                    output.checkpoint()
             raise
         finally:
             for output in self._outputs.values():
@@ -215,6 +218,8 @@ class _Run:
                 ahead -= size
                 self._write(items, reply.result())
         for items, _, reply in pending:
+            if self._stop.is_set():
+                raise Stopped
             self._write(items, reply.result())
 
     def _chunks(self) -> Iterator[list[Item]]:
@@ -237,6 +242,8 @@ class _Run:
             error = None
             try:
                 for record in source.records(self._plan.reading, self._plan.out):
+                    if self._stop.is_set():
+                        raise Stopped
                     if output.skips(record):
                         self._summary.earlier += 1
                         self._report.skip(record.size)

@@ -39,8 +39,8 @@ def refuse_foreign(head: bytes) -> None:
         if head.startswith(mark):
             raise InputError(f"encoded in {name}, not UTF-8: {_convert(name)}")
     if b"\0" in head:
-        name = _wide(head)
-        raise InputError(f"looks like {name}, not UTF-8: {_convert(name)}" if name else "not text: it holds zero bytes")
+        wide = _wide(head)
+        raise InputError(f"looks like {wide}, not UTF-8: {_convert(wide)}" if wide else "not text: it holds zero bytes")
 
 
 def decode(data: bytes) -> str:

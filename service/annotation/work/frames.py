@@ -2,18 +2,18 @@
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 _LENGTHS = struct.Struct("!II")
 
 
-def send(stream: BinaryIO, header: dict[str, Any], blob: bytes = b"") -> None:
+def send(stream: IO[bytes], header: dict[str, Any], blob: bytes = b"") -> None:
     head = json.dumps(header).encode()
     stream.write(_LENGTHS.pack(len(head), len(blob)) + head + blob)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """The next message; None at the end of the stream, also in the middle of a message."""
     lengths = stream.read(_LENGTHS.size)
     if len(lengths) < _LENGTHS.size:

@@ -17,11 +17,8 @@ from service.annotation.formats import FORMATS
 from service.annotation.work.frames import receive, send
 from service.artifacts.manifest import ArtifactError
 from service.artifacts.opening import open_variant
-from service.artifacts.pool import VariantPool
 from service.errors import ServiceError
-from service.inference.choice import Latencies, choose
 from service.ner.pipeline import Pipeline
-from service.schemas.ner import Wish
 from service.variants import KNOWN_VARIANTS
 
 
@@ -53,6 +50,11 @@ def main() -> None:
 
 def _choose(task: dict[str, Any]) -> dict[str, str]:
     """The variant for a wish, as ``/ner?variant=auto`` chooses it."""
+    # Not needed by the workers that annotate.
+    from service.artifacts.pool import VariantPool
+    from service.inference.choice import Latencies, choose
+    from service.schemas.ner import Wish
+
     pool = VariantPool(Path(task["artifacts"]), 1, variants=task["variants"])
     pool.load()
     variant, choice = choose(Wish(**task["wish"]), task["characters"], pool, Latencies())

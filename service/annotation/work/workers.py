@@ -101,9 +101,9 @@ class Workers:
             pass
         parts: list[bytes] = []
         problems: dict[int, str] = {}
-        for place, document in enumerate(zip(fields, payloads, strict=True)):
+        for place, (field, payload) in enumerate(zip(fields, payloads, strict=True)):
             try:
-                reply = self._ask(*([part] for part in document))
+                reply = self._ask([field], [payload])
                 parts += reply.parts
                 if reply.problems:
                     problems[place] = reply.problems[0]
@@ -117,6 +117,8 @@ class Workers:
         if worker is None:
             worker = self._own.worker = Worker(self._task)
             self._all.append(worker)
+        if self._closed:
+            worker.kill()
         try:
             header, blob = worker.ask({"fields": fields}, b"\n".join(payloads))
         except WorkerEnded:
