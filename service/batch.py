@@ -17,6 +17,9 @@ from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS
 ENTITY_TYPES = {"label": "string", "text": "string", "start": "int64", "end": "int64", "score": "float64"}
 """The fields of an entity, with their types in Arrow's words."""
 
+SPARK_TYPE = "array<struct<label:string, text:string, start:long, end:long, score:double>>"
+"""The type of the column of entities in Spark."""
+
 
 class Annotator:
     """Adds a column of entities, each a dictionary as ``/ner`` gives it.

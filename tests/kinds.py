@@ -50,7 +50,13 @@ GROUPS = [
     ["browser"],
     ["loadtests"],
     # The tests that share a server.
-    ["e2e/test_serve.py", "e2e/test_accuracy.py", "e2e/test_schema.py", "e2e/test_prometheus.py"],
+    [
+        "e2e/test_serve.py",
+        "e2e/test_accuracy.py",
+        "e2e/test_schema.py",
+        "e2e/test_prometheus.py",
+        "e2e/test_annotate.py",
+    ],
 ]
 """Tests that share what is dear to make. The others go to the workers file by file."""
 

@@ -15,6 +15,8 @@ from service.annotation.errors import AnnotationError
 from service.annotation.work.frames import receive, send
 
 CLOSING_SECONDS = 10.0
+ATTEMPTS = 3
+"""To start a worker."""
 
 
 class Reply(NamedTuple):
@@ -29,7 +31,7 @@ class WorkerEnded(Exception):
 
 
 class Worker:
-    """A process that is told its ``task`` once. Raises ``AnnotationError`` if it cannot do it."""
+    """A process that is told its ``task`` once. Raises ``AnnotationError`` if it cannot do it, and ``WorkerEnded``."""
 
     def __init__(self, task: dict[str, Any]):
         folders = [str(Path(service.__file__).parents[1]), os.environ.get("PYTHONPATH")]
@@ -44,10 +46,7 @@ class Worker:
                 "TOKENIZERS_PARALLELISM": "false",
             },
         )
-        try:
-            self.greeting = self.ask({**task, "started": time.monotonic()})[0]
-        except WorkerEnded as ended:
-            raise AnnotationError(f"a worker process could not start: it {ended}") from None
+        self.greeting = self.ask({**task, "started": time.monotonic()})[0]
         if error := self.greeting.get("error"):
             self.close()
             raise AnnotationError(error)
@@ -115,7 +114,7 @@ class Workers:
     def _ask(self, fields: Sequence[str], payloads: Sequence[bytes]) -> Reply:
         worker: Worker | None = getattr(self._own, "worker", None)
         if worker is None:
-            worker = self._own.worker = Worker(self._task)
+            worker = self._own.worker = start_worker(self._task)
             self._all.append(worker)
         if self._closed:
             worker.kill()
@@ -144,12 +143,21 @@ class Workers:
         for worker in list(self._all):
             if at_once:
                 worker.kill()
-            else:
-                worker.close()
+            worker.close()
+
+
+def start_worker(task: dict[str, Any]) -> Worker:
+    """A worker, after some attempts. Raises ``AnnotationError``."""
+    for _ in range(ATTEMPTS):
+        try:
+            return Worker(task)
+        except WorkerEnded as error:
+            ended = error
+    raise AnnotationError(f"a worker process could not start: it {ended}; is there enough memory?")
 
 
 def choose_variant(wish: dict[str, Any]) -> dict[str, str]:
     """Ask a process of its own for the variant that fits a wish, so that the others' memory is free again."""
-    worker = Worker(wish)
+    worker = start_worker(wish)
     worker.close()
     return worker.greeting
