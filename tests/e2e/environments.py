@@ -37,7 +37,7 @@ def run(python: Path, script: str, *arguments: object, **variables: str) -> str:
         [python, "-c", script, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
