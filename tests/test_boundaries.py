@@ -27,6 +27,7 @@ FLOORS = [
     {"service.evaluation"},
     {"service.http", "service.annotation"},
     {"service.app", "service.batch"},
+    {"service.commands"},
     {"service.__main__"},
     # The build.
     {"build_models.errors", "build_models.progress", "build_models.settings"},

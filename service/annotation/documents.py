@@ -1,4 +1,4 @@
-"""A document and its answer, which is that of ``/ner``: same pipeline, same rounding."""
+"""A document and its answer, which is that of ``/ner``: it comes from the same pipeline."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -95,7 +95,6 @@ def annotate(pipeline: Pipeline, content: Content, limits: Limits) -> Result:
             result.entities += [
                 entity._replace(start=entity.start + start, end=entity.end + start) for entity in found.entities
             ]
-    result.entities = [entity._replace(score=round(entity.score, 4)) for entity in result.entities]
     return at_least(result, limits.min_score) if limits.min_score else result
 
 

@@ -42,7 +42,12 @@ def main() -> None:
         send(output, {"error": str(error)})
         return
     except ModuleNotFoundError as error:
-        send(output, {"error": f"{task['variant']} needs the package {error.name}, which is not installed"})
+        send(
+            output,
+            {
+                "error": f"{task['variant']} needs the package {error.name}, which is not installed: pip install 'kidogo[int8]'"
+            },
+        )
         return
     send(output, {"import_seconds": imported - task["started"]})
     _serve(pipeline, task, output)
