@@ -28,7 +28,8 @@ import psutil
 from build_models.data.sample.generate import generate_sample
 from service.annotation.documents import Limits
 from service.annotation.inputs.records import Reading
-from service.annotation.run import Plan, annotate
+from service.annotation.plan import Plan
+from service.annotation.run import annotate
 from service.artifacts.opening import open_variant
 from service.ner.pipeline import run_to_end
 from service.ner.timing import Timer

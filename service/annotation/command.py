@@ -15,8 +15,9 @@ from service.annotation.documents import Limits
 from service.annotation.errors import AnnotationError, Stopped
 from service.annotation.formats import FORMATS
 from service.annotation.inputs.records import Reading
+from service.annotation.plan import Plan, Summary
 from service.annotation.progress import duration, printable
-from service.annotation.run import Plan, Summary, annotate
+from service.annotation.run import annotate
 from service.inference.choice import AUTO
 from service.schemas.ner import Wish
 from service.settings import Settings, available_cpus

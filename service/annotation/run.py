@@ -4,30 +4,23 @@ Memory is bounded: records are read only as far ahead as the workers need.
 """
 
 import contextlib
-import statistics
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from service.annotation.documents import Limits, parse
-from service.annotation.errors import AnnotationError, InputError, Problem, Stopped
+from service.annotation.choosing import settle_variant, verify_artifact
+from service.annotation.errors import AnnotationError, InputError, Stopped
 from service.annotation.formats import FORMATS
-from service.annotation.inputs.records import Reading, Record
+from service.annotation.inputs.records import Record
 from service.annotation.inputs.sources import Source, find_sources
 from service.annotation.journal import Journal
 from service.annotation.outputs import Output
+from service.annotation.plan import Plan, Summary
 from service.annotation.progress import Reporter
-from service.annotation.work.workers import Reply, Workers, choose_variant
-from service.artifacts.manifest import ArtifactError, check_variant, read_manifest, verify
-from service.inference.choice import AUTO
-from service.schemas.ner import Wish
-from service.variants import KNOWN_VARIANTS
+from service.annotation.work.workers import Reply, Workers
 
 CHUNK_DOCUMENTS, CHUNK_BYTES = 64, 64 * 1024
 """Documents are sent to a worker in chunks of about this size: some 25 ms of work with the bundled model."""
@@ -38,38 +31,6 @@ CHUNKS_PER_WORKER = 8
 MOST_BYTES_AHEAD = 16 * 1024 * 1024
 
 CHECKPOINT_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run's settings."""
-
-    inputs: tuple[Path, ...]
-    out: Path
-    artifacts: Path
-    variant: str
-    wish: Wish
-    variants: tuple[str, ...]
-    form: str
-    reading: Reading
-    limits: Limits
-    workers: int
-    overwrite: bool = False
-    quiet: bool = False
-
-
-@dataclass
-class Summary:
-    """What a run did. ``failed`` documents and ``unreadable`` inputs are those that have no answer."""
-
-    variant: str
-    documents: int = 0
-    failed: int = 0
-    unreadable: int = 0
-    earlier: int = 0
-    restarts: int = 0
-    seconds: float = 0.0
-    import_seconds: float = 0.0
 
 
 class End(NamedTuple):
@@ -121,22 +82,16 @@ class _Run:
 
     def run(self) -> Summary:
         plan = self._plan
-        variant = self._settle_variant()
-        folder = plan.artifacts / variant
-        try:
-            manifest = read_manifest(folder)
-            check_variant(KNOWN_VARIANTS[variant], manifest, folder)
-            verify(folder, manifest)
-        except ArtifactError as error:
-            raise AnnotationError(str(error)) from None
-        self._journal.begin(self._settings(variant, manifest.digest))
+        variant = settle_variant(plan, self._sources, self._journal.settings, self._report.say)
+        digest = verify_artifact(plan, variant)
+        self._journal.begin(plan.settings(variant, digest))
         self._summary = Summary(variant)
         workers = Workers(
             {
                 "artifacts": str(plan.artifacts),
                 "variant": variant,
-                "digest": manifest.digest,
-                "model": f"{variant} {manifest.digest[:12]}",
+                "digest": digest,
+                "model": f"{variant} {digest[:12]}",
                 "format": plan.form,
                 "limits": plan.limits._asdict(),
             }
@@ -160,38 +115,6 @@ class _Run:
         workers.close()
         self._report.end()
         return self._summary
-
-    def _settings(self, variant: str, digest: str) -> dict[str, Any]:
-        plan = self._plan
-        return {
-            "variant": plan.variant,
-            "wish": plan.wish.model_dump(),
-            "taken variant": variant,
-            "artefact": digest,
-            "format": plan.form,
-            "reading": plan.reading._asdict(),
-            "limits": plan.limits._asdict(),
-        }
-
-    def _settle_variant(self) -> str:
-        """The variant itself, or for ``auto`` that of the run that goes on here, or one that fits the wish."""
-        plan, before = self._plan, self._journal.settings
-        if plan.variant != AUTO:
-            return plan.variant
-        if before is not None and (before["variant"], before["wish"]) == (AUTO, plan.wish.model_dump()):
-            return str(before["taken variant"])
-        records = (record for source in self._sources for record in _readable(source, plan))
-        lengths = [len(content) for record in islice(records, CHUNK_DOCUMENTS) for content in _contents(record)]
-        choice = choose_variant(
-            {
-                "artifacts": str(plan.artifacts),
-                "variants": plan.variants,
-                "wish": plan.wish.model_dump(),
-                "characters": int(statistics.median(lengths)) if lengths else 0,
-            }
-        )
-        self._report.say(choice["reason"])
-        return choice["variant"]
 
     def _work(self, executor: ThreadPoolExecutor, workers: Workers) -> None:
         pending: deque[tuple[list[Item], int, Future[Reply]]] = deque()
@@ -285,19 +208,3 @@ class _Run:
         self._report.problem(output.path.name, str(self._sources[number].path), end.error)
         output.checkpoint()
         output.close()
-
-
-def _readable(source: Source, plan: Plan) -> Iterator[Record]:
-    """The records of an input as far as it can be read."""
-    try:
-        yield from source.records(plan.reading, plan.out)
-    except InputError:
-        return
-
-
-def _contents(record: Record) -> Iterator[str]:
-    try:
-        _, content = parse(record.payload, record.field)
-    except Problem:
-        return
-    yield content if isinstance(content, str) else " ".join(content)

@@ -12,6 +12,9 @@ from service.runtimes import load_runtime
 from service.variants import Runtime as RuntimeName
 from service.variants import Variant
 
+EXTRA = "int8"
+"""The extra of the package that installs the runtimes in PyTorch."""
+
 LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 
 

@@ -13,7 +13,7 @@ import psutil
 
 from service.artifacts.building import being_built
 from service.artifacts.manifest import ArtifactError, Manifest, check_variant, read_manifest, verify
-from service.artifacts.opening import LoadRuntime, open_pipeline
+from service.artifacts.opening import EXTRA, LoadRuntime, open_pipeline
 from service.artifacts.warm_up import warm_up
 from service.errors import UnknownVariant, VariantNotReady
 from service.ner.pipeline import Pipeline
@@ -23,9 +23,6 @@ from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
 logger = logging.getLogger("kidogo.pool")
 
 Signature = list[tuple[str, int, int, int]]
-
-EXTRA = "int8"
-"""The extra of the package that installs the runtimes in PyTorch."""
 
 ATTEMPTS = 5
 """Maximum number of attempts to load a folder that a build keeps replacing."""

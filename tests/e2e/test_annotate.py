@@ -19,7 +19,8 @@ from service.annotation.command import main
 from service.annotation.documents import Limits
 from service.annotation.inputs.records import Reading
 from service.annotation.journal import JOURNAL
-from service.annotation.run import Plan, annotate
+from service.annotation.plan import Plan
+from service.annotation.run import annotate
 from service.annotation.work import workers
 from service.artifacts.manifest import read_manifest
 from service.schemas.ner import Wish

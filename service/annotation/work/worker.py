@@ -16,7 +16,7 @@ from service.annotation.errors import Problem
 from service.annotation.formats import FORMATS
 from service.annotation.work.frames import receive, send
 from service.artifacts.manifest import ArtifactError
-from service.artifacts.opening import open_variant
+from service.artifacts.opening import EXTRA, open_variant
 from service.errors import ServiceError
 from service.ner.pipeline import Pipeline
 from service.variants import KNOWN_VARIANTS
@@ -42,12 +42,8 @@ def main() -> None:
         send(output, {"error": str(error)})
         return
     except ModuleNotFoundError as error:
-        send(
-            output,
-            {
-                "error": f"{task['variant']} needs the package {error.name}, which is not installed: pip install 'kidogo[int8]'"
-            },
-        )
+        needed = f"{task['variant']} needs the package {error.name}, which is not installed here"
+        send(output, {"error": f"{needed}: pip install 'kidogo[{EXTRA}]'"})
         return
     send(output, {"import_seconds": imported - task["started"]})
     _serve(pipeline, task, output)
