@@ -17,6 +17,7 @@ import pytest
 from service.annotation import run
 from service.annotation.command import main
 from service.annotation.documents import Limits
+from service.annotation.errors import Stopped
 from service.annotation.inputs.records import Reading
 from service.annotation.journal import JOURNAL
 from service.annotation.plan import Plan
@@ -312,6 +313,38 @@ def test_a_killed_worker_is_started_again_and_nothing_is_lost(plan: Plan, monkey
     assert (len(killed), summary.documents, summary.failed) == (1, MANY, 0)
     assert [answer["id"] for answer in read_lines(plan.out / "many.jsonl")] == list(range(MANY))
     assert not workers_of_this_process()
+
+
+def test_inputs_are_read_only_as_far_ahead_as_the_workers_need(plan: Plan, many: Path) -> None:
+    many.write_text(f'{{"text": "{TEXT}"}}\n' * 200_000)
+    stop = threading.Event()
+    said: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            annotate(plan, stop)
+        except Stopped as error:
+            said.append(error)
+
+    def position() -> int:
+        """How far the input was read."""
+        return next((file.position for file in psutil.Process().open_files() if file.path == str(many)), 0)
+
+    working = threading.Thread(target=work)
+    working.start()
+    assert eventually(lambda: len(workers_of_this_process()) == 2 and position(), 60)
+    stopped = workers_of_this_process()
+    for worker in stopped:
+        worker.suspend()
+    time.sleep(0.5)
+    before = position()
+    time.sleep(0.2)
+    assert 0 < position() == before < many.stat().st_size / 4
+    stop.set()
+    for worker in stopped:
+        worker.resume()
+    working.join(60)
+    assert len(said) == 1
 
 
 def test_a_document_that_ends_its_worker_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

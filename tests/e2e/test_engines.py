@@ -16,6 +16,7 @@ from service.artifacts.opening import open_variant
 from service.batch import Annotator
 from service.errors import UnknownVariant
 from service.variants import VARIANTS
+from tests import ROOT
 from tests.e2e.environments import environment, run
 from tests.service.annotation.tricky import TRICKY
 
@@ -87,6 +88,43 @@ def test_datasets(annotator: Annotator, expected: list[list[dict[str, Any]]]) ->
     empty = datasets.Dataset.from_dict({"text": ["leo"] * 20 + TEXTS}).with_format("arrow")
     found = empty.map(annotator, batched=True, batch_size=8, num_proc=2).with_format(None)
     assert found["entities"][:] == [[]] * 20 + expected, "batches without any entity fit the others"
+
+
+def documented(engine: str) -> str:
+    """The example of an engine in the documentation."""
+    blocks = (ROOT / "docs" / "files.md").read_text(encoding="utf-8").split("```python\n")[1:]
+    (block,) = (block.partition("```")[0] for block in blocks if engine in block.partition("```")[0].split("\n")[0])
+    return block
+
+
+def write_articles(folder: Path) -> None:
+    folder.joinpath("articles.jsonl").write_text("".join(f"{json.dumps({'text': text})}\n" for text in TEXTS))
+
+
+def test_the_documented_example_of_datasets(
+    artifacts: Path, expected: list[list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_articles(tmp_path)
+    (tmp_path / "artifacts").symlink_to(artifacts.absolute())
+    exec(documented("datasets"), {})
+    lines = (tmp_path / "found.jsonl").read_text().splitlines()
+    assert [json.loads(line)["entities"] for line in lines] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "packages"), [("ray", ["ray[data]"]), ("spark", ["pyspark"])])
+def test_the_documented_examples_of_others(
+    artifacts: Path, expected: list[list[dict[str, Any]]], tmp_path: Path, engine: str, packages: list[str]
+) -> None:
+    python = environment(engine, *packages, "pandas", "pyarrow")
+    write_articles(tmp_path)
+    script = documented("pandas" if engine == "spark" else engine).replace("/srv/artifacts", str(artifacts.absolute()))
+    variables = {"PYSPARK_PYTHON": str(python), "SPARK_LOCAL_IP": "127.0.0.1"}
+    run(python, f"import os; os.chdir({str(tmp_path)!r})\n{script}", **variables)
+    lines = [line for path in sorted((tmp_path / "found").glob("*.json")) for line in path.read_text().splitlines()]
+    found = {entry["text"]: entry["entities"] for entry in map(json.loads, lines)}
+    assert found == dict(zip(TEXTS, expected, strict=True))
 
 
 RAY = """
