@@ -46,9 +46,9 @@ def annotate(plan: Plan, stop: threading.Event | None = None) -> Summary:
     """Raises ``AnnotationError`` if the run cannot begin or go on, and ``Stopped`` once ``stop`` is set."""
     started = time.monotonic()
     FORMATS[plan.form].check()
-    sources = find_sources(plan.inputs, FORMATS[plan.form].suffix, plan.out)
     journal = _open_journal(plan)
     try:
+        sources = find_sources(plan.inputs, FORMATS[plan.form].suffix, plan.out)
         summary = _Run(plan, sources, journal, stop or threading.Event()).run()
     except OSError as error:
         raise AnnotationError(

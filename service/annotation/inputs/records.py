@@ -45,6 +45,8 @@ class Record(NamedTuple):
 def read_file(path: Path, name: str, how: Reading) -> Iterator[Record]:
     """The records of a file, which is called ``name``. Raises ``InputError``."""
     read = _reader(path, how)
+    # Names on disk need not be UTF-8.
+    name = name.encode("utf-8", "replace").decode()
     try:
         if not path.is_file():
             raise InputError("not a regular file" if path.exists() else "there is no such file")

@@ -17,10 +17,11 @@ class Source:
     output: str
 
     def files(self, apart_from: Path) -> list[Path]:
-        if not self.path.is_dir():
+        """Raises ``OSError``."""
+        if not is_folder(self.path):
             return [self.path]
         found = []
-        for folder, folders, names in os.walk(self.path):
+        for folder, folders, names in os.walk(self.path, onerror=_raise):
             folders[:] = sorted(
                 name
                 for name in folders
@@ -31,10 +32,13 @@ class Source:
 
     def records(self, how: Reading, out: Path) -> Iterator[Record]:
         """Raises ``InputError``; of a folder, a file that cannot be read is a record with a problem."""
-        if not self.path.is_dir():
+        if not is_folder(self.path):
             yield from read_file(self.path, str(self.path), how)
             return
-        files = self.files(out)
+        try:
+            files = self.files(out)
+        except OSError as error:
+            raise InputError(f"{error.filename} cannot be read: {error.strerror}") from None
         if not files:
             raise InputError(f"no file in this folder ends in {', '.join(ENDINGS)}")
         for file in files:
@@ -45,14 +49,30 @@ class Source:
                 yield Record(str(file), "", b"", 0, str(error))
 
     def size(self, out: Path) -> int:
-        return sum(file.stat().st_size for file in self.files(out) if file.is_file())
+        """Of what can be read of it, in bytes."""
+        try:
+            return sum(file.stat().st_size for file in self.files(out) if file.is_file())
+        except OSError:
+            return 0
+
+
+def is_folder(path: Path) -> bool:
+    """Not whether it can be read: that is said where it is read."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def find_sources(paths: Sequence[Path], suffix: str, out: Path) -> list[Source]:
     """The inputs with the names of their outputs. Raises ``AnnotationError`` if two would be the same file."""
     sources: dict[str, Source] = {}
     for path in paths:
-        name = path.resolve().name if path.is_dir() else path.stem
+        name = path.resolve().name if is_folder(path) else path.stem
         source = Source(path, f"{name}{suffix}")
         other = sources.setdefault(source.output, source)
         if other is not source:

@@ -199,6 +199,27 @@ def test_a_folder_s_files_are_read_in_order_and_the_outputs_in_it_are_not(write:
         list(Source(tmp_path / "nothing", "x").records(Reading(), tmp_path / "out"))
 
 
+def test_a_name_that_is_not_utf_8_is_written_with_what_can_be_shown(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt"))
+    path.write_text("Kano")
+    assert read(path) == [{"file": "caf?.txt", "text": "Kano"}]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    source = Source(tmp_path / "in", "in.jsonl")
+    denied = PermissionError(13, "Permission denied", str(tmp_path / "in"))
+
+    def scandir(path: object) -> None:
+        raise denied
+
+    # Tests may run as root, who may read everything.
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(InputError, match="in cannot be read: Permission denied"):
+        list(source.records(Reading(), tmp_path))
+    assert source.size(tmp_path) == 0
+
+
 def test_two_inputs_of_one_name_are_refused(write: Any, tmp_path: Path) -> None:
     first, second = write("a.txt", ""), write("a.csv", "")
     with pytest.raises(AnnotationError, match=r"a.txt and .*a.csv would both be written to out/a.jsonl"):
