@@ -153,13 +153,19 @@ def _stoppable() -> Iterator[threading.Event]:
 
 
 def _told(summary: Summary, plan: Plan) -> str:
-    parts = [f"{summary.documents:,} documents annotated by {summary.variant} in {duration(summary.seconds)}"]
+    parts = [
+        f"{_count_of(summary.documents, 'document')} annotated by {summary.variant} in {duration(summary.seconds)}"
+    ]
     if summary.earlier:
         parts.append(f"{summary.earlier:,} read by an earlier run")
     if summary.failed:
-        parts.append(f"{summary.failed:,} documents failed")
+        parts.append(f"{_count_of(summary.failed, 'document')} failed")
     if summary.unreadable:
-        parts.append(f"{summary.unreadable:,} inputs could not be read")
+        parts.append(f"{_count_of(summary.unreadable, 'input')} could not be read")
     if summary.restarts:
-        parts.append(f"{summary.restarts:,} worker processes were started again")
+        parts.append(f"{_count_of(summary.restarts, 'worker restart')}")
     return printable(f"{', '.join(parts)}: {plan.out}")
+
+
+def _count_of(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

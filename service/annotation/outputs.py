@@ -54,12 +54,13 @@ class Output:
 
     def _changed(self) -> AnnotationError:
         return AnnotationError(
-            f"the input of {self.path} has changed since it was annotated: give another --out, or --overwrite"
+            f"the input of {self.path} has changed since it was annotated, or is read with other options:"
+            " give another --out, or --overwrite"
         )
 
     def _count(self, record: Record) -> None:
         self._hash.update(record.payload)
-        self._hash.update(b"\n")
+        self._hash.update(f"\n{record.field}\n".encode())
         self.progress.records += 1
 
     def write(self, record: Record, part: bytes, failed: bool) -> None:

@@ -27,14 +27,13 @@ class Plan:
     quiet: bool = False
 
     def settings(self, variant: str, digest: str) -> dict[str, Any]:
-        """What the outputs depend on, beside the inputs: the artefact that was taken, and how it was asked."""
+        """What all outputs depend on. How inputs are read is not in it: it shows in their records."""
         return {
             "variant": self.variant,
             "wish": self.wish.model_dump(),
             "taken variant": variant,
             "artefact": digest,
             "format": self.form,
-            "reading": self.reading._asdict(),
             "limits": self.limits._asdict(),
         }
 

@@ -200,7 +200,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     whole = many.read_text()
     many.write_text(whole.replace('"id": 0', '"id": 9'))
     status, said = call(many, "--format", form)
-    assert (status, "many.json has changed since it was annotated" in said) == (2, True)
+    assert (status, "many.json has changed since it was annotated, or is read with other" in said) == (2, True)
     many.write_text(whole)
 
     status, said = call(many, "--format", form)
@@ -217,7 +217,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     with many.open("a") as file:
         file.write('{"text": "Kano"}\n')
     status, said = call(many, "--format", form)
-    assert (status, "many.json has changed since it was annotated" in said) == (2, True)
+    assert (status, "many.json has changed since it was annotated, or is read with other" in said) == (2, True)
 
 
 def test_only_one_run_writes_to_a_folder(
@@ -240,6 +240,8 @@ def test_outputs_of_others_are_not_written_over(call: Callable[..., tuple[int, s
     assert (status, "a.jsonl exists, and is not of this run" in said) == (2, True)
     assert (tmp_path / "out" / "a.jsonl").read_text() == "precious"
     assert call(path, "--overwrite")[0] == 0
+    status, said = call(path, "--field", "body")
+    assert (status, "or is read with other options: give another --out" in said) == (2, True)
     assert len(read_lines(tmp_path / "out" / "a.jsonl")) == 1
 
 
