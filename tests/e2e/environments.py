@@ -1,11 +1,13 @@
 """Environments of their own for what reads Kidogo's files or runs its annotator, made once and kept."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 from tests import ROOT
@@ -15,9 +17,14 @@ NEEDED = ("numpy", "onnxruntime", "pydantic", "pydantic-settings", "psutil", "re
 
 
 def environment(name: str, *packages: str) -> Path:
-    """The Python of an environment with these packages. KIDOGO_ENVIRONMENTS names a folder to keep it in."""
+    """The Python of an environment with these packages. KIDOGO_ENVIRONMENTS names a folder to keep it in.
+
+    A test of Spark is skipped without Java.
+    """
     folder = Path(os.environ.get("KIDOGO_ENVIRONMENTS", Path(tempfile.gettempdir()) / "kidogo-environments")) / name
     python = folder / "bin" / "python"
+    if "pyspark" in packages and shutil.which("java") is None:
+        pytest.skip("There is no Java: apt-get install openjdk-17-jre-headless")
     uv = Path(sys.executable).with_name("uv")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
