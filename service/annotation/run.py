@@ -101,7 +101,7 @@ class _Run:
             self._work(executor, workers)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
-            workers.close(at_once=True)
+            workers.close()
             # What is written so far stays, and the next run goes on from there.
             for output in self._outputs.values():
                 with contextlib.suppress(OSError):
