@@ -52,7 +52,13 @@ GROUPS = [
     ["browser"],
     ["loadtests"],
     # The tests that share a server.
-    ["e2e/test_serve.py", "e2e/test_accuracy.py", "e2e/test_schema.py", "e2e/test_prometheus.py"],
+    [
+        "e2e/test_serve.py",
+        "e2e/test_accuracy.py",
+        "e2e/test_schema.py",
+        "e2e/test_prometheus.py",
+        "e2e/test_annotate.py",
+    ],
 ]
 """Tests that share expensive fixtures. The others are distributed file by file."""
 

@@ -25,9 +25,10 @@ FLOORS = [
     {"service.admission"},
     {"service.inference"},
     {"service.evaluation"},
-    {"service.http"},
-    {"service.app"},
+    {"service.http", "service.annotation"},
+    {"service.app", "service.batch"},
     {"service.commands"},
+    {"service.__main__"},
     # The build.
     {"build_models.errors", "build_models.progress", "build_models.settings"},
     {"build_models.workspace", "build_models.training", "build_models.data"},
