@@ -7,6 +7,7 @@ from pathlib import Path
 
 from build_models.artifacts.export import export_onnx
 from build_models.artifacts.scores import open_pipeline
+from build_models.bundled.pieces import FORMS
 from build_models.bundled.teaching import LABEL_LIST, MAX_LENGTH, OVERLAP
 from build_models.errors import BuildError
 from build_models.workspace.workspace import KEY
@@ -46,7 +47,7 @@ def finish(student: Path, folder: Path, describe: Callable[[Path], None]) -> Pat
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     for path in student.iterdir():
-        if path.name != KEY:
+        if path.name not in (KEY, FORMS):
             shutil.copy(path, draft / path.name)
             (draft / path.name).chmod(0o644)
     compact_json(draft / "tokenizer.json")

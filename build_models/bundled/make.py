@@ -138,17 +138,20 @@ def teaching(
     lesson: Lesson,
     lines: Path,
     agreed: Path | None = None,
+    start: Path | None = None,
 ) -> Callable[[Path, Path], None]:
     """A stage that trains on the sample, real text and, for a student, what the teachers agree on."""
 
     def run(result: Path, state: Path) -> None:
         made = generate_sample(None, lesson.seed, lesson.sample).train
-        sentences = made + lesson.real_copies * real_sentences(settings, lines)
+        real = real_sentences(settings, lines)
+        sentences = made + lesson.real_copies * real
         if agreed is not None:
-            sentences += [
-                sentence for language in ALL for sentence in read_agreed(agreed / f"{language}.txt", language)
-            ]
-        teach(title, lesson, sentences, texts_for_pieces(made, lines, settings.piece_lines, lesson.seed), result, state)
+            known = {tuple(sentence.words) for sentence in real}
+            found = (sentence for language in ALL for sentence in read_agreed(agreed / f"{language}.txt", language))
+            sentences += [sentence for sentence in found if tuple(sentence.words) not in known]
+        texts = texts_for_pieces(made, lines, settings.piece_lines, lesson.seed)
+        teach(title, lesson, sentences, texts, result, state, start)
 
     return run
 

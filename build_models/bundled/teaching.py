@@ -1,5 +1,6 @@
 """Trains one classifier from scratch on labelled sentences; teachers and the student are made alike."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from build_models.artifacts.transitions import count_transitions, write_transiti
 from build_models.bases.base import SENTENCEPIECE
 from build_models.bases.masked import new_model
 from build_models.bases.shapes import Shape
-from build_models.bundled.pieces import learn_pieces, part_forms, share_forms
+from build_models.bundled.pieces import FORMS, learn_pieces, part_forms, share_forms
 from build_models.settings import FinetuneSettings, NoiseShares
 from build_models.training.examples import distinct_words, encode_examples
 from build_models.training.finetune import finetune
@@ -45,6 +46,7 @@ class Lesson:
     learning_rate: float = 6e-3
     hidden_names: float = 0.15
     outside_bias: float = 0.0
+    dropout: float = 0.0
 
     @property
     def settings(self) -> FinetuneSettings:
@@ -64,15 +66,20 @@ def teach(
     texts: Sequence[str],
     result: Path,
     state: Path,
+    start: Path | None = None,
 ) -> None:
-    """Train a model on ``sentences``, its pieces learnt from ``texts``, into ``result``; ``state`` survives a kill."""
+    """Train a model on ``sentences``, its pieces learnt from ``texts``, into ``result``; ``state`` survives a kill.
+
+    With ``start``, pieces and weights are that model's to begin with.
+    """
     tokenizer_folder = state / "tokenizer"
-    if not (tokenizer_folder / "tokenizer.json").exists():
+    if start is None and not (tokenizer_folder / "tokenizer.json").exists():
         tokenizer_folder.mkdir(parents=True, exist_ok=True)
         learn_pieces(texts, lesson.vocabulary, tokenizer_folder, len(texts))
+    tokenizer_folder = start or tokenizer_folder
     tokenizer = XLMRobertaTokenizerFast.from_pretrained(tokenizer_folder)
     torch.manual_seed(lesson.seed)
-    model = new_classifier(lesson.shape, tokenizer)
+    model = load_taught(start, lesson.dropout) if start else new_classifier(lesson.shape, tokenizer, lesson.dropout)
     share_forms(model, tokenizer, tokenizer_folder)
     shown = add_noise(sentences, lesson.noise, lesson.seed)
     encoder = Encoder.from_folder(tokenizer_folder, MAX_LENGTH, OVERLAP)
@@ -90,15 +97,31 @@ def teach(
     part_forms(model)
     with torch.no_grad():
         model.classifier.bias[LABEL_LIST.index("O")] -= lesson.outside_bias
+    # Whoever trains it further starts without.
+    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.0
     model.half().save_pretrained(result)
     copy_tokenizer(tokenizer_folder, result)
+    shutil.copy(tokenizer_folder / FORMS, result / FORMS)
     transitions = count_transitions((sentence.labels for sentence in sentences), LABEL_LIST, TRANSITION_WEIGHT)
     write_transitions(result, transitions)
 
 
-def new_classifier(shape: Shape, tokenizer: XLMRobertaTokenizerFast) -> XLMRobertaForTokenClassification:
+def load_taught(folder: Path, dropout: float) -> XLMRobertaForTokenClassification:
+    """A model that was taught before, to teach it further."""
+    model = XLMRobertaForTokenClassification.from_pretrained(
+        folder,
+        attn_implementation="eager",
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    return model.float()
+
+
+def new_classifier(
+    shape: Shape, tokenizer: XLMRobertaTokenizerFast, dropout: float = 0.0
+) -> XLMRobertaForTokenClassification:
     """A classifier that knows nothing but how its pieces are spelt and which stand next to each other."""
-    body = new_model(shape, tokenizer, 512, 0.0, neighbours=True)
+    body = new_model(shape, tokenizer, 512, dropout, neighbours=True)
     names = dict(enumerate(LABEL_LIST))
     config = body.config
     config.id2label = names
