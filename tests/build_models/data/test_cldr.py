@@ -1,4 +1,4 @@
-"""Months, weekdays and countries of the sample's languages are those that Unicode's CLDR has, or spelt much like them."""
+"""Months, weekdays and countries in the sample are those of Unicode's CLDR, or spelt much like them."""
 
 import difflib
 import tomllib
@@ -12,7 +12,10 @@ from build_models.data.sample.grammar import PACKS, languages
 CODES = {"amh": "am", "hau": "ha", "ibo": "ig", "kin": "rw", "lug": "lg", "swa": "sw", "wol": "wo", "yor": "yo"}
 """CLDR's codes where they are others."""
 
-COUNTRIES = "BI CD CN DE EG ET FR GB GH IN KE NG RW SD SN SO TZ UG US ZA".split()
+COUNTRIES = (
+    *("BI", "CD", "CN", "DE", "EG", "ET", "FR", "GB", "GH", "IN"),
+    *("KE", "NG", "RW", "SD", "SN", "SO", "TZ", "UG", "US", "ZA"),
+)
 ALIKE = 0.75
 MONTH_OR_DAY = ("osu ", "ojo ", "dwe mar ", "kuwa ")
 """Words for them, which the packs' patterns have apart."""
