@@ -27,6 +27,7 @@ from build_models.bases.shapes import SHAPES
 from build_models.errors import BuildError
 from build_models.progress import say
 from build_models.settings import BaseSettings
+from build_models.training.finite import refuse_not_finite
 from build_models.training.loop import Optimization, Trainer
 from service.artifacts.manifest import POINTER_PROBLEM, is_pointer
 
@@ -155,9 +156,7 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
             f" --base ./{name.rpartition('/')[2]}"
         ) from error
     refuse_unknown_architecture(name, model.config.model_type)
-    for weight, values in model.state_dict().items():
-        if values.is_floating_point() and not torch.isfinite(values).all():
-            raise BuildError(f"{name} holds NaN or infinity in {weight}: take another checkpoint")
+    refuse_not_finite(model.state_dict().items(), name)
     dropped = sorted(key for key in loading["unexpected_keys"] if key.startswith(HEAD))
     if dropped:
         say(
