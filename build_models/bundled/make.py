@@ -21,7 +21,7 @@ from build_models.bundled.labelling import Teachers, agreed_sentences
 from build_models.bundled.licences import SOURCES, TEXT, check_corpus, count_sources, licensed_lines
 from build_models.bundled.measure import table
 from build_models.bundled.settings import CLOSE_LANGUAGES, LANGUAGES, OPEN_LANGUAGES, BundledSettings
-from build_models.bundled.teaching import Lesson, teach
+from build_models.bundled.teaching import Lesson, average, teach
 from build_models.data.folders import read_sentences
 from build_models.data.sample.generate import generate_sample
 from build_models.errors import DataError
@@ -61,15 +61,23 @@ def make(settings: BundledSettings, masakhaner: Path | None = None) -> Path:
             {**labelled, **asked, "seed": settings.seed},
             lambda result, state: label_lines(settings, lines, teachers, result, state),
         )
+        students = [
+            workspace.stage(
+                f"student-{number}",
+                {
+                    **labelled,
+                    "agreed": result_digest(agreed),
+                    "start": result_digest(teachers[0]),
+                    "lesson": asdict(lesson),
+                },
+                teaching(f"student {number}", settings, lesson, lines, agreed, teachers[0]),
+            )
+            for number, lesson in enumerate(settings.students, 1)
+        ]
         student = workspace.stage(
             "student",
-            {
-                **labelled,
-                "agreed": result_digest(agreed),
-                "piece_lines": settings.piece_lines,
-                "lesson": asdict(settings.student),
-            },
-            teaching("student", settings, settings.student, lines, agreed),
+            {"students": [result_digest(each) for each in students], "outside_bias": settings.outside_bias},
+            lambda result, _: average(students, settings.outside_bias, result),
         )
         scores = table(served(student, workspace.folder / "served"), masakhaner) if masakhaner else NOT_MEASURED
     return finish(student, settings.out / "model", lambda folder: write_card(folder, lines, agreed, scores))

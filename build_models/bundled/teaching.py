@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import XLMRobertaForTokenClassification, XLMRobertaTokenizerFast
 
 from build_models.artifacts.checkpoint_files import copy_tokenizer
@@ -19,11 +20,13 @@ from build_models.training.examples import distinct_words, encode_examples
 from build_models.training.finetune import finetune
 from build_models.training.noise import add_noise
 from build_models.training.segmentation import Segmentations
+from build_models.workspace.workspace import KEY
 from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 
 LABEL_LIST = ["O", *(f"{prefix}-{name}" for name in ("DATE", "LOC", "ORG", "PER") for prefix in "BI")]
 MAX_LENGTH, OVERLAP = 160, 40
+WEIGHTS = "model.safetensors"
 TRANSITION_WEIGHT = 0.6
 
 
@@ -31,9 +34,6 @@ TRANSITION_WEIGHT = 0.6
 class Lesson:
     """How one model is trained: ``passes`` over ``sample`` generated sentences of each language and ``real_copies`` of
     the labelled ones from real text.
-
-    ``outside_bias`` is subtracted from the logit of O in the end: what is trained on text in which names may have been
-    overlooked finds too few.
     """
 
     shape: Shape
@@ -45,7 +45,6 @@ class Lesson:
     noise: NoiseShares = field(default_factory=NoiseShares)
     learning_rate: float = 6e-3
     hidden_names: float = 0.15
-    outside_bias: float = 0.0
     dropout: float = 0.0
 
     @property
@@ -95,8 +94,6 @@ def teach(
         segmentations,
     )
     part_forms(model)
-    with torch.no_grad():
-        model.classifier.bias[LABEL_LIST.index("O")] -= lesson.outside_bias
     # Whoever trains it further starts without.
     model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.0
     model.half().save_pretrained(result)
@@ -104,6 +101,21 @@ def teach(
     shutil.copy(tokenizer_folder / FORMS, result / FORMS)
     transitions = count_transitions((sentence.labels for sentence in sentences), LABEL_LIST, TRANSITION_WEIGHT)
     write_transitions(result, transitions)
+
+
+def average(models: Sequence[Path], outside_bias: float, result: Path) -> None:
+    """The mean of the weights of models that started from the same one (Wortsman et al. 2022), into ``result``.
+
+    ``outside_bias`` is subtracted from the logit of O: what is trained on text in which names may have been overlooked
+    finds too few.
+    """
+    for path in models[0].iterdir():
+        if path.name not in (WEIGHTS, KEY):
+            shutil.copy(path, result / path.name)
+    every = [load_file(model / WEIGHTS) for model in models]
+    mean = {name: torch.stack([weights[name].float() for weights in every]).mean(dim=0) for name in every[0]}
+    mean["classifier.bias"][LABEL_LIST.index("O")] -= outside_bias
+    save_file({name: weight.half() for name, weight in mean.items()}, result / WEIGHTS, metadata={"format": "pt"})
 
 
 def load_taught(folder: Path, dropout: float) -> XLMRobertaForTokenClassification:
