@@ -153,12 +153,11 @@ def teaching(
 
     def run(result: Path, state: Path) -> None:
         made = generate_sample(None, lesson.seed, lesson.sample).train
-        real = real_sentences(settings, lines)
-        sentences = made + lesson.real_copies * real
+        sentences = made + lesson.real_copies * real_sentences(settings, lines)
         if agreed is not None:
-            known = {tuple(sentence.words) for sentence in real}
-            found = (sentence for language in ALL for sentence in read_agreed(agreed / f"{language}.txt", language))
-            sentences += [sentence for sentence in found if tuple(sentence.words) not in known]
+            sentences += [
+                sentence for language in ALL for sentence in read_agreed(agreed / f"{language}.txt", language)
+            ]
         texts = texts_for_pieces(made, lines, settings.piece_lines, lesson.seed)
         teach(title, lesson, sentences, texts, result, state, start)
 
@@ -190,11 +189,11 @@ def label_lines(settings: BundledSettings, lines: Path, teachers: Sequence[Path]
     for language in ALL:
         path, counted = state / f"{language}.txt", state / f"{language}.json"
         if not counted.exists():
-            split = (line.split(" ") for line in read_lines(lines, language))
+            own = [sentence for sentence in labelled if sentence.language == language]
+            known = {tuple(sentence.words) for sentence in own}
+            split = (line.split(" ") for line in read_lines(lines, language) if tuple(line.split(" ")) not in known)
             some = [words for words in split if agreement.shortest <= len(words) <= agreement.longest]
-            kept, numbers = agreed_sentences(
-                asked, language, some, agreement, settings.seed, [one for one in labelled if one.language == language]
-            )
+            kept, numbers = agreed_sentences(asked, language, some, agreement, settings.seed, own)
             path.write_text(to_conll(kept), encoding="utf-8")
             counted.write_text(json.dumps(numbers), encoding="utf-8")
         counts[language] = json.loads(counted.read_text(encoding="utf-8"))

@@ -44,6 +44,6 @@ class BundledSettings:
     piece_lines: int = 2500
     teachers: tuple[Lesson, ...] = TEACHERS
     students: tuple[Lesson, ...] = STUDENTS
-    outside_bias: float = 0.6
+    outside_bias: float = 1.1
     agreement: Agreement = field(default_factory=Agreement)
     threads: int = 1
