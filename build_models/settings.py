@@ -48,7 +48,7 @@ class NoiseShares:
 
 
 NO_NOISE = NoiseShares(0.0, 0.0, 0.0, 0.0, 0.0)
-ALL_NOISE = NoiseShares(0.4, 0.28, 0.08, 0.14, 0.1)
+ALL_NOISE = NoiseShares(0.6, 0.2, 0.04, 0.06, 0.1)
 """Every sentence gets one."""
 
 

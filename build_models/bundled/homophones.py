@@ -21,8 +21,6 @@ SAME_LETTER = {
     # With the first vowel and the fourth, these consonants sound alike.
     **dict.fromkeys("ሃሓኃ", "ሀ"),
     **dict.fromkeys("ኣዓ", "አ"),
-    # Spellings that compete: of the last vowel of ው, and of what is said with rounded lips.
-    **dict(zip("ዉጐኰቈ", "ውጎኮቆ", strict=True)),
 }
 
 

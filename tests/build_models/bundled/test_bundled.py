@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import XLMRobertaTokenizer, XLMRobertaTokenizerFast
 
 from build_models.bundled import make as making
 from build_models.bundled.annotations import LABELS, annotated, digest_of_words, read_annotations, read_excluded
@@ -275,6 +276,24 @@ def test_the_shipped_model_is_whole_small_and_reads_a_sentence(tmp_path: Path) -
     }
 
     assert {("PER", "Buhari"), ("LOC", "Kano")} <= entities
+
+
+def test_amharic_letters_of_one_sound_are_one_letter_in_every_tokenizer() -> None:
+    fast = XLMRobertaTokenizerFast.from_pretrained(MODEL)
+    slow = XLMRobertaTokenizer.from_pretrained(MODEL)
+    encoder = Encoder.from_folder(MODEL, 160, 40)
+
+    pieces = {
+        tuple(encode)
+        for text in ("ሐሰን ዐቢይ ፀሀይ", "ኀሠን አቢይ ጸሃይ")
+        for encode in (
+            fast(text, add_special_tokens=False)["input_ids"],
+            slow(text, add_special_tokens=False)["input_ids"],
+            encoder.encode_all(text.split()).pieces,
+        )
+    }
+    assert len(pieces) == 1
+    assert fast("ሀሰን")["input_ids"] != fast("ሰሀን")["input_ids"]
 
 
 def test_the_recipe_is_for_the_ten_languages_of_the_sample() -> None:
