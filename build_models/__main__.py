@@ -113,6 +113,15 @@ def main(
             min=0.0, help="Learning rate of Muon on the encoder's matrices. Default: off with --base, else 0.01."
         ),
     ] = None,
+    noise_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of the training text in another letter case, without diacritics or with typos. Default: 0.3"
+            " with --data, else 0.",
+        ),
+    ] = None,
     batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces per padded batch.")] = None,
     max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces per window.")] = 160,
     overlap: Annotated[int, typer.Option(min=0, help="Pieces shared by neighbouring windows.")] = 40,
@@ -224,6 +233,7 @@ def main(
                 epochs=epochs,
                 learning_rate=learning_rate,
                 matrix_learning_rate=matrix_learning_rate,
+                noise_share=noise_share,
                 batch_pieces=batch_pieces,
             ),
         ),

@@ -48,6 +48,8 @@ class NoiseShares:
 
 
 NO_NOISE = NoiseShares(0.0, 0.0, 0.0, 0.0, 0.0)
+ALL_NOISE = NoiseShares(0.6, 0.2, 0.04, 0.06, 0.1)
+"""Every sentence gets one."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class FinetuneSettings:
     later positions. ``hidden_share`` of all pieces and ``hidden_names`` of the words in names are replaced by <unk>,
     so that the model learns to use context. ``respelled_names`` of the words in names and ``respelled_words`` of the
     others are segmented differently (segmentation.py). ``within_weight`` weighs the loss on the continuation pieces of
-    words. ``frozen_embeddings`` keeps the word embeddings as they are. ``coarse_products`` and ``averaging``: see
+    words. In ``noise_share`` of the epochs, a sentence is shown in another letter case, without diacritics or with
+    typos. ``frozen_embeddings`` keeps the word embeddings as they are. ``coarse_products`` and ``averaging``: see
     ``training.loop.Optimization``.
     """
 
@@ -72,6 +75,7 @@ class FinetuneSettings:
     respelled_names: float = 0.0
     respelled_words: float = 0.0
     within_weight: float = 0.0
+    noise_share: float = 0.0
     coarse_products: bool = False
     averaging: float = 0.0
     frozen_embeddings: bool = False
@@ -94,10 +98,12 @@ class FinetuneSettings:
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
         """20 epochs for a pretrained base (Adelani et al. 2022); higher learning rates for a base made here.
 
-        The generated sample is large enough for 4 epochs.
+        The generated sample is large enough for 4 epochs. The user's data gets noise: without, a model finds hardly any
+        name in text in lower case.
         """
+        noise_share = 0.3 if data_given else 0.0
         if base_given:
-            return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0)
+            return cls(epochs=20, learning_rate=5e-5, hidden_share=0.0, noise_share=noise_share)
         return cls(
             epochs=15 if data_given else 4,
             learning_rate=6e-3,
@@ -107,6 +113,7 @@ class FinetuneSettings:
             respelled_names=0.4,
             respelled_words=0.1,
             within_weight=0.3,
+            noise_share=noise_share,
             coarse_products=True,
             averaging=0.997,
         )

@@ -1,10 +1,10 @@
-"""Training sentences as people type them: a share of them is changed."""
+"""Training sentences as people type them."""
 
 import random
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from build_models.settings import NoiseShares
+from build_models.settings import ALL_NOISE, NoiseShares
 from service.evaluation.conll import Sentence
 from service.evaluation.noise import add
 
@@ -18,3 +18,11 @@ def add_noise(sentences: Sequence[Sentence], shares: NoiseShares, seed: int) -> 
         sentence if noise is None else sentence._replace(words=add(sentence.words, noise, random_state))
         for sentence, noise in zip(sentences, chosen, strict=True)
     ]
+
+
+def with_noise(sentences: Sequence[Sentence], share: float, seed: int) -> tuple[list[Sentence], list[float]]:
+    """The sentences and a form with noise of each, and the shares of the epochs that they are part of."""
+    if not share:
+        return list(sentences), [1.0] * len(sentences)
+    noisy = add_noise(sentences, ALL_NOISE, seed)
+    return [*sentences, *noisy], [1 - share] * len(sentences) + [share] * len(noisy)
