@@ -37,6 +37,20 @@ class BaseSettings:
 
 
 @dataclass(frozen=True)
+class NoiseShares:
+    """The share of the training sentences that gets each of the noises of ``service.evaluation.noise``."""
+
+    lower: float = 0.15
+    upper: float = 0.1
+    title: float = 0.03
+    diacritics: float = 0.05
+    typos: float = 0.04
+
+
+NO_NOISE = NoiseShares(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class FinetuneSettings:
     """Supervised training.
 

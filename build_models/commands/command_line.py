@@ -10,6 +10,7 @@ from build_models.errors import BuildError
 from build_models.progress import console
 from build_models.settings import SAMPLE
 from service.evaluation.data_schemes import PREFIXES
+from service.evaluation.noise import NOISES
 
 
 def known_scheme(value: str | None) -> str | None:
@@ -17,6 +18,13 @@ def known_scheme(value: str | None) -> str | None:
     if value is not None and value.lower() not in PREFIXES:
         raise typer.BadParameter(f"{value!r}; choose from {', '.join(PREFIXES)}")
     return value and value.lower()
+
+
+def known_noise(value: str | None) -> str | None:
+    """Check the name of a noise, for typer."""
+    if value is not None and value not in NOISES:
+        raise typer.BadParameter(f"{value!r}; choose from {', '.join(NOISES)}")
+    return value
 
 
 SchemeOption = Annotated[

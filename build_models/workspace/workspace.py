@@ -39,7 +39,7 @@ def sources() -> list[Path]:
     return [
         *(path for path in sorted(build.rglob("*.py")) if path not in apart),
         *sorted((serving / "ner").glob("*.py")),
-        *(serving / "evaluation" / f"{name}.py" for name in ("conll", "data_schemes", "reading", "scoring")),
+        *(serving / "evaluation" / f"{name}.py" for name in ("conll", "data_schemes", "noise", "reading", "scoring")),
         *sorted((serving / "runtimes").glob("*.py")),
     ]
 
