@@ -90,6 +90,10 @@ def check_bentoml(words: list[str]) -> None:
     assert words[1:] in ([], ["service:NerService"], ["kidogo:latest"])
 
 
+def check_kidogo_serve(words: list[str]) -> None:
+    known_options(words, (ROOT / "service" / "commands" / "serve.py").read_text(encoding="utf-8"))
+
+
 def nothing_to_check(words: list[str]) -> None:
     pass
 
@@ -97,6 +101,7 @@ def nothing_to_check(words: list[str]) -> None:
 CHECKS: dict[str, Callable[[list[str]], None]] = {
     "python -m build_models": check_build,
     "kidogo build": check_build,
+    "kidogo serve": check_kidogo_serve,
     "python -m loadtests": check_loadtests,
     "locust": check_locust,
     "bentoml": check_bentoml,
