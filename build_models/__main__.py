@@ -141,7 +141,7 @@ def main(
         int | None,
         typer.Option(
             min=1,
-            help="Default: half the teacher's with --base or --data, 3 with --model, 4 with the bundled one, else 1.",
+            help="Default: half the teacher's with --base or --data, 3 with --model, else 1.",
         ),
     ] = None,
     agnostic_steps: Annotated[

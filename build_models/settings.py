@@ -88,7 +88,7 @@ class FinetuneSettings:
     @classmethod
     def of_bundled(cls) -> "FinetuneSettings":
         """The bundled model was trained with Muon, like the sample's, and its student learns faster with it, too."""
-        return replace(cls.of_given(), epochs=4, matrix_learning_rate=0.01, averaging=0.997)
+        return replace(cls.of_given(), matrix_learning_rate=0.01, averaging=0.997)
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
