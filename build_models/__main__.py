@@ -148,7 +148,10 @@ def main(
     student_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as the teacher's.")] = None,
     student_epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Default: half the teacher's with --base or --data, 3 with --model, else 1."),
+        typer.Option(
+            min=1,
+            help="Default: half the teacher's with --base or --data, 3 with --model, else 1.",
+        ),
     ] = None,
     agnostic_steps: Annotated[
         int, typer.Option(min=0, help="Distil the base for this many steps, then fine-tune. 0: fine-tune, then distil.")
