@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import datasets
@@ -236,14 +237,29 @@ def test_each_is_loaded_as_its_card_says_and_labels_as_served(
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout.splitlines()[-1])
     assert {program for found in answers.values() for program in found} == {"transformers", "optimum", "onnxruntime"}
+    alike = 0
     for variant in PUSHED:
         manifest, pipeline = open_artifact(fine_tuned / variant, 1)
         # Without the label transitions, which other programs do not know.
         plain = Pipeline(pipeline.runtime, pipeline.encoder, manifest.labels)
-        served = list(label_sentences(plain, SENTENCES))
-        assert any(label != "O" for labels in served for label in labels)
         for found in answers[f"me/{variant}"].values():
-            assert found == served
+            for words, theirs, served in zip(SENTENCES, found, label_sentences(plain, SENTENCES), strict=True):
+                ((_, window),) = plain.encoder.windows(plain.encoder.encode_all(words))
+                best = plain.runtime.logits(window.input_ids)[window.heads].argmax(axis=-1)
+                assert theirs == [manifest.labels[number] for number in best]
+                # The service mends sequences that are not valid, of which a small training leaves some.
+                if is_valid(theirs):
+                    assert theirs == served
+                    alike += 1
+    assert alike
+
+
+def is_valid(labels: list[str]) -> bool:
+    """Whether each I- goes on with an entity of its type."""
+    return all(
+        not label.startswith("I-") or (before != "O" and before[2:] == label[2:])
+        for before, label in pairwise(["O", *labels])
+    )
 
 
 def test_the_model_card_has_the_hub_s_metadata(pushed: dict[str, Repository], fine_tuned: Path, afriberta: str) -> None:
