@@ -13,10 +13,12 @@ KINDS = {
         "build_models/commands/test_command_line.py::test_help_is_there_as_it_is_documented",
         "build_models/data/test_sample.py::test_the_command_line_prints_a_pack_that_cannot_be_used_as_one_line",
         "build_models/workspace/test_workspace.py::test_a_killed_build_leaves_no_lock",
+        "deploy/test_images.py",
         "deploy/test_kubernetes.py::test_kustomize_renders_valid_objects",
         "deploy/test_observability.py::test_prometheus_takes_configuration_and_rules",
         "deploy/test_observability.py::test_an_alert_is_raised_by_what_it_is_about",
         "e2e",
+        "hub",
         "loadtests/test_compare.py",
         "loadtests/test_locust.py",
         "loadtests/test_matrix.py",
@@ -39,6 +41,7 @@ KINDS = {
         "build_models/experiments/test_grid.py",
         "build_models/experiments/test_techniques.py",
         "build_models/workspace/test_kill.py",
+        "hub",
     ],
 }
 """Prefixes of test ids below tests/. Tests that use a trained model are found by their fixtures."""

@@ -55,6 +55,7 @@ class DataRecord(BaseModel):
 
     name: str
     digest: str
+    revision: str | None = Field(None, description="Commit of the hub that it came from")
 
 
 class RecipeRecord(BaseModel):

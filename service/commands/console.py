@@ -17,7 +17,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "serve": Command("service.commands.serve:main", "serve variants over HTTP; without any, the one that is installed"),
     "annotate": Command("service.annotation.command:main", "find named entities in files, without a server"),
-    "build": Command("build_models.__main__:cli", "make variants of a model, check, and roll back", extra="build"),
+    "build": Command("build_models.__main__:cli", "make variants of a model, check, roll back, upload", extra="build"),
 }
 
 

@@ -114,6 +114,8 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "curl": nothing_to_check,
     # The reader's own shell.
     "git clone": nothing_to_check,
+    # The hub's own command.
+    "hf auth login": nothing_to_check,
     "cd": nothing_to_check,
     "export": nothing_to_check,
 }
