@@ -33,6 +33,8 @@ and Yoruba: PER, LOC, ORG and DATE in IOB2. XLM-R architecture, random initializ
   not checked these labels. `labels/` has digests and entities, no text.
 - {agreed:,} sentences of the same sources with labels on which two teacher models agree.
 
+The weights are the mean of two students, which start as one of the teachers.
+
 No sentence of MasakhaNER was used for training. Its dev sets chose between recipes; its test sets only measure.
 
 Text could come from these lines; lines of other sources were left out.

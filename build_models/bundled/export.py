@@ -1,12 +1,14 @@
 """From a trained checkpoint to what is served, and to the folder that is shipped."""
 
-import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from build_models.artifacts.export import export_onnx
+from build_models.artifacts.portable import compact_json
 from build_models.artifacts.scores import open_pipeline
+from build_models.bundled.pieces import FORMS
 from build_models.bundled.teaching import LABEL_LIST, MAX_LENGTH, OVERLAP
 from build_models.errors import BuildError
 from build_models.workspace.workspace import KEY
@@ -17,6 +19,7 @@ from service.runtimes.onnx import MODEL
 
 CARD = "README.md"
 DIGESTS = "sha256.txt"
+DIGEST = re.compile("[0-9a-f]{64}")
 NOT_DIGESTED = frozenset({CARD, DIGESTS})
 
 
@@ -31,12 +34,6 @@ def served(model: Path, folder: Path, labels: Sequence[str] = LABEL_LIST, thread
     return open_pipeline(folder, "onnx", labels, MAX_LENGTH, OVERLAP, threads)
 
 
-def compact_json(path: Path) -> None:
-    """Write a JSON file without the white space between its parts: of a tokenizer, half its size."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
-
-
 def finish(student: Path, folder: Path, describe: Callable[[Path], None]) -> Path:
     """Lay the student out as the folder that is shipped: an ordinary checkpoint, its card, and its digests.
 
@@ -46,7 +43,7 @@ def finish(student: Path, folder: Path, describe: Callable[[Path], None]) -> Pat
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     for path in student.iterdir():
-        if path.name != KEY:
+        if path.name not in (KEY, FORMS):
             shutil.copy(path, draft / path.name)
             (draft / path.name).chmod(0o644)
     compact_json(draft / "tokenizer.json")
@@ -68,11 +65,16 @@ def write_digests(folder: Path) -> None:
 def check_model(folder: Path) -> None:
     """Raise ``BuildError`` naming a file of the model that is missing or not what was shipped."""
     try:
-        lines = (folder / DIGESTS).read_text(encoding="utf-8").splitlines()
+        lines = (folder / DIGESTS).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise BuildError(f"{folder}: {DIGESTS} cannot be read ({error.strerror}): reinstall Kidogo") from error
     for line in lines:
         digest, _, name = line.partition("  ")
+        if not DIGEST.fullmatch(digest) or name != Path(name).name:
+            raise BuildError(
+                f"{folder / DIGESTS} is not a list of SHA-256 digests: the model is damaged, or that of a newer Kidogo."
+                " Reinstall Kidogo, or make the model again"
+            )
         path = folder / name
         if not path.is_file():
             raise BuildError(f"{path} is missing: reinstall Kidogo, or make the model again")

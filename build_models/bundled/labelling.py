@@ -21,9 +21,9 @@ class Agreement:
     """
 
     confidence: float = 0.6
-    most: int = 1200
+    most: int = 1500
     plain_share: float = 0.5
-    read: int = 4500
+    read: int = 5000
     shortest: int = 4
     longest: int = 45
 

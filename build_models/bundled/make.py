@@ -21,12 +21,13 @@ from build_models.bundled.labelling import Teachers, agreed_sentences
 from build_models.bundled.licences import SOURCES, TEXT, check_corpus, count_sources, licensed_lines
 from build_models.bundled.measure import table
 from build_models.bundled.settings import CLOSE_LANGUAGES, LANGUAGES, OPEN_LANGUAGES, BundledSettings
-from build_models.bundled.teaching import Lesson, teach
+from build_models.bundled.teaching import Lesson, average, teach
 from build_models.data.folders import read_sentences
 from build_models.data.sample.generate import generate_sample
 from build_models.errors import DataError
 from build_models.progress import say
-from build_models.workspace.workspace import WORKSPACE, Workspace, result_digest
+from build_models.workspace.workspace import Workspace, result_digest
+from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import file_sha256
 from service.evaluation.conll import Sentence, to_conll
 from service.ner.words import split_words
@@ -60,15 +61,23 @@ def make(settings: BundledSettings, masakhaner: Path | None = None) -> Path:
             {**labelled, **asked, "seed": settings.seed},
             lambda result, state: label_lines(settings, lines, teachers, result, state),
         )
+        students = [
+            workspace.stage(
+                f"student-{number}",
+                {
+                    **labelled,
+                    "agreed": result_digest(agreed),
+                    "start": result_digest(teachers[0]),
+                    "lesson": asdict(lesson),
+                },
+                teaching(f"student {number}", settings, lesson, lines, agreed, teachers[0]),
+            )
+            for number, lesson in enumerate(settings.students, 1)
+        ]
         student = workspace.stage(
             "student",
-            {
-                **labelled,
-                "agreed": result_digest(agreed),
-                "piece_lines": settings.piece_lines,
-                "lesson": asdict(settings.student),
-            },
-            teaching("student", settings, settings.student, lines, agreed),
+            {"students": [result_digest(each) for each in students], "outside_bias": settings.outside_bias},
+            lambda result, _: average(students, settings.outside_bias, result),
         )
         scores = table(served(student, workspace.folder / "served"), masakhaner) if masakhaner else NOT_MEASURED
     return finish(student, settings.out / "model", lambda folder: write_card(folder, lines, agreed, scores))
@@ -138,6 +147,7 @@ def teaching(
     lesson: Lesson,
     lines: Path,
     agreed: Path | None = None,
+    start: Path | None = None,
 ) -> Callable[[Path, Path], None]:
     """A stage that trains on the sample, real text and, for a student, what the teachers agree on."""
 
@@ -148,7 +158,8 @@ def teaching(
             sentences += [
                 sentence for language in ALL for sentence in read_agreed(agreed / f"{language}.txt", language)
             ]
-        teach(title, lesson, sentences, texts_for_pieces(made, lines, settings.piece_lines, lesson.seed), result, state)
+        texts = texts_for_pieces(made, lines, settings.piece_lines, lesson.seed)
+        teach(title, lesson, sentences, texts, result, state, start)
 
     return run
 
@@ -178,11 +189,11 @@ def label_lines(settings: BundledSettings, lines: Path, teachers: Sequence[Path]
     for language in ALL:
         path, counted = state / f"{language}.txt", state / f"{language}.json"
         if not counted.exists():
-            split = (line.split(" ") for line in read_lines(lines, language))
+            own = [sentence for sentence in labelled if sentence.language == language]
+            known = {tuple(sentence.words) for sentence in own}
+            split = (line.split(" ") for line in read_lines(lines, language) if tuple(line.split(" ")) not in known)
             some = [words for words in split if agreement.shortest <= len(words) <= agreement.longest]
-            kept, numbers = agreed_sentences(
-                asked, language, some, agreement, settings.seed, [one for one in labelled if one.language == language]
-            )
+            kept, numbers = agreed_sentences(asked, language, some, agreement, settings.seed, own)
             path.write_text(to_conll(kept), encoding="utf-8")
             counted.write_text(json.dumps(numbers), encoding="utf-8")
         counts[language] = json.loads(counted.read_text(encoding="utf-8"))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from build_models.bases.shapes import Shape
 from build_models.bundled.labelling import Agreement
-from build_models.bundled.noise import NO_NOISE
 from build_models.bundled.teaching import Lesson
+from build_models.settings import NoiseShares
 
 LANGUAGES = ("amh", "hau", "ibo", "kin", "lug", "luo", "pcm", "swa", "wol", "yor")
 CLOSE_LANGUAGES = ("run",)
@@ -14,11 +14,23 @@ CLOSE_LANGUAGES = ("run",)
 
 OPEN_LANGUAGES = ("hau", "yor")
 
+SHAPE = Shape(128, 3, 4, 384)
 TEACHERS = (
-    Lesson(Shape(96, 2, 4, 256), vocabulary=10_000, seed=1, passes=3, sample=1500),
-    Lesson(Shape(96, 2, 8, 256), vocabulary=7_000, seed=2, passes=2, sample=1000, noise=NO_NOISE),
+    Lesson(SHAPE, vocabulary=10_000, seed=11, passes=7, sample=1500),
+    Lesson(
+        Shape(192, 3, 6, 512),
+        vocabulary=8_000,
+        seed=12,
+        passes=4,
+        sample=1500,
+        noise=NoiseShares(0.08, 0.05, 0.02, 0.03, 0.03),
+    ),
 )
-STUDENT = Lesson(Shape(96, 2, 4, 256), vocabulary=9_000, seed=7, passes=3, sample=500, real_copies=3, outside_bias=1.6)
+STUDENTS = (
+    Lesson(SHAPE, 10_000, seed=22, passes=3, sample=500, dropout=0.05, learning_rate=4e-3),
+    Lesson(SHAPE, 10_000, seed=23, passes=2, sample=400, real_copies=5, learning_rate=4e-3),
+)
+"""They start as the first teacher, and their weights are averaged."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class BundledSettings:
     seed: int = 1
     piece_lines: int = 2500
     teachers: tuple[Lesson, ...] = TEACHERS
-    student: Lesson = STUDENT
+    students: tuple[Lesson, ...] = STUDENTS
+    outside_bias: float = 1.1
     agreement: Agreement = field(default_factory=Agreement)
     threads: int = 1

@@ -24,11 +24,13 @@ from build_models.bases.source import Source
 from build_models.data.datasets import Dataset
 from build_models.errors import BuildError
 from build_models.progress import say
+from build_models.recipes.card import write_card
 from build_models.recipes.supervision import Supervision
 from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.training.examples import Batch, Example, distinct_words, encode_examples
 from build_models.training.finetune import finetune
 from build_models.training.finite import refuse_not_finite, stored_weights
+from build_models.training.noise import with_noise
 from build_models.training.segmentation import Segmentations
 from build_models.workspace.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.artifacts.manifest import (
@@ -44,6 +46,7 @@ from service.artifacts.manifest import (
 )
 from service.artifacts.transitions import read_transitions
 from service.artifacts.warm_up import not_finite
+from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline
 from service.ner.schemes import from_iob2
@@ -105,10 +108,15 @@ class Context:
     def examples(self) -> list[Example]:
         """The training split, encoded with the base's tokenizer."""
         encoder = Encoder.from_folder(self.source.folder, self.settings.max_length, self.settings.overlap)
-        train = self.dataset.train
+        train, shares = self._shown
         if self.source.head is not None:
             train = [sentence._replace(labels=from_iob2(sentence.labels, *self.head)) for sentence in train]
-        return encode_examples(train, encoder, self.labels)
+        return encode_examples(train, encoder, self.labels, shares)
+
+    @cached_property
+    def _shown(self) -> tuple[list[Sentence], list[float]]:
+        """The training split with noise, and the share of the epochs for each sentence."""
+        return with_noise(self.dataset.train, self.settings.finetune.noise_share, self.settings.seed)
 
     @cached_property
     def segmentations(self) -> Segmentations | None:
@@ -124,7 +132,7 @@ class Context:
                 f"{self.source.name} has no {SENTENCEPIECE}, which respelling words needs: pass another base"
             )
         tokenizer = AutoTokenizer.from_pretrained(self.source.folder, local_files_only=True)
-        return Segmentations(distinct_words(self.dataset.train), model, tokenizer.get_vocab())
+        return Segmentations(distinct_words(self._shown[0]), model, tokenizer.get_vocab())
 
     def finetune(
         self,
@@ -245,8 +253,7 @@ class Context:
                 scores["test"] = evaluate(pipeline, self.dataset.test, f"{name}: test")
             except FloatingPointError:
                 raise BuildError(f"{not_finite(settings.out / name)}") from None
-        files = record_files(folder)
-        return Manifest(
+        manifest = Manifest(
             variant=name,
             technique=variant.technique,
             runtime=variant.runtime,
@@ -265,7 +272,7 @@ class Context:
             overlap=settings.overlap,
             libraries={"python": platform.python_version(), **self.libraries},
             cpu_features=made.cpu_features,
-            files=files,
+            files={},
             parameters=made.parameters,
             nonzero_parameters=made.nonzero_parameters,
             sparsity=round(1 - made.nonzero_parameters / made.parameters, 4),
@@ -275,8 +282,11 @@ class Context:
             build_seconds=round(time.monotonic() - started, 1),
             built_at=datetime.now(UTC).replace(microsecond=0),
             inputs=inputs,
-            digest=digest_of(files),
+            digest="",
         )
+        write_card(folder, manifest, self.source)
+        files = record_files(folder)
+        return manifest.model_copy(update={"files": files, "digest": digest_of(files)})
 
     def _learnt_nothing(self, name: str, dev: Scores) -> str:
         training = self.settings.finetune

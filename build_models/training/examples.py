@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -30,7 +31,8 @@ class Example:
     """A window of pieces with special tokens.
 
     ``labels`` has a label index at the first piece of each word, ``within`` at its continuation pieces, and both have
-    ``IGNORED`` elsewhere. ``words`` are the ids of the labelled words, ``lengths`` their numbers of pieces.
+    ``IGNORED`` elsewhere. ``words`` are the ids of the labelled words, ``lengths`` their numbers of pieces. The example
+    is part of a ``share`` of the epochs.
     """
 
     pieces: NDArray[np.int64]
@@ -38,6 +40,7 @@ class Example:
     within: NDArray[np.int64]
     words: NDArray[np.intp]
     lengths: NDArray[np.intp]
+    share: float = 1.0
 
 
 @dataclass
@@ -53,13 +56,18 @@ class Batch:
         return Batch(self.pieces.to(device), self.attention.to(device), self.labels.to(device), self.within.to(device))
 
 
-def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list: Sequence[str]) -> list[Example]:
-    """Encode sentences in the service's windows. The id of a word is its index in ``distinct_words``."""
+def encode_examples(
+    sentences: Sequence[Sentence], encoder: Encoder, label_list: Sequence[str], shares: Sequence[float] | None = None
+) -> list[Example]:
+    """Encode sentences in the service's windows. The id of a word is its index in ``distinct_words``.
+
+    ``shares`` has the share of the epochs for each sentence; by default, all are part of every epoch.
+    """
     index = {label: number for number, label in enumerate(label_list)}
     numbers = {word: number for number, word in enumerate(distinct_words(sentences))}
     pieces_of = _pieces_of(list(numbers), encoder)
     examples = []
-    for sentence in sentences:
+    for sentence, share in zip(sentences, shares or repeat(1.0, len(sentences)), strict=True):
         for places, window in encoder.windows(_tokens_of(sentence.words, pieces_of)):
             words = [sentence.words[place] for place in places]
             # The dtype is explicit because a window may have no words, and empty arrays default to float.
@@ -69,7 +77,7 @@ def encode_examples(sentences: Sequence[Sentence], encoder: Encoder, label_list:
             labels, within = np.full((2, len(window.input_ids)), IGNORED)
             labels[window.heads] = labels_of
             within[ranges(window.heads + 1, lengths - 1)] = np.repeat(labels_of, lengths - 1)
-            examples.append(Example(window.input_ids, labels, within, known, lengths))
+            examples.append(Example(window.input_ids, labels, within, known, lengths, share))
     return examples
 
 
@@ -106,6 +114,7 @@ def plan_batches(examples: Sequence[Example], settings: FinetuneSettings, max_le
     for epoch in range(settings.epochs):
         random_state = random.Random(f"{seed}/{epoch}")
         order = random_state.sample(range(len(examples)), len(examples))
+        order = [number for number in order if (share := examples[number].share) == 1 or random_state.random() < share]
         rows = list(_join(order, lengths, settings.join_share, max_length, random_state))
         plans += _batches(rows, lengths, settings.batch_pieces, random_state)
     return plans

@@ -19,13 +19,11 @@ import build_models
 import service
 from build_models.errors import BuildError
 from build_models.progress import say
+from service.artifacts.building import LOCK
 from service.artifacts.manifest import digest_of, flush, record_files, replace_folder
 
-WORKSPACE = ".work"
-"""Folder of a build's stages, next to the artefacts."""
-
 KEY = "stage.json"
-LOCK = "lock"
+SECONDS_OF_A_LOOK = 0.2
 FULL_BYTES = 64 * 1024
 """A disk with less free space than this counts as full if a library failed to write to it."""
 
@@ -36,12 +34,12 @@ def sources() -> list[Path]:
     The rest of the service is left out: a change of its HTTP code must not invalidate hours of training.
     """
     build, serving = (Path(str(package.__file__)).parent for package in (build_models, service))
-    apart = {build / "data" / "sample" / "check.py"}
+    apart = {build / "data" / "sample" / "check.py", build / "artifacts" / "upload.py"}
     apart |= {path for name in ("commands", "experiments") for path in (build / name).rglob("*.py")}
     return [
         *(path for path in sorted(build.rglob("*.py")) if path not in apart),
         *sorted((serving / "ner").glob("*.py")),
-        *(serving / "evaluation" / f"{name}.py" for name in ("conll", "data_schemes", "reading", "scoring")),
+        *(serving / "evaluation" / f"{name}.py" for name in ("conll", "data_schemes", "noise", "reading", "scoring")),
         *sorted((serving / "runtimes").glob("*.py")),
     ]
 
@@ -63,7 +61,13 @@ def key_of(inputs: Mapping[str, Any]) -> str:
 
 
 def result_digest(folder: Path) -> str:
-    """A digest of a stage's result: weights, tokenizer and configuration."""
+    """A digest of a stage's result: weights, tokenizer and configuration. Gigabytes are read once."""
+    stats = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
+    return _digest(folder, tuple((path, stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in stats))
+
+
+@cache
+def _digest(folder: Path, _: tuple[tuple[Path, int, int, int], ...]) -> str:
     return digest_of({name: record for name, record in record_files(folder).items() if name != KEY})
 
 
@@ -116,7 +120,12 @@ class Workspace:
         """Keep other builds out, which would delete this one's work. Raises ``BuildError`` if one is running."""
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(lock(self.folder / LOCK))
+                try:
+                    stack.enter_context(lock(self.folder / LOCK))
+                except BlockingIOError:
+                    # A server that looks whether a build is running holds the lock for a moment.
+                    time.sleep(SECONDS_OF_A_LOOK)
+                    stack.enter_context(lock(self.folder / LOCK))
             except BlockingIOError:
                 raise BuildError(
                     f"Another build is running in {self.folder.parent}: wait for it to finish, or pass another --out"

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.ner.schemes import Scheme
-from service.variants import Runtime
+from service.variants import Runtime, Variant
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -55,6 +55,7 @@ class DataRecord(BaseModel):
 
     name: str
     digest: str
+    revision: str | None = Field(None, description="Commit of the hub that it came from")
 
 
 class RecipeRecord(BaseModel):
@@ -127,13 +128,13 @@ def digest_of(files: dict[str, FileRecord]) -> str:
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether Git LFS has left its pointer here in place of the file."""
+    """Whether this file is only a Git LFS pointer."""
     with path.open("rb") as file:
         return file.read(len(_POINTER)) == _POINTER
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise ``ArtifactError`` for a pointer of Git LFS, and ``OSError``."""
+    """Raise ``ArtifactError`` for a Git LFS pointer, or ``OSError``."""
     if is_pointer(path):
         raise ArtifactError(f"{path} {POINTER_PROBLEM}")
 
@@ -183,6 +184,15 @@ def verify(folder: Path, manifest: Manifest) -> None:
             raise ArtifactError(f"{path} is not in the manifest: build it again")
     if digest_of(manifest.files) != manifest.digest:
         raise ArtifactError(f"{folder / MANIFEST}: its digest does not match its list of files: build it again")
+
+
+def check_variant(variant: Variant, manifest: Manifest, folder: Path) -> None:
+    """Raise ``ArtifactError`` unless the folder holds this variant."""
+    if (manifest.variant, manifest.runtime) != (variant.name, variant.runtime):
+        raise ArtifactError(
+            f"{folder} holds {manifest.variant!r} for the runtime {manifest.runtime!r},"
+            f" not {variant.name!r} for {variant.runtime!r}"
+        )
 
 
 def publish(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:

@@ -4,26 +4,24 @@ import contextlib
 import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import psutil
 
-from service.artifacts.manifest import ArtifactError, Manifest, read_manifest, verify
-from service.artifacts.transitions import read_transitions
+from service.artifacts.building import being_built
+from service.artifacts.manifest import ArtifactError, Manifest, check_variant, read_manifest, verify
+from service.artifacts.opening import EXTRA, LoadRuntime, open_pipeline
 from service.artifacts.warm_up import warm_up
 from service.errors import UnknownVariant, VariantNotReady
-from service.ner.encoder import Encoder
-from service.ner.pipeline import Pipeline, Runtime
+from service.ner.pipeline import Pipeline
 from service.runtimes import load_runtime
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
-from service.variants import Runtime as RuntimeName
 
 logger = logging.getLogger("kidogo.pool")
 
-LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 Signature = list[tuple[str, int, int, int]]
 
 ATTEMPTS = 5
@@ -111,7 +109,7 @@ class VariantPool:
         Changes are detected by name, inode, size and modification time; with ``everything``, all files are verified.
         Requests in flight finish on the old pipeline. If an artefact cannot be loaded, the old one stays.
         """
-        changed = [slot for slot in self._served if everything or _signature(self._folder(slot)) != slot.seen]
+        changed = [slot for slot in self._served if everything or self._changed(slot)]
         if changed:
             # Frozen objects are never collected, and the old pipelines are among them.
             gc.unfreeze()
@@ -132,6 +130,12 @@ class VariantPool:
     def _folder(self, slot: Slot) -> Path:
         return self._artifacts / slot.variant.name
 
+    def _changed(self, slot: Slot) -> bool:
+        """Whether the folder is another than when it was last read, or a build has ended without making it."""
+        return _signature(self._folder(slot)) != slot.seen or (
+            slot.status == "loading" and not being_built(self._artifacts)
+        )
+
     def _load(self, slot: Slot) -> None:
         folder = self._folder(slot)
         memory = psutil.Process().memory_info().rss
@@ -139,11 +143,18 @@ class VariantPool:
         try:
             self._open_settled(slot, folder)
         except ArtifactError as error:
+            if slot.pipeline is None and not slot.seen and being_built(self._artifacts):
+                slot.status, slot.reason = "loading", f"{slot.variant.name} is being built"
+                return
             self._fail(slot, str(error).replace(f"{self._artifacts}/", ""))
             logger.error("%s cannot be loaded: %s", slot.variant.name, error)
         except ModuleNotFoundError as error:
             slot.expected = slot.pipeline is not None
-            self._fail(slot, f"{slot.variant.name} is not in this image: the package {error.name} is not installed")
+            self._fail(
+                slot,
+                f"{slot.variant.name} needs the package {error.name}, which is not installed here:"
+                f" pip install 'kidogo[{EXTRA}]'",
+            )
             logger.warning("%s", slot.reason)
         except Exception:
             # Memory or disk may be short only temporarily, so the next check retries.
@@ -182,27 +193,12 @@ class VariantPool:
         if slot.pipeline is None:
             slot.manifest = manifest
         verify(folder, manifest)
-        self._check(slot.variant, manifest, folder)
+        check_variant(slot.variant, manifest, folder)
         if slot.pipeline is not None and slot.pipeline.digest == manifest.digest:
             return manifest, slot.pipeline
-        pipeline = Pipeline(
-            self._load_runtime(manifest.runtime, folder, self._threads),
-            Encoder.from_folder(folder, manifest.max_length, manifest.overlap),
-            manifest.labels,
-            manifest.digest,
-            read_transitions(folder, manifest.labels),
-            manifest.scheme,
-        )
+        pipeline = open_pipeline(folder, manifest, self._threads, self._load_runtime)
         slot.warm_up_seconds = warm_up(pipeline, folder)
         return manifest, pipeline
-
-    @staticmethod
-    def _check(variant: Variant, manifest: Manifest, folder: Path) -> None:
-        if (manifest.variant, manifest.runtime) != (variant.name, variant.runtime):
-            raise ArtifactError(
-                f"{folder} holds {manifest.variant!r} for the runtime {manifest.runtime!r},"
-                f" not {variant.name!r} for {variant.runtime!r}"
-            )
 
     def warm_up_seconds(self, name: str) -> float:
         """Seconds that a variant took for the warm-up sentence; 0 if unknown."""

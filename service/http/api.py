@@ -1,6 +1,4 @@
-"""The web application: routes, the one shape of errors, and the OpenAPI document."""
-
-from typing import Any
+"""The web application: routes and error responses."""
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,12 +9,10 @@ from service.errors import InternalError, MethodNotAllowed, NotFound, ServiceErr
 from service.evaluation.agreement import Agreement
 from service.evaluation.checks import Checks
 from service.http.bodies import invalid
+from service.http.document import TAGS, describe
 from service.http.methods import HeadAsGet, allowed
 from service.http.parameters import only_known
 from service.http.routes import accuracy, compare, docs, ner, playground, system
-from service.schemas.accuracy import AccuracyRequest
-from service.schemas.comparison import CompareRequest
-from service.schemas.ner import NerRequest
 
 
 def create_api() -> FastAPI:
@@ -25,9 +21,10 @@ def create_api() -> FastAPI:
         title="Kidogo",
         summary="Named-entity recognition for African languages, in several compressed variants",
         version="1",
-        # A route of docs has it, with what every route has.
+        openapi_tags=TAGS,
+        # routes/docs.py serves it.
         openapi_url=None,
-        # Relative to the document, which may lie under a prefix that a proxy strips.
+        # Relative to the document, because a proxy may strip a path prefix.
         servers=[{"url": "."}],
         redirect_slashes=False,
         docs_url=None,
@@ -47,37 +44,14 @@ def create_api() -> FastAPI:
     api.add_exception_handler(Exception, _fail)
     for module in (ner, compare, accuracy, system):
         api.include_router(module.router, dependencies=[Depends(only_known)])
-    # Shared links to pages get parameters added by others.
+    # Mail clients and social networks add parameters to shared links.
     for module in (docs, playground):
         api.include_router(module.router)
     api.add_middleware(HeadAsGet)
     api.state.checks = Checks()
     api.state.agreement = Agreement()
-    _document_bodies(api)
+    describe(api)
     return api
-
-
-def _document_bodies(api: FastAPI) -> None:
-    """Add the schemas of bodies to the OpenAPI document, since routes read bodies themselves."""
-    make = api.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = make()
-        for path in ("/ner", "/accuracy"):
-            variant = document["paths"][path]["post"]["parameters"][0]
-            variant["schema"]["default"] = api.state.engine.pool.default
-        schemas = document["components"]["schemas"]
-        for model in (NerRequest, CompareRequest, AccuracyRequest):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs", {}))
-            schemas.setdefault(model.__name__, schema)
-        settings = api.state.engine.settings
-        texts = schemas["NerRequest"]["properties"]
-        texts["text"]["maxLength"] = texts["texts"]["items"]["maxLength"] = settings.max_document_characters
-        texts["texts"]["maxItems"] = texts["tokens"]["maxItems"] = settings.max_documents
-        return document
-
-    api.openapi = openapi  # type: ignore[method-assign]
 
 
 def _answer(request: Request, error: ServiceError) -> Response:
@@ -109,5 +83,5 @@ async def _refuse_parameters(request: Request, error: Exception) -> Response:
 
 
 async def _fail(request: Request, error: Exception) -> Response:
-    # Starlette raises the error again once this answer is sent, and the front logs it.
+    # Starlette raises the error again after sending this response, and front.py logs it.
     return _answer(request, InternalError(request.state.request_id))

@@ -1,16 +1,13 @@
 """The bundled model: text it may learn from, agreement of teachers, resumption, and the folder that is shipped."""
 
-import lzma
-import random
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import XLMRobertaTokenizer, XLMRobertaTokenizerFast
 
-from build_models.bases.shapes import Shape
 from build_models.bundled import make as making
 from build_models.bundled.annotations import LABELS, annotated, digest_of_words, read_annotations, read_excluded
 from build_models.bundled.capitals import Capitals
@@ -18,33 +15,21 @@ from build_models.bundled.export import check_model, served, write_digests
 from build_models.bundled.labelling import Agreement, Teachers, agreed_sentences, balanced
 from build_models.bundled.licences import ALLOWED, check_corpus, licensed_lines
 from build_models.bundled.make import ALL, make
-from build_models.bundled.noise import NO_NOISE, NoiseShares, add_noise
 from build_models.bundled.pieces import forms
-from build_models.bundled.settings import LANGUAGES, STUDENT, TEACHERS, BundledSettings
-from build_models.bundled.teaching import LABEL_LIST, Lesson
+from build_models.bundled.settings import LANGUAGES, STUDENTS, TEACHERS, BundledSettings
+from build_models.bundled.teaching import LABEL_LIST
 from build_models.errors import BuildError, DataError
-from service.evaluation.conll import Sentence, to_conll
+from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Entity, Pipeline, run_to_end
 from service.ner.timing import Timer
+from tests.build_models.bundled.corpus import write_corpus, write_xz
 
 MODEL = Path(making.__file__).parent / "model"
 
 
 def read_text(pipeline: Pipeline, text: str) -> list[Entity]:
     return run_to_end(pipeline.read_text(text, Timer())).entities
-
-
-def write_xz(path: Path, lines: list[str]) -> None:
-    path.write_bytes(lzma.compress("".join(f"{line}\n" for line in lines).encode()))
-
-
-def write_corpus(folder: Path, texts: dict[str, list[tuple[str, str]]]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for language, lines in texts.items():
-        write_xz(folder / f"{language}.txt.xz", [text for text, _ in lines])
-        write_xz(folder / f"{language}.sources.xz", [source for _, source in lines])
-    return folder
 
 
 def test_only_licensed_lines_are_read(tmp_path: Path) -> None:
@@ -252,76 +237,6 @@ def test_pieces_get_their_forms_in_other_cases() -> None:
     assert "ß".upper() not in [form for _, form in forms("▁ß")]
 
 
-def test_noise_keeps_labels_and_leaves_most_sentences_alone() -> None:
-    sentences = [Sentence("yor", ["Ọbáfẹ́mi", "lọ"], ["B-PER", "O"])] * 400
-    noisy = add_noise(sentences, NoiseShares(), seed=3)
-
-    assert all(len(one.words) == 2 and one.labels == ["B-PER", "O"] and all(one.words) for one in noisy)
-    assert 200 < noisy.count(sentences[0]) < 320
-    assert {"ọbáfẹ́mi", "ỌBÁFẸ́MI", "Obafemi"} <= {one.words[0] for one in noisy}
-    assert add_noise(sentences, NO_NOISE, seed=3) == sentences
-    assert add_noise(sentences, NoiseShares(), seed=3) == noisy
-
-
-def test_amharic_gets_other_letters_of_the_same_sound_instead_of_case() -> None:
-    sentences = [Sentence("amh", ["ሐሰን", "ዐቢይ"], ["B-PER", "I-PER"])] * 300
-    noisy = add_noise(sentences, NoiseShares(), seed=3)
-
-    spellings = {one.words[1] for one in noisy}
-    assert {"ዐቢይ", "አቢይ", "ኣቢይ", "ዓቢይ"} <= spellings
-    assert noisy.count(sentences[0]) < 270
-
-
-@pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BundledSettings:
-    """Settings with which the whole of it takes seconds."""
-    monkeypatch.setattr(making, "LANGUAGES", ("hau", "yor"))
-    monkeypatch.setattr(making, "ALL", ("hau", "yor"))
-    random_state = random.Random(1)
-    words = ["Kano", "Aisha", "yana", "zuwa", "gida", "kasuwa", "Bello", "ruwa", "Jos"]
-    lines = [(" ".join(random_state.choices(words, k=8)), "NTREX") for _ in range(300)]
-    corpus = write_corpus(tmp_path / "corpus", {"hau": lines, "yor": lines[:200]})
-    for language in ("hau", "yor"):
-        (tmp_path / "open" / language).mkdir(parents=True)
-        sentences = [Sentence(language, ["Aisha", "yana", "Kano"], ["B-PER", "O", "B-LOC"])] * 20
-        (tmp_path / "open" / language / "train.txt").write_text(to_conll(sentences), encoding="utf-8")
-    lesson = Lesson(Shape(16, 1, 2, 16), vocabulary=300, seed=1, passes=1, sample=20)
-    return BundledSettings(
-        corpus,
-        tmp_path / "open",
-        tmp_path / "out",
-        piece_lines=200,
-        teachers=(lesson, replace(lesson, seed=2)),
-        student=lesson,
-        agreement=Agreement(confidence=0.0, most=20),
-    )
-
-
-def test_a_killed_making_goes_on_with_the_stage_it_was_in(
-    tiny: BundledSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, called = making.teach, []
-
-    def killed(title: str, *arguments: object) -> None:
-        called.append(title)
-        if title == "teacher 2" and called.count(title) == 1:
-            raise KeyboardInterrupt
-        real(title, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(making, "teach", killed)
-    with pytest.raises(KeyboardInterrupt):
-        make(tiny)
-    assert not (tiny.out / "model").exists()
-
-    folder = make(tiny)
-
-    assert called == ["teacher 1", "teacher 2", "teacher 2", "student"]
-    check_model(folder)
-    assert "CC-BY-SA-4.0" in (folder / "README.md").read_text(encoding="utf-8")
-    assert make(tiny) == folder
-    assert len(called) == 4
-
-
 def test_a_damaged_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     write_digests(tmp_path)
@@ -335,6 +250,17 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
         check_model(tmp_path)
     (tmp_path / "sha256.txt").unlink()
     with pytest.raises(BuildError, match=r"sha256\.txt cannot be read"):
+        check_model(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["kidogo-model 2", "sha512:00  config.json", f"{'0' * 64}  ../config.json", "", "�"])
+def test_a_model_of_a_newer_format_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    write_digests(tmp_path)
+    with (tmp_path / "sha256.txt").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+    with pytest.raises(BuildError, match=r"is not a list of SHA-256 digests.*newer Kidogo"):
         check_model(tmp_path)
 
 
@@ -352,8 +278,28 @@ def test_the_shipped_model_is_whole_small_and_reads_a_sentence(tmp_path: Path) -
     assert {("PER", "Buhari"), ("LOC", "Kano")} <= entities
 
 
+def test_amharic_letters_of_one_sound_are_one_letter_in_every_tokenizer() -> None:
+    fast = XLMRobertaTokenizerFast.from_pretrained(MODEL)
+    slow = XLMRobertaTokenizer.from_pretrained(MODEL)
+    encoder = Encoder.from_folder(MODEL, 160, 40)
+
+    pieces = {
+        tuple(encode)
+        for text in ("ሐሰን ዐቢይ ፀሀይ", "ኀሠን አቢይ ጸሃይ")
+        for encode in (
+            fast(text, add_special_tokens=False)["input_ids"],
+            slow(text, add_special_tokens=False)["input_ids"],
+            encoder.encode_all(text.split()).pieces,
+        )
+    }
+    assert len(pieces) == 1
+    assert fast("ሀሰን")["input_ids"] != fast("ሰሀን")["input_ids"]
+
+
 def test_the_recipe_is_for_the_ten_languages_of_the_sample() -> None:
     from build_models.data.sample.grammar import languages
 
     assert list(LANGUAGES) == languages()
-    assert len({lesson.seed for lesson in (*TEACHERS, STUDENT)}) == len(TEACHERS) + 1
+    lessons = (*TEACHERS, *STUDENTS)
+    assert len({lesson.seed for lesson in lessons}) == len(lessons)
+    assert {lesson.shape for lesson in STUDENTS} == {TEACHERS[0].shape}

@@ -187,6 +187,21 @@ def test_nearly_all_batches_have_few_shapes(batch_pieces: int) -> None:
     assert len(seen) == len(examples)
 
 
+def test_an_example_is_part_of_its_share_of_the_epochs() -> None:
+    none = np.array([], dtype=np.intp)
+    examples = [
+        Example(np.zeros(9, dtype=np.int64), np.zeros(9), np.zeros(9), none, none, share)
+        for share in [0.7] * 200 + [0.3] * 200 + [1.0]
+    ]
+    settings = FinetuneSettings(epochs=10, learning_rate=1.0, hidden_share=0.0)
+    plans = plan_batches(examples, settings, max_length=160, seed=0)
+    seen = Counter(example for plan in plans for row in plan for example in row)
+
+    assert sum(seen[number] for number in range(200)) == pytest.approx(1400, abs=70)
+    assert sum(seen[number] for number in range(200, 400)) == pytest.approx(600, abs=70)
+    assert seen[400] == 10
+
+
 def test_a_window_that_decides_no_word(make_encoder: Callable[[int, int], Encoder]) -> None:
     # Of 1, 30 and 118 pieces: all that the second window holds is decided by its neighbours.
     words = [*["ya"] * 120, "a" * 29, *["ya"] * 9, "a" * 117]
