@@ -1,16 +1,14 @@
 """How far the scores of entities are from the share of them that is right."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from service.evaluation.conll import Sentence
-from service.ner.decoding import entity_spans
+from service.evaluation.figures.calibration import Calibration as Counts
+from service.ner.decoding import EntitySpan, entity_spans
 from service.ner.pipeline import Pipeline, run_to_end
 from service.ner.timing import Timer
-
-BINS = 10
 
 
 class Calibration(BaseModel):
@@ -28,27 +26,20 @@ class Calibration(BaseModel):
 
 
 def calibration(pipeline: Pipeline, sentences: Sequence[Sentence]) -> Calibration:
-    return calibrated(found(pipeline, sentences))
-
-
-def found(pipeline: Pipeline, sentences: Sequence[Sentence]) -> Iterable[tuple[float, bool]]:
-    """The score of each entity found, and whether it is in the gold labels."""
+    counts = Counts()
     for sentence in sentences:
-        gold = {(span.label, span.first, span.last + 1) for span in entity_spans(sentence.labels)}
-        for entity in run_to_end(pipeline.read_words(sentence.words, Timer())).entities:
-            yield entity.score, (entity.label, entity.start, entity.end) in gold
+        found = run_to_end(pipeline.read_words(sentence.words, Timer())).entities
+        spans = [(EntitySpan(entity.label, entity.start, entity.end - 1), entity.score) for entity in found]
+        counts.add(list(entity_spans(sentence.labels)), spans)
+    return summed(counts)
 
 
-def calibrated(entities: Iterable[tuple[float, bool]]) -> Calibration:
-    pairs = np.array(list(entities), dtype=np.float64).reshape(-1, 2)
-    if not len(pairs):
-        return Calibration(entities=0, score=0.0, right=0.0, error=0.0)
-    scores, right = pairs.T
-    bins = np.minimum((scores * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, weights=scores - right, minlength=BINS)
+def summed(counts: Counts) -> Calibration:
+    answer = counts.answer()
+    entities = sum(some.count for some in answer.bins)
     return Calibration(
-        entities=len(pairs),
-        score=round(float(scores.mean()), 6),
-        right=round(float(right.mean()), 6),
-        error=round(float(np.abs(gaps).sum() / len(pairs)), 6),
+        entities=entities,
+        score=round(sum((some.mean_score or 0.0) * some.count for some in answer.bins) / max(1, entities), 6),
+        right=round(sum((some.right or 0.0) * some.count for some in answer.bins) / max(1, entities), 6),
+        error=round(answer.expected_error or 0.0, 6),
     )
