@@ -26,11 +26,11 @@ from build_models.experiments.noise import NOISES
 from build_models.experiments.outliers import inflated
 from build_models.experiments.prepare import name_corpus
 from build_models.experiments.results import CellResult, Machine, ResultError, read_result, result_path, write_result
-from build_models.experiments.store import SharedWorkspace
 from build_models.progress import say, silence
 from build_models.recipes import int8
 from build_models.recipes.context import Context
 from build_models.settings import BuildSettings, DistillationSettings
+from build_models.workspace.shared import SharedWorkspace
 from build_models.workspace.workspace import code_digest, lock
 from service.artifacts.manifest import Manifest, Scores
 from service.evaluation.conll import Sentence

@@ -12,10 +12,10 @@ from build_models.build import build_variant, open_context
 from build_models.data.loading import load_data
 from build_models.experiments.cells import DATA_SEED
 from build_models.experiments.outliers import inflated
-from build_models.experiments.store import SharedWorkspace
 from build_models.recipes.context import Context
 from build_models.recipes.pruned import prunable
 from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings
+from build_models.workspace.shared import SharedWorkspace
 from tests.build_models.experiments.conftest import SENTENCES
 
 
