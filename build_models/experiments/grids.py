@@ -149,6 +149,14 @@ def paper(study: Study) -> Iterator[Cell]:
         main = replace(study, seeds=[seed], bases=study.bases[:1])
         teachers = replace(study, seeds=[seed], bases=study.bases[1:])
         yield from of_seed(main, teachers, complete)
+    more = study.seeds if study.more_seeds is None else study.more_seeds
+    for sparsity in study.sparsities:
+        if sparsity not in CLAIMED:
+            yield from replace(study, seeds=more, bases=study.bases[:1]).cells("pruned", sparsity=sparsity)
+
+
+CLAIMED = (0.5, 0.6, 0.7, 0.9)
+"""Sparsities before fine-tuning that the claims need; the others complete the curve."""
 
 
 def of_seed(main: Study, teachers: Study, complete: bool) -> Iterator[Cell]:
@@ -177,7 +185,7 @@ def of_seed(main: Study, teachers: Study, complete: bool) -> Iterator[Cell]:
 
 
 def rest(study: Study) -> Iterator[Cell]:
-    """Noise, students in languages without fine-tuning, and the rest of the curves."""
+    """Noise, students in languages without fine-tuning, other temperatures, and the rest of the curve after."""
     student = taught(study)
     yield from study.cells("dense", tests="robustness")
     yield from study.cells("pruned", sparsity=0.7, tests="robustness")
@@ -188,8 +196,6 @@ def rest(study: Study) -> Iterator[Cell]:
     for sparsity in study.sparsities:
         if sparsity not in (0.5, 0.7, 0.9):
             yield from study.cells("pruned", sparsity=sparsity, prune_after=True)
-        if sparsity not in (0.5, 0.6, 0.7, 0.9):
-            yield from study.cells("pruned", sparsity=sparsity)
 
 
 def taught(study: Study) -> dict[str, Any]:

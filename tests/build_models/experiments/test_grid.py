@@ -244,7 +244,9 @@ def test_the_grid_of_the_paper_ends_a_seed_before_the_next(study: Study) -> None
     large = Named("large", "l")
     wide = replace(study, bases=[*study.bases, large], seeds=[1, 2], more_seeds=[1], student_layers=[1])
     cells = list(GRIDS["paper"](wide))
-    assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
+    claimed = [cell for cell in cells if cell.sparsity not in (0.3, 0.8, 0.95) or cell.prune_after]
+    assert [cell.seed for cell in claimed] == sorted(cell.seed for cell in claimed)
+    assert cells[: len(claimed)] == claimed
     assert len({cell.digest for cell in cells}) == len(cells)
     assert {cell.technique for cell in cells if cell.base == "large"} == {
         "dense",
