@@ -13,6 +13,9 @@ INT8_THRESHOLD = 6.0
 DATA_SEED = 42
 """Seed of the bundled sample; the seeds of cells apply to training only."""
 
+UNSEEN = ("fon", "bam", "zho")
+"""The paper's languages without fine-tuning."""
+
 SAMPLE = "sample"
 """Name of the bundled sample."""
 

@@ -21,7 +21,7 @@ from build_models.data.folders import read_sentences
 from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from build_models.experiments.calibration import calibration
-from build_models.experiments.cells import DATA_SEED, Cell
+from build_models.experiments.cells import DATA_SEED, UNSEEN, Cell
 from build_models.experiments.noise import NOISES
 from build_models.experiments.outliers import inflated
 from build_models.experiments.prepare import name_corpus
@@ -37,9 +37,6 @@ from service.evaluation.conll import Sentence
 from service.ner.pipeline import Pipeline
 
 OTHER_CODE = "computed by another version of the code"
-UNSEEN = ("fon", "bam", "zho")
-"""The paper's languages without fine-tuning."""
-
 ANOTHER_FAMILY = ("eng", "por", "hrv")
 """Scored as well where their files are there."""
 

@@ -47,7 +47,8 @@ def sparsity_by_language(group: Group, folder: Path) -> Iterator[str]:
     yield "|---|" + "--:|" * len(columns)
     for language, by_sparsity in lost.items():
         values = [f"{by_sparsity[sparsity]:+.1f}" for sparsity in sparsities]
-        values.append(f"{highest(by_sparsity):.0%}")
+        best = highest(by_sparsity)
+        values.append(f"{best:.0%}" if best else f"under {sparsities[0]:.0%}")
         values += [f"{facts[language][name]:g}" for name in known]
         yield f"| {language} | {' | '.join(values)} |"
     yield ""

@@ -319,7 +319,7 @@ def test_the_commands_have_the_options_of_the_results(tmp_path: Path) -> None:
 
 
 def test_how_a_base_was_pretrained_goes_by_its_digest(tmp_path: Path) -> None:
-    record = (ROOT / "docs/results/bases/mini-b001f8897cb2.json").read_text(encoding="utf-8")
+    record = (ROOT / "docs/results/three-languages/bases/mini-b001f8897cb2.json").read_text(encoding="utf-8")
     (tmp_path / "bases").mkdir()
     (tmp_path / "bases/mini-b.json").write_text(record.replace('"dropout": 0.0', '"dropout": 0.15'), encoding="utf-8")
     page = write(tmp_path, [*study(), *technique(0.5, base_digest="other")]).read_text(encoding="utf-8")
