@@ -12,8 +12,7 @@ import pytest
 from build_models.errors import BuildError
 from build_models.experiments.calibration import Calibration
 from build_models.experiments.grids import GRIDS, Named, Study
-from build_models.experiments.report.figures import rows_of
-from build_models.experiments.report.groups import groups_of
+from build_models.experiments.report.figures import Row
 from build_models.experiments.report.inference import correlation
 from build_models.experiments.report.languages import highest
 from build_models.experiments.report.page import write_page
@@ -153,14 +152,29 @@ def test_the_interval_of_a_rank_correlation_holds_the_truth() -> None:
 
 
 def test_the_spread_is_split_into_languages_and_seeds(grid: list[CellResult]) -> None:
-    (group, *_) = groups_of(rows_of(grid), "study")
-    reference, row = group.dense(), group.pruned(0.7, after=False)
-    assert reference is not None
-    assert row is not None
-    spread = variances(row, reference)
+    draw = random.Random(7)
+    usual = grid[0].cell
+
+    def row(noise: float, **settings: Any) -> Row:
+        own = {language: 0.5 + draw.gauss(0.0, noise) for language in map(str, range(80))}
+        return Row(
+            [
+                grid[0].model_copy(
+                    update={
+                        "cell": usual.model_copy(update={"language": language, "seed": seed, **settings}),
+                        "scores": {"test": scores(mean + draw.gauss(0.0, 0.004), language)},
+                    }
+                )
+                for language, mean in own.items()
+                for seed in (1, 2, 3)
+            ]
+        )
+
+    spread = variances(row(0.01, sparsity=0.5), row(0.0))
     assert spread is not None
+    assert spread[0] == pytest.approx(1.0**2, rel=0.4)
     # A difference of two results with a deviation of 0.4 points each.
-    assert spread[1] == pytest.approx(2 * 0.4**2, rel=0.9)
+    assert spread[1] == pytest.approx(2 * 0.4**2, rel=0.25)
 
 
 def test_the_highest_sparsity_comes_before_the_first_loss() -> None:
