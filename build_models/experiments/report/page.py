@@ -53,7 +53,7 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield f"## Verdicts (base `{main.base}`)"
     yield ""
     yield (
-        "The tests were written down before the grid ran ([experiments.md](../experiments.md#tests-of-the-claims))."
+        "The tests are those of docs/experiments.md, which were written down before the grid of ten languages ran."
         " Intervals are of 95%; verdicts use wider ones, so that with 95% probability none of them is wrong. *Could"
         " see* is the distance from a claim's line that its least exact test would have shown with a probability of"
         " 80%."
