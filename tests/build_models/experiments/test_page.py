@@ -1,6 +1,7 @@
 """Figures, verdicts and the page, from results made up for the test."""
 
 import math
+import shutil
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -275,6 +276,22 @@ def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     write_page(tmp_path)
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(("name", "base"), [("results", "study-base"), ("results/three-languages", "mini")])
+def test_the_pages_of_the_project_are_as_their_results_make_them(name: str, base: str, tmp_path: Path) -> None:
+    kept = ROOT / "docs" / name
+    for part in ("cells", "bases", "languages", "codes.json"):
+        source = kept / part
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / part)
+        elif source.exists():
+            shutil.copy(source, tmp_path)
+    write_page(tmp_path, base)
+    made = [path for path in tmp_path.iterdir() if path.suffix in (".md", ".svg")]
+    assert len(made) > 3
+    for path in made:
+        assert path.read_bytes() == (kept / path.name).read_bytes(), path.name
 
 
 def test_no_results_and_damaged_results_are_said(tmp_path: Path) -> None:
