@@ -97,7 +97,7 @@ def trainings(cell: Cell, base: Base) -> Iterator[tuple[str, int, int, int]]:
     if cell.recovery_epochs:
         yield f"{model}/{cell.technique}", cell.recovery_epochs, 0, base.layers
     if cell.variant.startswith("distilled"):
-        layers = cell.student_layers or max(1, base.layers // 2)
+        layers = cell.student_layers or (base.layers + 1) // 2
         student = f"{model}/{cell.agnostic_steps}/{cell.temperature}/{layers}/{cell.student_heads}"
         teacher = 0 if cell.agnostic_steps else base.layers
         fewer = epochs if cell.agnostic_steps else max(1, epochs // 2)

@@ -11,13 +11,13 @@ from build_models.__main__ import cli
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["experiments", "prunning", "--base", "x"], 2, "choose from pretraining, pruning"),
+        (["experiments", "prunning", "--base", "x"], 2, "choose from paper, pretraining, pruning"),
         (["experiments", "pruning", "--base", "x", "--executor", "grid"], 2, "choose from here, pool, slurm"),
         (["experiments", "pruning", "--base", "x", "--seeds", "one"], 2, "is not a list of numbers"),
         (
             ["pretrain", "--corpus", "x", "--out", "y", "--shape", "huge"],
             2,
-            "choose from tiny, mini, small, base, large",
+            "choose from tiny, mini, study-base, study-large, small, base, large",
         ),
         (["pretrain", "--corpus", "x", "--out", "y"], 1, "x has no <language>.txt"),
         (["results", "nowhere"], 1, "has no results"),
