@@ -16,13 +16,14 @@ def teacher_layers(teacher: int, student: int) -> list[int]:
 
 
 def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None = None) -> PreTrainedModel:
-    """A copy of the teacher with ``layers`` of its layers (default: half) and ``heads`` heads (default: the teacher's).
+    """A copy of the teacher with ``layers`` of its layers (default: half, rounded up) and ``heads`` heads (default: as
+    many).
 
     The number of heads changes how the matrices are split, not their size. Raises ``BuildError`` if there are more
     layers than the teacher has or the heads do not divide its width.
     """
     config = teacher.config
-    layers = layers or max(1, config.num_hidden_layers // 2)
+    layers = layers or (config.num_hidden_layers + 1) // 2
     heads = heads or config.num_attention_heads
     if layers > config.num_hidden_layers:
         raise BuildError(f"A student cannot have {layers} layers: its teacher has {config.num_hidden_layers}")
