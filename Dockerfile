@@ -32,13 +32,14 @@ COPY requirements.lock ./
 RUN python -m pip --python /opt/kidogo/bin/python install --no-deps \
       ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} torch==2.13.0+cpu \
  && python -m pip --python /opt/kidogo/bin/python install --no-deps -r requirements.lock \
- # Remove what only GPUs, compilers and the packages' own tests need, and the model architectures that no variant uses:
- # transformers scans their folders at every start.
+ # Remove what only GPUs, compilers and the packages' own tests need, and the architectures that are not in
+ # build_models/bases/architectures.py: transformers scans their folders at every start.
  && cd /opt/kidogo/lib/python3*/site-packages \
  && rm -rf bitsandbytes/libbitsandbytes_cuda* bitsandbytes/libbitsandbytes_rocm* bitsandbytes/libbitsandbytes_xpu* \
       torch/include torch/lib/*.a sympy/*/tests networkx/*/tests \
- && find transformers/models -mindepth 1 -maxdepth 1 -type d ! -name auto ! -name bert ! -name roberta \
-      ! -name xlm_roberta ! -name encoder_decoder ! -name __pycache__ -exec rm -rf {} +
+ && find transformers/models -mindepth 1 -maxdepth 1 -type d ! -name auto ! -name bert ! -name camembert \
+      ! -name deberta_v2 ! -name distilbert ! -name electra ! -name encoder_decoder ! -name modernbert ! -name roberta \
+      ! -name xlm_roberta ! -name __pycache__ -exec rm -rf {} +
 
 FROM install AS artifacts
 ARG ARTIFACTS=auto

@@ -18,6 +18,7 @@ from build_models.commands.command_line import (
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
 from build_models.commands.pretrain import pretrain
+from build_models.commands.push import push_command
 from build_models.commands.words import words
 from service.variants import VARIANTS
 
@@ -42,6 +43,8 @@ fine-tunes AfriBERTa.
 
 `python -m build_models --model ./my-ner-model --data ./masakhaner` compresses a model that is fine-tuned already;
 `--texts ./texts.txt` instead of `--data` where there are no labels.
+
+`python -m build_models push --variant dynamic --repo me/hausa-ner` uploads a built variant to the hub.
 
 `python -m build_models --variants pruned --sparsity 0.8` rebuilds one variant with another setting.
 """,
@@ -148,7 +151,10 @@ def main(
     student_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as the teacher's.")] = None,
     student_epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Default: half the teacher's with --base or --data, 3 with --model, else 1."),
+        typer.Option(
+            min=1,
+            help="Default: half the teacher's with --base or --data, 3 with --model, else 1.",
+        ),
     ] = None,
     agnostic_steps: Annotated[
         int, typer.Option(min=0, help="Distil the base for this many steps, then fine-tune. 0: fine-tune, then distil.")
@@ -258,6 +264,7 @@ cli.command()(experiments)
 cli.command()(results)
 cli.command()(words)
 cli.command("rollback")(rollback.command)
+cli.command("push")(push_command)
 
 
 if __name__ == "__main__":

@@ -195,7 +195,8 @@ class BuildSettings:
 
     def for_given(self, width: int, measured: bool) -> "BuildSettings":
         """What depends on the given classifier: it is pruned after its fine-tuning, and recovers where that can be
-        measured; narrow models take higher learning rates."""
+        measured; narrow models take higher learning rates. Where nothing is measured, nothing is labelled either: the
+        student learns from the teacher alone."""
         usual = BUNDLED_RATE if self.model == BUNDLED else RATE
         rate = self.finetune.learning_rate or usual * (RATE_WIDTH / width) ** 1.5
         recovery = self.recovery_epochs if self.recovery_epochs is not None else int(measured)
@@ -204,5 +205,9 @@ class BuildSettings:
             prune_after=True,
             recovery_epochs=recovery,
             finetune=replace(self.finetune, learning_rate=rate),
-            distillation=replace(self.distillation, epochs=self.distillation.epochs or self.finetune.epochs),
+            distillation=replace(
+                self.distillation,
+                epochs=self.distillation.epochs or self.finetune.epochs,
+                alpha=self.distillation.alpha if measured else 1.0,
+            ),
         )

@@ -2,6 +2,18 @@
 # torch is installed first, on its own, so that pip picks a CPU build where its index or PIP_FIND_LINKS has one.
 TORCH="torch==2.13.0"
 
+# The first Python that the project runs on. It must start: a version manager leaves names of versions that do not.
+find_python() {
+  local python
+  for python in python3.11 python3.12 python3.13 python3.14 python3; do
+    if "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then
+      echo "$python"
+      return
+    fi
+  done
+  return 1
+}
+
 install_project() { # LOCK_FILE
   local stamp=.venv/.installed wanted
   wanted="$(cat "$1" pyproject.toml | sha256sum) $TORCH"
@@ -10,11 +22,10 @@ install_project() { # LOCK_FILE
     return
   fi
   local python
-  python="$(command -v python3.11 || command -v python3.12 || true)"
-  if [ -z "$python" ]; then
-    echo "Python 3.11 or 3.12 is required, and neither is on the PATH." >&2
+  python="$(find_python)" || {
+    echo "Python 3.11, 3.12, 3.13 or 3.14 is required, and none of them is on the PATH." >&2
     exit 1
-  fi
+  }
   echo "installation: making .venv with $($python --version)"
   # If creating .venv was interrupted, it has no working pip: create it again.
   .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv

@@ -4,6 +4,7 @@ pytest's workers share a machine: tests that use the same server, browser or mod
 workers need is made by the first that asks for it.
 """
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ os.environ["HF_HOME"] = str(Path(tempfile.gettempdir()) / "kidogo-tests-without-
 # Must be set before a tokenizer runs: the machine is shared, and a fork after a parallel run warns.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from filelock import FileLock
@@ -66,7 +67,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 @pytest.fixture(scope="session")
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of this run that all workers see."""
+    """A folder of this run that all workers see.
+
+    KIDOGO_MADE names one for several runs: what a run without the build's libraries reads, one with them has made.
+    """
+    if made := os.environ.get("KIDOGO_MADE"):
+        Path(made).mkdir(parents=True, exist_ok=True)
+        return Path(made)
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
@@ -74,13 +81,13 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built_folder(shared_folder: Path) -> Path:
     """All variants, built once a run by the build's command. Tests that change them work on a copy."""
-    from typer.testing import CliRunner
-
-    from build_models.__main__ import cli
-
     folder, done = shared_folder / "built" / "artifacts", shared_folder / "built" / "done"
     with FileLock(shared_folder / "built.lock"):
         if not done.exists():
+            from typer.testing import CliRunner
+
+            from build_models.__main__ import cli
+
             result = CliRunner().invoke(cli, [*BUILD_OPTIONS.split(), "--out", str(folder)])
             assert result.exit_code == 0, result.output
             done.touch()
@@ -88,13 +95,27 @@ def built_folder(shared_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real SentencePiece tokenizer of about 300 pieces, saved as an artefact holds it."""
-    from build_models.bases.base import train_tokenizer
+def learnt_tokenizer(shared_folder: Path) -> Callable[[Sequence[str], int], Path]:
+    """Learns a SentencePiece tokenizer from texts, given the number of pieces; returns its tokenizer.json."""
 
-    folder = tmp_path_factory.mktemp("tokenizer")
-    train_tokenizer(TEXTS * 4, 300, folder)
-    return folder / "tokenizer.json"
+    def learn(texts: Sequence[str], pieces: int) -> Path:
+        digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:8]
+        folder = shared_folder / f"tokenizer-{pieces}-{digest}"
+        with FileLock(shared_folder / "tokenizer.lock"):
+            if not (folder / "tokenizer.json").exists():
+                from build_models.bases.base import train_tokenizer
+
+                folder.mkdir(exist_ok=True)
+                train_tokenizer(texts, pieces, folder)
+        return folder / "tokenizer.json"
+
+    return learn
+
+
+@pytest.fixture(scope="session")
+def tokenizer_file(learnt_tokenizer: Callable[[Sequence[str], int], Path]) -> Path:
+    """A real SentencePiece tokenizer of about 300 pieces, saved as an artefact holds it."""
+    return learnt_tokenizer(TEXTS * 4, 300)
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,12 @@ KINDS = {
         "build_models/commands/test_command_line.py::test_help_is_there_as_it_is_documented",
         "build_models/data/test_sample.py::test_the_command_line_prints_a_pack_that_cannot_be_used_as_one_line",
         "build_models/workspace/test_workspace.py::test_a_killed_build_leaves_no_lock",
+        "deploy/test_images.py",
         "deploy/test_kubernetes.py::test_kustomize_renders_valid_objects",
         "deploy/test_observability.py::test_prometheus_takes_configuration_and_rules",
         "deploy/test_observability.py::test_an_alert_is_raised_by_what_it_is_about",
         "e2e",
+        "hub",
         "loadtests/test_compare.py",
         "loadtests/test_locust.py",
         "loadtests/test_matrix.py",
@@ -24,6 +26,8 @@ KINDS = {
         "scripts",
         "service/admission/test_limits.py::test_a_signal_without_a_handler_does_what_it_does_by_default_once_nothing_is_in_flight",
         "service/artifacts/test_manifest.py::test_a_disk_that_is_really_full_leaves_the_old_artifact",
+        "service/http/test_client.py",
+        "service/http/test_snippets.py",
         "service/telemetry/test_tracing.py::test_without_the_variables_nothing_is_recorded",
         "service/telemetry/test_tracing.py::test_the_exporter_is_the_one_that_the_environment_names",
         "service/telemetry/test_tracing.py::test_an_exporter_that_is_not_there_is_named",
@@ -37,6 +41,7 @@ KINDS = {
         "build_models/experiments/test_grid.py",
         "build_models/experiments/test_techniques.py",
         "build_models/workspace/test_kill.py",
+        "hub",
     ],
 }
 """Prefixes of test ids below tests/. Tests that use a trained model are found by their fixtures."""
@@ -50,7 +55,13 @@ GROUPS = [
     ["browser"],
     ["loadtests"],
     # The tests that share a server.
-    ["e2e/test_serve.py", "e2e/test_accuracy.py", "e2e/test_schema.py", "e2e/test_prometheus.py"],
+    [
+        "e2e/test_serve.py",
+        "e2e/test_accuracy.py",
+        "e2e/test_schema.py",
+        "e2e/test_prometheus.py",
+        "e2e/test_annotate.py",
+    ],
 ]
 """Tests that share expensive fixtures. The others are distributed file by file."""
 

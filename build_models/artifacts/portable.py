@@ -16,6 +16,7 @@ def write_portable(folder: Path) -> None:
     """Complete the files of the model and tokenizer in ``folder``."""
     write_whole_config(folder)
     write_exact_tokenizer(folder)
+    compact_json(folder / "tokenizer.json")
 
 
 def write_exact_tokenizer(folder: Path) -> None:
@@ -41,3 +42,9 @@ def write_whole_config(folder: Path) -> None:
         if name not in written and hasattr(config, name):
             written[name] = getattr(config, name)
     path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def compact_json(path: Path) -> None:
+    """Write a JSON file without the white space between its parts, which is a third of a tokenizer."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

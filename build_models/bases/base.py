@@ -13,23 +13,19 @@ from typing import cast
 import sentencepiece
 import torch
 from torch import Tensor
-from transformers import (
-    AutoModelForMaskedLM,
-    AutoTokenizer,
-    PreTrainedTokenizerFast,
-    XLMRobertaTokenizerFast,
-)
+from transformers import AutoModelForMaskedLM, PreTrainedTokenizerFast, XLMRobertaTokenizerFast
 
 from build_models.bases.architectures import longest_window, refuse_unknown_architecture
-from build_models.bases.checkpoints import SOURCE
+from build_models.bases.checkpoints import SOURCE, open_checkpoint
+from build_models.bases.classifier import load_tokenizer, some
 from build_models.bases.masked import masked_loss, new_model
 from build_models.bases.shapes import SHAPES
 from build_models.errors import BuildError
+from build_models.hub import first_line
 from build_models.progress import say
 from build_models.settings import BaseSettings
 from build_models.training.finite import refuse_not_finite
 from build_models.training.loop import Optimization, Trainer
-from service.artifacts.manifest import POINTER_PROBLEM, is_pointer
 
 MASKED_SHARE = 0.15
 HEAD = "classifier."
@@ -131,38 +127,30 @@ def packed(
 def import_base(name: str, revision: str | None, max_length: int, folder: Path) -> None:
     """Save a checkpoint, given as a local folder or hub id, to ``folder`` as safetensors with a fast tokenizer.
 
-    Raises ``BuildError`` if it does not exist, the hub is unreachable, the architecture is unknown, the vocabulary
-    does not match the tokenizer, or the model has fewer than ``max_length`` positions.
+    Raises ``BuildError`` with what to do for what is no checkpoint or cannot be fine-tuned.
     """
-    local = Path(name).is_dir()
-    if not local and (name.startswith((".", "/", "~")) or name.count("/") > 1):
-        raise BuildError(f"{name} is not a folder")
-    if local:
-        for path in sorted(Path(name).iterdir()):
-            if path.is_file() and is_pointer(path):
-                raise BuildError(f"{path} {POINTER_PROBLEM}")
+    checkpoint = open_checkpoint(name, revision, "--base")
+    refuse_unknown_architecture(name, checkpoint.read_json("config.json").get("model_type"))
+    tokenizer = load_tokenizer(checkpoint)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=local, use_fast=True)
         model, loading = AutoModelForMaskedLM.from_pretrained(
-            name, revision=revision, local_files_only=local, output_loading_info=True
+            checkpoint.folder,
+            torch_dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+            trust_remote_code=False,
         )
     except Exception as error:  # the parsers of the supported formats raise many types
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        if local:
-            raise BuildError(f"{name} is not a checkpoint that transformers can load: {first}") from error
-        raise BuildError(
-            f"{name} could not be downloaded from the hub: {first}"
-            " If this machine is offline, download it elsewhere and pass the folder:"
-            f" --base ./{name.rpartition('/')[2]}"
-        ) from error
-    refuse_unknown_architecture(name, model.config.model_type)
+        raise BuildError(f"{name} is not a checkpoint that transformers can load: {first_line(error)}") from error
+    encoder = f"{model.base_model_prefix}."
+    if missing := [key for key in loading["missing_keys"] if key.startswith(encoder)]:
+        raise BuildError(f"{name} has no weights for {some(missing)}: they are incomplete, or of another architecture")
     refuse_not_finite(model.state_dict().items(), name)
-    dropped = sorted(key for key in loading["unexpected_keys"] if key.startswith(HEAD))
-    if dropped:
-        say(
-            f"{name}: its head is dropped ({', '.join(dropped)}), and a new one is trained. To keep it, give"
-            f" --model {name}"
-        )
+    unused = loading["unexpected_keys"]
+    if head := [key for key in unused if key.startswith(HEAD)]:
+        say(f"{name}: its head is dropped ({some(head)}), and a new one is trained. To keep it, give --model {name}")
+    if rest := set(unused).difference(head):
+        say(f"{name}: weights that are not used: {some(rest)}")
     if len(tokenizer) > model.config.vocab_size:
         raise BuildError(
             f"{name}: its tokenizer has {len(tokenizer)} pieces but its model only {model.config.vocab_size} embeddings"
@@ -173,16 +161,14 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
     # AfriBERTa's tokenizer does not set it.
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.save_pretrained(folder)
-    model.save_pretrained(folder)
-    # Saving the model drops the commit; local checkpoints have none.
-    if model.config._commit_hash:
-        (folder / SOURCE).write_text(json.dumps({"revision": model.config._commit_hash}), encoding="utf-8")
+    model.save_pretrained(folder, max_shard_size="100GB")
+    record = {"revision": checkpoint.commit, "licence": checkpoint.licence}
+    (folder / SOURCE).write_text(json.dumps(record), encoding="utf-8")
 
 
-def imported_revision(folder: Path) -> str | None:
-    """The hub commit that the base was imported from; None if it did not come from the hub."""
-    source = folder / SOURCE
-    return cast(str | None, json.loads(source.read_text(encoding="utf-8"))["revision"]) if source.exists() else None
+def imported_record(folder: Path) -> dict[str, str | None]:
+    """What was written down of an imported checkpoint: ``revision``, the commit of the hub, and ``licence``."""
+    return cast(dict[str, str | None], json.loads((folder / SOURCE).read_text(encoding="utf-8")))
 
 
 def describe(settings: BaseSettings) -> dict[str, object]:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import metadata_load
 
 from build_models.errors import BuildError
+from build_models.hub import download
 from build_models.progress import say
+from service.artifacts.manifest import POINTER_PROBLEM, is_pointer
 from service.artifacts.transitions import TRANSITIONS
 
 BESIDE_WEIGHTS = (
@@ -36,7 +38,9 @@ DOCUMENTS = ("README*", "LICEN[CS]E*", ".git*", ".cache*", "manifest.json", "sou
 """Files that hold nothing of the model."""
 
 SOURCE = "source.json"
-"""What is known of an imported checkpoint: the commit on the hub, and of a classifier its labels."""
+"""What is known of an imported checkpoint: its commit on the hub, its licence, and of a classifier its labels."""
+
+CARD = "README.md"
 
 MOST_NAMED = 12
 
@@ -57,6 +61,15 @@ class Checkpoint(NamedTuple):
         except (OSError, ValueError) as error:
             raise BuildError(f"{self.name}: {file} cannot be read: {error}") from error
         return content if isinstance(content, dict) else {}
+
+    @property
+    def licence(self) -> str | None:
+        """What its model card says, as the hub names it."""
+        try:
+            licence = (metadata_load(self.folder / CARD) or {}).get("license")
+        except Exception:  # the YAML parser has errors of its own
+            return None
+        return licence if isinstance(licence, str) else None
 
     @property
     def files(self) -> list[str]:
@@ -104,28 +117,36 @@ def open_checkpoint(name: str, revision: str | None, option: str) -> Checkpoint:
     else:
         checkpoint, files = _download(name, revision, option)
     refuse_no_checkpoint(name, files)
+    _refuse_pointers(checkpoint, files)
+    _refuse_own_code(checkpoint)
     say_what_is_not_used(name, files)
     return checkpoint
 
 
-def _download(name: str, revision: str | None, option: str) -> tuple[Checkpoint, list[str]]:
-    try:
-        try:
-            information = HfApi().model_info(name, revision=revision)
-            files, commit = [sibling.rfilename for sibling in information.siblings or []], information.sha
-        except OSError:
-            # Without a network, what an earlier build has downloaded will do.
-            folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
-            return Checkpoint(name, folder, folder.name), Checkpoint(name, folder, None).files
-        refuse_no_checkpoint(name, files)
-        folder = Path(snapshot_download(name, revision=commit, allow_patterns=used_files(files)))
-    except (OSError, ValueError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
+def _refuse_pointers(checkpoint: Checkpoint, files: Sequence[str]) -> None:
+    """Raise ``BuildError`` where Git LFS has left its pointers in place of files."""
+    for file in used_files(files):
+        if is_pointer(checkpoint.folder / file):
+            raise BuildError(f"{checkpoint.folder / file} {POINTER_PROBLEM}")
+
+
+def _refuse_own_code(checkpoint: Checkpoint) -> None:
+    if any(checkpoint.read_json(file).get("auto_map") for file in ("config.json", "tokenizer_config.json")):
         raise BuildError(
-            f"{name} could not be downloaded from the hub: {first}"
-            f" Without a network, download it elsewhere and give its folder: {option} ./{name.rpartition('/')[2]}"
-        ) from error
-    return Checkpoint(name, folder, commit), files
+            f"{checkpoint.name} needs code of its own (auto_map); Kidogo runs no code that comes with a model"
+        )
+
+
+def _download(name: str, revision: str | None, option: str) -> tuple[Checkpoint, list[str]]:
+    def choose(files: Sequence[str]) -> list[str]:
+        refuse_no_checkpoint(name, files)
+        return [*used_files(files), *matching(files, (CARD,))]
+
+    instead = (
+        f"If this machine is offline, download it elsewhere and pass the folder: {option} ./{name.rpartition('/')[2]}"
+    )
+    found = download(name, "model", revision, choose, instead)
+    return Checkpoint(name, found.folder, found.commit), found.files
 
 
 def refuse_no_checkpoint(name: str, files: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from build_models.bases.architectures import longest_window, refuse_unknown_arch
 from build_models.bases.checkpoints import SOURCE, Checkpoint, open_checkpoint, weights_of
 from build_models.bases.probe import begins_inside_mostly
 from build_models.errors import BuildError
+from build_models.hub import first_line
 from build_models.progress import say
 from build_models.training.finite import refuse_not_finite
 from service.artifacts.transitions import TRANSITIONS
@@ -66,15 +67,15 @@ def import_classifier(wanted: Wanted, max_length: int, overlap: int, folder: Pat
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.save_pretrained(folder)
     try:
-        Encoder.from_folder(folder, max_length, overlap)
+        encoder = Encoder.from_folder(folder, max_length, overlap)
     except ValueError as error:
         raise BuildError(f"{wanted.name} cannot be read by windows: {error}") from error
     model.save_pretrained(folder, max_shard_size="100GB")
     if (checkpoint.folder / TRANSITIONS).exists():
         shutil.copy(checkpoint.folder / TRANSITIONS, folder / TRANSITIONS)
-    if wanted.scheme is None and scheme == "IOB2" and begins_inside_mostly(folder, labels, max_length, overlap):
+    if wanted.scheme is None and scheme == "IOB2" and begins_inside_mostly(model, encoder, labels):
         scheme = "IOB1"
-    record = {"revision": checkpoint.commit, "labels": labels, "scheme": scheme}
+    record = {"revision": checkpoint.commit, "licence": checkpoint.licence, "labels": labels, "scheme": scheme}
     (folder / SOURCE).write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
     say(f"{wanted.name}: {model.config.model_type}, {scheme} labels: {', '.join(labels)}")
 
@@ -87,8 +88,6 @@ def imported_head(folder: Path) -> Head:
 
 def _refuse_other_models(checkpoint: Checkpoint, config: dict[str, object]) -> None:
     name = checkpoint.name
-    if config.get("auto_map") or checkpoint.read_json("tokenizer_config.json").get("auto_map"):
-        raise BuildError(f"{name} needs code of its own (auto_map); Kidogo runs no code that comes with a model")
     if config.get("quantization_config"):
         raise BuildError(f"{name} is quantized already: give the checkpoint that it was made from")
     classes = cast(list[str], config.get("architectures") or [])
@@ -155,7 +154,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
         raise
     except Exception as error:  # whatever the parsers of its many formats raise
         raise BuildError(
-            f"{checkpoint.name} has no tokenizer that transformers can load: {_first_line(error)}"
+            f"{checkpoint.name} has no tokenizer that transformers can load: {first_line(error)}"
         ) from error
     return tokenizer
 
@@ -183,14 +182,14 @@ def _load(checkpoint: Checkpoint, labels: Sequence[str]) -> PreTrainedModel:
                 f"{name} has a head for {head[1]} labels and {len(labels)} names for them ({', '.join(labels)}): name"
                 " them in the order of its head with --labels"
             ) from error
-        raise BuildError(f"{name} is not a checkpoint that transformers can load: {_first_line(error)}") from error
+        raise BuildError(f"{name} is not a checkpoint that transformers can load: {first_line(error)}") from error
     if loading["missing_keys"]:
         raise BuildError(
-            f"{name} has no weights for {_some(loading['missing_keys'])}: it is not fine-tuned as a token classifier,"
+            f"{name} has no weights for {some(loading['missing_keys'])}: it is not fine-tuned as a token classifier,"
             " or its weights are incomplete"
         )
     if loading["unexpected_keys"]:
-        say(f"{name}: weights that are not used: {_some(loading['unexpected_keys'])}")
+        say(f"{name}: weights that are not used: {some(loading['unexpected_keys'])}")
     refuse_not_finite(model.state_dict().items(), name)
     types = _stored_types(checkpoint)
     if types - {"F32"}:
@@ -208,10 +207,6 @@ def _stored_types(checkpoint: Checkpoint) -> set[str]:
     return {name for name in types if name[0] != "I"}
 
 
-def _some(keys: Iterable[str]) -> str:
+def some(keys: Iterable[str]) -> str:
     keys = sorted(keys)
     return ", ".join(keys[:6]) + (f" and {len(keys) - 6} more" if len(keys) > 6 else "")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-from build_models.bases.base import describe, import_base, imported_revision, make_base
+from build_models.bases.base import describe, import_base, imported_record, make_base
 from build_models.bases.classifier import Head, Wanted, import_classifier, imported_head
 from build_models.data.datasets import Dataset
 from build_models.settings import BuildSettings
@@ -17,12 +17,16 @@ from service.artifacts.manifest import file_sha256
 
 @dataclass(frozen=True)
 class Source:
-    """A checkpoint in the workspace and its name in manifests. Only a given classifier has a ``head``."""
+    """A checkpoint in the workspace and its name in manifests. Only a given classifier has a ``head``. ``licence`` is
+    what its model card says."""
 
     folder: Path
     name: str
     revision: str | None
     head: Head | None = None
+    licence: str | None = None
+    on_hub: bool = False
+    made_here: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -44,8 +48,7 @@ def open_given(settings: BuildSettings, workspace: Workspace) -> Source:
     folder = workspace.stage(
         "model", inputs, lambda result, _: import_classifier(wanted, settings.max_length, settings.overlap, result)
     )
-    revision = wanted.revision or imported_revision(folder)
-    return Source(folder, _shown(wanted.name), revision, imported_head(folder))
+    return _imported(folder, wanted.name, wanted.revision, imported_head(folder))
 
 
 def open_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -> Source:
@@ -56,7 +59,7 @@ def open_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -
         folder = workspace.stage(
             "base", inputs, lambda result, _: import_base(name, settings.base_revision, settings.max_length, result)
         )
-        return Source(folder, _shown(name), settings.base_revision or imported_revision(folder))
+        return _imported(folder, name, settings.base_revision)
     texts = [" ".join(sentence.words) for sentence in dataset.train]
     made = {
         "stage": "base",
@@ -72,7 +75,15 @@ def open_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -
             texts, settings.from_scratch, settings.max_length, settings.seed, result, state
         ),
     )
-    return Source(folder, f"from scratch on {dataset.name} ({settings.from_scratch.shape})", None)
+    return Source(folder, f"from scratch on {dataset.name} ({settings.from_scratch.shape})", None, made_here=True)
+
+
+def _imported(folder: Path, name: str, revision: str | None, head: Head | None = None) -> Source:
+    """The commit of the hub says more than a branch that was asked for; a folder has none."""
+    record = imported_record(folder)
+    return Source(
+        folder, _shown(name), record["revision"] or revision, head, record["licence"], not Path(name).is_dir()
+    )
 
 
 def _given(stage: str, name: str, settings: BuildSettings) -> Mapping[str, object]:

@@ -1,12 +1,12 @@
 """From a trained checkpoint to what is served, and to the folder that is shipped."""
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from build_models.artifacts.export import export_onnx
+from build_models.artifacts.portable import compact_json
 from build_models.artifacts.scores import open_pipeline
 from build_models.bundled.pieces import FORMS
 from build_models.bundled.teaching import LABEL_LIST, MAX_LENGTH, OVERLAP
@@ -32,12 +32,6 @@ def served(model: Path, folder: Path, labels: Sequence[str] = LABEL_LIST, thread
                 shutil.copy(model / name, folder / name)
         export_onnx(model, folder / MODEL)
     return open_pipeline(folder, "onnx", labels, MAX_LENGTH, OVERLAP, threads)
-
-
-def compact_json(path: Path) -> None:
-    """Write a JSON file without the white space between its parts: of a tokenizer, half its size."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
 
 def finish(student: Path, folder: Path, describe: Callable[[Path], None]) -> Path:

@@ -33,7 +33,7 @@ def assemble(name: str, documents: Documents, languages: Sequence[str] | None, s
         cut_missing(language, read_splits[language], seed)
     dataset = Dataset(
         f"{name} ({', '.join(trained)})",
-        **{split: [sentence for splits in read_splits.values() for sentence in splits[split]] for split in SPLITS},
+        *([sentence for splits in read_splits.values() for sentence in splits[split]] for split in SPLITS),
     )
     for note in reading.notes:
         say(f"data: {note}")

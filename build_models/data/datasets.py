@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from build_models.errors import BuildError, DataError
 from service.evaluation.conll import Sentence, to_conll
@@ -12,12 +12,13 @@ SPLITS = ("train", "dev", "test")
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled sentences in three splits."""
+    """Labelled sentences in three splits. ``revision`` is the commit of the hub that they come from."""
 
     name: str
     train: list[Sentence]
     dev: list[Sentence]
     test: list[Sentence]
+    revision: str | None = field(default=None, kw_only=True)
 
     @property
     def digest(self) -> str:

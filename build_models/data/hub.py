@@ -1,58 +1,94 @@
-"""Loads labelled data from the Hugging Face hub: columns ``tokens`` and ``ner_tags``, one configuration per
-language.
-"""
+"""Labelled data from the Hugging Face hub: parquet files of each language and split, or files as in a folder."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from build_models.data.assembly import assemble
-from build_models.data.datasets import Dataset, choose
-from build_models.errors import BuildError, DataError
+from build_models.data.assembly import Documents, assemble
+from build_models.data.datasets import Dataset
+from build_models.data.folders import SPLIT_OF, SUFFIXES, UNKNOWN_LANGUAGE, read_path
+from build_models.errors import DataError
+from build_models.hub import download
+from build_models.progress import say
 from service.evaluation.conll import Document, Row
 from service.evaluation.reading import PLAIN, Rules
 
 ALIASES = {"masakhaner": "masakhane/masakhaner", "masakhaner2": "masakhane/masakhaner2"}
 PARQUET = "refs/convert/parquet"
-"""The hub's Parquet conversion of script data sets, which ``datasets`` no longer runs."""
+"""The hub's own conversion of public data sets, which has no script to run."""
 
-_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+NO_LANGUAGE = ("data", "default")
+"""Folders of parquet files that are named after nothing."""
 
 
 def load_hub_data(
     name: str, languages: Sequence[str] | None, revision: str | None, seed: int = 42, rules: Rules = PLAIN
 ) -> Dataset:
-    """Load all splits of the chosen configurations, and cut missing ones from train.
+    """Every split of the chosen languages; those that are missing are cut from train.
 
-    Raises ``BuildError`` if the hub is unreachable, and ``DataError`` if the data set has other columns.
+    Raises ``BuildError`` if the hub is out of reach, with what to do instead, and ``DataError`` if the data set has
+    other files or columns.
     """
-    from datasets import get_dataset_config_names, load_dataset
-    from datasets.exceptions import DatasetsError
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
     identifier, revision = ALIASES.get(name, name), revision or PARQUET
+
+    def choose(files: Sequence[str]) -> Sequence[str]:
+        parquet = [file for file in files if file.endswith(".parquet")]
+        wanted = [file for file in parquet if not languages or place_of(file)[0] in languages]
+        chosen = wanted or parquet or [file for file in files if file.lower().endswith(SUFFIXES)]
+        if not chosen:
+            raise DataError(
+                f"{identifier} ({revision}) has neither parquet files nor files that end in {', '.join(SUFFIXES)}"
+            )
+        return chosen
+
+    instead = (
+        "If this machine is offline, download the CoNLL files elsewhere and pass the folder:"
+        f" --data ./{identifier.rpartition('/')[2]}"
+    )
+    folder, commit, files = download(identifier, "dataset", revision, choose, instead)
+    paths = [folder / file for file in choose(files)]
+    if paths[0].suffix != ".parquet":
+        return replace(read_path(folder, languages, seed, rules), revision=commit)
+    return replace(assemble(identifier, _documents(identifier, folder, paths), languages, seed, rules), revision=commit)
+
+
+def place_of(file: str) -> tuple[str, str | None]:
+    """Language and split of a parquet file, as in ``hau/train/0000.parquet`` and ``data/train-00000-of-00001.parquet``.
+
+    None if its path names no split.
+    """
+    first, *rest = Path(file).parts
+    language = UNKNOWN_LANGUAGE if not rest or first in NO_LANGUAGE else first
+    words = re.findall(r"[a-z]+", "/".join(rest or [first]).lower())
+    return language, next((SPLIT_OF[word] for word in words if word in SPLIT_OF), None)
+
+
+def _documents(identifier: str, folder: Path, paths: Sequence[Path]) -> Documents:
+    documents: Documents = {}
+    for path in paths:
+        file = path.relative_to(folder).as_posix()
+        language, split = place_of(file)
+        if split is None:
+            say(f"data: {identifier}: {file} names no split, and is not used")
+            continue
+        splits = documents.setdefault(language, {})
+        splits.setdefault(split, []).append(_document(f"{identifier}, {file}", language, path))
+    if not documents:
+        raise DataError(f"{identifier}: none of its files names a split: {', '.join(path.name for path in paths[:5])}")
+    return documents
+
+
+def _document(name: str, language: str, path: Path) -> Document:
+    """The rows of one file. Raises ``DataError`` for other columns than tokens and labels with names."""
+    import datasets
+    import pyarrow.parquet
+
     try:
-        chosen = choose(languages, get_dataset_config_names(identifier, revision=revision), identifier)
-        loaded = {language: load_dataset(identifier, language, revision=revision) for language in chosen}
-    except (OSError, DatasetsError, HfHubHTTPError, OfflineModeIsEnabled, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BuildError(
-            f"{identifier} ({revision}) could not be downloaded from the hub: {first} If this machine is offline,"
-            " download the CoNLL files elsewhere and pass the folder: --data ./masakhaner"
-        ) from error
-    documents = {
-        language: {
-            split: [_document(identifier, language, theirs, data[theirs])]
-            for split, theirs in _SPLITS.items()
-            if theirs in data
-        }
-        for language, data in loaded.items()
-    }
-    return assemble(identifier, documents, chosen, seed, rules)
-
-
-def _document(identifier: str, language: str, split: str, data: Any) -> Document:
-    """The rows of one split. Raises ``DataError`` unless it has tokens and named labels."""
-    name = f"{identifier}, {language}, {split}"
+        data: Any = datasets.Dataset(pyarrow.parquet.read_table(path))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{name} cannot be read as parquet: {next(iter(str(error).splitlines()), '')}") from error
     column = next((column for column in ("ner_tags", "labels") if column in data.column_names), None)
     if column is None or "tokens" not in data.column_names:
         raise DataError(f"{name}: expected the columns tokens and ner_tags; it has {', '.join(data.column_names)}")

@@ -24,6 +24,7 @@ from build_models.bases.source import Source
 from build_models.data.datasets import Dataset
 from build_models.errors import BuildError
 from build_models.progress import say
+from build_models.recipes.card import write_card
 from build_models.recipes.supervision import Supervision
 from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.training.examples import Batch, Example, distinct_words, encode_examples
@@ -252,8 +253,7 @@ class Context:
                 scores["test"] = evaluate(pipeline, self.dataset.test, f"{name}: test")
             except FloatingPointError:
                 raise BuildError(f"{not_finite(settings.out / name)}") from None
-        files = record_files(folder)
-        return Manifest(
+        manifest = Manifest(
             variant=name,
             technique=variant.technique,
             runtime=variant.runtime,
@@ -272,7 +272,7 @@ class Context:
             overlap=settings.overlap,
             libraries={"python": platform.python_version(), **self.libraries},
             cpu_features=made.cpu_features,
-            files=files,
+            files={},
             parameters=made.parameters,
             nonzero_parameters=made.nonzero_parameters,
             sparsity=round(1 - made.nonzero_parameters / made.parameters, 4),
@@ -282,8 +282,11 @@ class Context:
             build_seconds=round(time.monotonic() - started, 1),
             built_at=datetime.now(UTC).replace(microsecond=0),
             inputs=inputs,
-            digest=digest_of(files),
+            digest="",
         )
+        write_card(folder, manifest, self.source)
+        files = record_files(folder)
+        return manifest.model_copy(update={"files": files, "digest": digest_of(files)})
 
     def _learnt_nothing(self, name: str, dev: Scores) -> str:
         training = self.settings.finetune

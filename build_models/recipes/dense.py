@@ -1,6 +1,5 @@
 """The reference variant: the base fine-tuned in fp32, served by ONNX Runtime."""
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import torch
 
 from build_models.artifacts.checkpoint_files import copy_tokenizer, count_parameters
 from build_models.artifacts.export import exported
+from build_models.artifacts.onnx_files import copy as copy_onnx
 from build_models.recipes.context import Context, Made, Parent
 from build_models.training.finetune import load_classifier
 from service.artifacts.manifest import Manifest
@@ -39,7 +39,7 @@ def build(context: Context) -> Manifest:
     trained = checkpoint(context)
 
     def fill(folder: Path) -> Made:
-        shutil.copy(exported(context.workspace, "dense", trained) / MODEL, folder / MODEL)
+        copy_onnx(exported(context.workspace, "dense", trained) / MODEL, folder / MODEL)
         return Made(*count_parameters(trained))
 
     parent = Parent(context.source.name, context.source.digest)

@@ -5,7 +5,6 @@ teacher's layers, its embeddings and its head (Sanh et al. 2019). The loss, on f
 alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015).
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from transformers import PreTrainedModel
 
 from build_models.artifacts.checkpoint_files import count_parameters
 from build_models.artifacts.export import exported
+from build_models.artifacts.onnx_files import copy as copy_onnx
 from build_models.recipes import dense
 from build_models.recipes.agnostic import student_base
 from build_models.recipes.context import Context, Made, Parent
@@ -117,7 +117,7 @@ def build(context: Context) -> Manifest:
     trained, parent = trained_student(context)
 
     def fill(folder: Path) -> Made:
-        shutil.copy(exported(context.workspace, "distilled", trained) / MODEL, folder / MODEL)
+        copy_onnx(exported(context.workspace, "distilled", trained) / MODEL, folder / MODEL)
         return Made(*count_parameters(trained))
 
     return context.artifact("distilled", trained, parent, parameters(context), fill)

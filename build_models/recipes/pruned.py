@@ -40,8 +40,15 @@ def magnitude_masks(weights: list[Tensor], sparsity: float) -> list[Tensor]:
     """Boolean masks, True where a weight stays; ``sparsity`` of all weights, rounded down, are removed."""
     magnitudes = torch.cat([weight.detach().abs().flatten() for weight in weights])
     removed = int(sparsity * magnitudes.numel())
-    keep = torch.ones_like(magnitudes, dtype=torch.bool)
-    keep[torch.argsort(magnitudes, stable=True)[:removed]] = False
+    if removed:
+        # Sorting hundreds of millions of weights would take minutes and gigabytes.
+        border = magnitudes.kthvalue(removed).values
+        keep = magnitudes > border
+        equal = (magnitudes == border).nonzero().flatten()
+        # Of those at the border, the first ones go.
+        keep[equal[removed - int((magnitudes < border).sum()) :]] = True
+    else:
+        keep = torch.ones_like(magnitudes, dtype=torch.bool)
     parts = torch.split(keep, [weight.numel() for weight in weights])
     return [part.reshape(weight.shape) for part, weight in zip(parts, weights, strict=True)]
 
@@ -67,10 +74,10 @@ def checkpoint(context: Context) -> Path:
         weights = list(prunable(model, settings.prune_embeddings))
         masks = magnitude_masks(weights, settings.sparsity)
         apply_masks(weights, masks)
-        loss = None
-        if context.source.head is not None:
-            loss = taught_by(load_classifier(start, context.labels), settings.distillation)
         if training(context).epochs:
+            loss = None
+            if context.source.head is not None:
+                loss = taught_by(load_classifier(start, context.labels), settings.distillation)
             context.finetune("pruned", model, training(context), state, loss, lambda: apply_masks(weights, masks))
         dense.save(model, context.source.folder, result)
 

@@ -40,7 +40,8 @@ class Supervision:
 
     @property
     def record(self) -> DataRecord | None:
-        return DataRecord(name=self.dataset.name, digest=self.dataset.digest) if self.measured else None
+        data = self.dataset
+        return DataRecord(name=data.name, digest=data.digest, revision=data.revision) if self.measured else None
 
     @property
     def languages(self) -> list[str]:
@@ -63,10 +64,12 @@ def supervise(settings: BuildSettings, source: Source, dataset: Dataset | None, 
         return Supervision(dataset)
     say(
         "neither --data nor --texts: nothing is measured, nothing recovers what pruning loses, and the student learns"
-        " from sentences of the bundled sample"
+        " the logits of dense on sentences of the bundled sample"
     )
     sample = generate_sample(settings.languages, settings.seed, SAMPLE_SENTENCES)
-    return Supervision(label_texts(settings, source, replace(sample, dev=[], test=[]), workspace), gold=False)
+    # Its labels may be none of the model's: BuildSettings.for_given gives them no weight.
+    train = [sentence._replace(labels=["O"] * len(sentence.words)) for sentence in sample.train]
+    return Supervision(replace(sample, train=train, dev=[], test=[]), gold=False)
 
 
 def check_labels(dataset: Dataset, head: Head) -> None:
@@ -100,10 +103,8 @@ def label_texts(settings: BuildSettings, source: Source, texts: Dataset, workspa
         sentences = {split: _labelled(pipeline, getattr(texts, split), split) for split in SPLITS}
         (result / LABELLED).write_text(json.dumps(sentences, ensure_ascii=False), encoding="utf-8")
 
-    content = (workspace.stage("texts", inputs, run) / LABELLED).read_text(encoding="utf-8")
-    return Dataset(
-        texts.name, **{split: [Sentence(*row) for row in rows] for split, rows in json.loads(content).items()}
-    )
+    content = json.loads((workspace.stage("texts", inputs, run) / LABELLED).read_text(encoding="utf-8"))
+    return Dataset(texts.name, *([Sentence(*row) for row in content[split]] for split in SPLITS))
 
 
 def _labelled(pipeline: Pipeline, sentences: list[Sentence], split: str) -> list[Sentence]:

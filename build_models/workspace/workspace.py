@@ -34,7 +34,7 @@ def sources() -> list[Path]:
     The rest of the service is left out: a change of its HTTP code must not invalidate hours of training.
     """
     build, serving = (Path(str(package.__file__)).parent for package in (build_models, service))
-    apart = {build / "data" / "sample" / "check.py"}
+    apart = {build / "data" / "sample" / "check.py", build / "artifacts" / "upload.py"}
     apart |= {path for name in ("commands", "experiments") for path in (build / name).rglob("*.py")}
     return [
         *(path for path in sorted(build.rglob("*.py")) if path not in apart),
@@ -61,7 +61,13 @@ def key_of(inputs: Mapping[str, Any]) -> str:
 
 
 def result_digest(folder: Path) -> str:
-    """A digest of a stage's result: weights, tokenizer and configuration."""
+    """A digest of a stage's result: weights, tokenizer and configuration. Gigabytes are read once."""
+    stats = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
+    return _digest(folder, tuple((path, stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in stats))
+
+
+@cache
+def _digest(folder: Path, _: tuple[tuple[Path, int, int, int], ...]) -> str:
     return digest_of({name: record for name, record in record_files(folder).items() if name != KEY})
 
 

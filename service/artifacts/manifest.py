@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.ner.schemes import Scheme
-from service.variants import Runtime
+from service.variants import Runtime, Variant
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -55,6 +55,7 @@ class DataRecord(BaseModel):
 
     name: str
     digest: str
+    revision: str | None = Field(None, description="Commit of the hub that it came from")
 
 
 class RecipeRecord(BaseModel):
@@ -183,6 +184,15 @@ def verify(folder: Path, manifest: Manifest) -> None:
             raise ArtifactError(f"{path} is not in the manifest: build it again")
     if digest_of(manifest.files) != manifest.digest:
         raise ArtifactError(f"{folder / MANIFEST}: its digest does not match its list of files: build it again")
+
+
+def check_variant(variant: Variant, manifest: Manifest, folder: Path) -> None:
+    """Raise ``ArtifactError`` unless the folder holds this variant."""
+    if (manifest.variant, manifest.runtime) != (variant.name, variant.runtime):
+        raise ArtifactError(
+            f"{folder} holds {manifest.variant!r} for the runtime {manifest.runtime!r},"
+            f" not {variant.name!r} for {variant.runtime!r}"
+        )
 
 
 def publish(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:

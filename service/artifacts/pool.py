@@ -4,7 +4,7 @@ import contextlib
 import gc
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,23 +12,17 @@ from typing import Literal
 import psutil
 
 from service.artifacts.building import being_built
-from service.artifacts.manifest import ArtifactError, Manifest, read_manifest, verify
-from service.artifacts.transitions import read_transitions
+from service.artifacts.manifest import ArtifactError, Manifest, check_variant, read_manifest, verify
+from service.artifacts.opening import EXTRA, LoadRuntime, open_pipeline
 from service.artifacts.warm_up import warm_up
 from service.errors import UnknownVariant, VariantNotReady
-from service.ner.encoder import Encoder
-from service.ner.pipeline import Pipeline, Runtime
+from service.ner.pipeline import Pipeline
 from service.runtimes import load_runtime
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
-from service.variants import Runtime as RuntimeName
 
 logger = logging.getLogger("kidogo.pool")
 
-LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 Signature = list[tuple[str, int, int, int]]
-
-EXTRA = "int8"
-"""The extra of the package that installs the runtimes in PyTorch."""
 
 ATTEMPTS = 5
 """Maximum number of attempts to load a folder that a build keeps replacing."""
@@ -199,27 +193,12 @@ class VariantPool:
         if slot.pipeline is None:
             slot.manifest = manifest
         verify(folder, manifest)
-        self._check(slot.variant, manifest, folder)
+        check_variant(slot.variant, manifest, folder)
         if slot.pipeline is not None and slot.pipeline.digest == manifest.digest:
             return manifest, slot.pipeline
-        pipeline = Pipeline(
-            self._load_runtime(manifest.runtime, folder, self._threads),
-            Encoder.from_folder(folder, manifest.max_length, manifest.overlap),
-            manifest.labels,
-            manifest.digest,
-            read_transitions(folder, manifest.labels),
-            manifest.scheme,
-        )
+        pipeline = open_pipeline(folder, manifest, self._threads, self._load_runtime)
         slot.warm_up_seconds = warm_up(pipeline, folder)
         return manifest, pipeline
-
-    @staticmethod
-    def _check(variant: Variant, manifest: Manifest, folder: Path) -> None:
-        if (manifest.variant, manifest.runtime) != (variant.name, variant.runtime):
-            raise ArtifactError(
-                f"{folder} holds {manifest.variant!r} for the runtime {manifest.runtime!r},"
-                f" not {variant.name!r} for {variant.runtime!r}"
-            )
 
     def warm_up_seconds(self, name: str) -> float:
         """Seconds that a variant took for the warm-up sentence; 0 if unknown."""

@@ -16,7 +16,8 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "serve": Command("service.commands.serve:main", "serve variants over HTTP; without any, the one that is installed"),
-    "build": Command("build_models.__main__:cli", "make variants of a model, check, and roll back", extra="build"),
+    "annotate": Command("service.annotation.command:main", "find named entities in files, without a server"),
+    "build": Command("build_models.__main__:cli", "make variants of a model, check, roll back, upload", extra="build"),
 }
 
 

@@ -42,6 +42,7 @@ def main() -> None:
             file=sys.stderr,
         )
     os.environ["NER_ARTIFACTS"] = str(artifacts)
-    # A folder named service where the command is called must not be taken for this one.
+    # A module named service where the command is called must not be taken for this one.
+    os.environ["PYTHONSAFEPATH"] = "1"
     command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--working-dir", str(SITE)]
     os.execv(sys.executable, [*command, "--host", arguments.host, "--port", str(arguments.port)])

@@ -87,23 +87,24 @@ class Document:
                 )
 
 
-def parse_conll(name: str, language: str, text: str) -> Document:
+def parse_conll(name: str, language: str, text: str, first_line: int = 1) -> Document:
     """Parse CoNLL text: words and labels in columns, sentences separated by blank lines.
 
     The word is in the first column that is not a running number, the label in the last column that contains labels. In
     a line with tabs, only tabs separate columns. Byte-order marks, comments (``# text = …``) and ``-DOCSTART-`` lines
-    are skipped, and any line ending is accepted. Raises ``LabelledDataError``.
+    are skipped, and any line ending is accepted. ``first_line`` is the number of the text's first line in its file.
+    Raises ``LabelledDataError``.
     """
     document = Document(name, [])
     lines = LINE_END.split(text.removeprefix("\ufeff"))
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first_line):
         if line.count(" ") + line.count("\t") > MOST_COLUMNS:
             problem = f"more than {MOST_COLUMNS} columns; expected a word and its label, as in: Nairobi B-LOC"
             raise LabelledDataError(f"{name}, line {number}", problem, {"line": number})
     usual, tabbed = _usual(lines)
-    word, label = _find_columns(document, lines, usual, tabbed) if usual > 2 else (0, 1)
+    word, label = _find_columns(document, lines, first_line, usual, tabbed) if usual > 2 else (0, 1)
     known: dict[str, str] = {}
-    for sentence in _sentences(document, lines, usual, tabbed):
+    for sentence in _sentences(document, lines, first_line, usual, tabbed):
         numbers = [number for number, _ in sentence]
         first, last = numbers[0], numbers[-1]
         document.rows.append(
@@ -130,11 +131,11 @@ def _usual(lines: Sequence[str]) -> tuple[int, bool]:
 
 
 def _sentences(
-    document: Document, lines: Sequence[str], usual: int, tabbed: bool
+    document: Document, lines: Sequence[str], first_line: int, usual: int, tabbed: bool
 ) -> Iterator[list[tuple[int, list[str]]]]:
     """The line number and columns of each word, by sentence."""
     sentence: list[tuple[int, list[str]]] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first_line):
         columns, tabs = _columns(line)
         if not columns or (DOCUMENT_START in line and DOCUMENT_START in columns[:2]):
             if sentence:
@@ -199,11 +200,13 @@ def _ragged(document: Document, number: int, columns: list[str], usual: int) -> 
     return LabelledDataError(f"{document.name}, line {number}", problem, {"line": number})
 
 
-def _find_columns(document: Document, lines: Sequence[str], usual: int, tabbed: bool) -> tuple[int, int]:
+def _find_columns(
+    document: Document, lines: Sequence[str], first_line: int, usual: int, tabbed: bool
+) -> tuple[int, int]:
     """The columns of words and labels; see ``parse_conll``."""
     running = [_Running() for _ in range(usual)]
     labels: set[int] = set()
-    for sentence in _sentences(document, lines, usual, tabbed):
+    for sentence in _sentences(document, lines, first_line, usual, tabbed):
         for first, (_, columns) in enumerate(sentence):
             for place, value in enumerate(columns):
                 running[place].see(value, not first)

@@ -1,6 +1,4 @@
-"""The web application: routes, error responses, and the OpenAPI document."""
-
-from typing import Any
+"""The web application: routes and error responses."""
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,12 +9,10 @@ from service.errors import InternalError, MethodNotAllowed, NotFound, ServiceErr
 from service.evaluation.agreement import Agreement
 from service.evaluation.checks import Checks
 from service.http.bodies import invalid
+from service.http.document import TAGS, describe
 from service.http.methods import HeadAsGet, allowed
 from service.http.parameters import only_known
 from service.http.routes import accuracy, compare, docs, ner, playground, system
-from service.schemas.accuracy import AccuracyRequest
-from service.schemas.comparison import CompareRequest
-from service.schemas.ner import NerRequest
 
 
 def create_api() -> FastAPI:
@@ -25,6 +21,7 @@ def create_api() -> FastAPI:
         title="Kidogo",
         summary="Named-entity recognition for African languages, in several compressed variants",
         version="1",
+        openapi_tags=TAGS,
         # routes/docs.py serves it.
         openapi_url=None,
         # Relative to the document, because a proxy may strip a path prefix.
@@ -53,31 +50,8 @@ def create_api() -> FastAPI:
     api.add_middleware(HeadAsGet)
     api.state.checks = Checks()
     api.state.agreement = Agreement()
-    _document_bodies(api)
+    describe(api)
     return api
-
-
-def _document_bodies(api: FastAPI) -> None:
-    """Add the schemas of bodies to the OpenAPI document, since routes read bodies themselves."""
-    make = api.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = make()
-        for path in ("/ner", "/accuracy"):
-            variant = document["paths"][path]["post"]["parameters"][0]
-            variant["schema"]["default"] = api.state.engine.pool.default
-        schemas = document["components"]["schemas"]
-        for model in (NerRequest, CompareRequest, AccuracyRequest):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs", {}))
-            schemas.setdefault(model.__name__, schema)
-        settings = api.state.engine.settings
-        texts = schemas["NerRequest"]["properties"]
-        texts["text"]["maxLength"] = texts["texts"]["items"]["maxLength"] = settings.max_document_characters
-        texts["texts"]["maxItems"] = texts["tokens"]["maxItems"] = settings.max_documents
-        return document
-
-    api.openapi = openapi  # type: ignore[method-assign]
 
 
 def _answer(request: Request, error: ServiceError) -> Response:

@@ -2,8 +2,10 @@
 
 import platform
 import time
+from collections import defaultdict, deque
 from collections.abc import Generator, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from statistics import median
 from typing import TypeVar
 
 from service.admission.admission import Admission, Visit
@@ -22,6 +24,9 @@ from service.telemetry.tracing import add_phases
 
 T = TypeVar("T")
 
+RECENT, FEWEST = 200, 5
+"""How many answers the median of a variant's inference time is of."""
+
 
 class Engine:
     """What the routes call. One per process."""
@@ -32,6 +37,7 @@ class Engine:
         self.metrics = Metrics()
         self.metrics.service.info(_facts(settings))
         self.latencies = Latencies()
+        self._inference_seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
         self.admission = Admission(settings, self.metrics)
         self._scheduler = Scheduler(settings.slots)
 
@@ -43,6 +49,11 @@ class Engine:
     def sizes(self, request: NerRequest, variants: Sequence[str]) -> dict[str, Size]:
         """What a request asks of each variant, for ``Visit.proceed``."""
         return {variant: size_of(request, self.pool.get(variant).encoder.capacity) for variant in variants}
+
+    def median_inference_ms(self, variant: str) -> float | None:
+        """Of the last answers of a variant, whatever their texts; None while they are too few."""
+        seconds = self._inference_seconds[variant]
+        return milliseconds(median(seconds)) if len(seconds) >= FEWEST else None
 
     async def recognize(self, request: NerRequest, variant: str, visit: Visit) -> NerAnswer:
         """Answer a request that is in flight. Raises ``UnknownVariant``, ``VariantNotReady`` and ``TookTooLong``."""
@@ -94,6 +105,7 @@ class Engine:
     def _note(self, variant: str, pipeline: Pipeline, job: Job[list[ResultAnswer]], timer: Timer) -> None:
         """Record in metrics, log and trace where the time went."""
         self.metrics.observe(variant, job.queue_seconds, timer)
+        self._inference_seconds[variant].append(timer.inference_seconds)
         add_phases(job.submitted, job.queue_seconds, timer)
         note(
             digest=pipeline.digest,

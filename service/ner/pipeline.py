@@ -152,7 +152,8 @@ class Pipeline:
 
 def _score(scores: NDArray[np.float64], span: EntitySpan) -> float:
     """The score of an entity, from those of all words."""
-    return round(float(scores[span.first : span.last + 1].mean()), 4)
+    # What mean() gives, in a third of its time: a check of accuracy scores every entity.
+    return round(float(np.add.reduce(scores[span.first : span.last + 1])) / (span.last + 1 - span.first), 4)
 
 
 def _split(text: str) -> Generator[None, None, tuple[list[Word], list[str]]]:

@@ -33,6 +33,11 @@ class OnnxRuntime:
         # Spinning threads would take cores from other sessions.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
+        weights = path.with_name(f"{path.name}_data")
+        if weights.exists():
+            # Left to itself, ONNX Runtime maps this file, and truncating it would crash the process.
+            content = weights.read_bytes()
+            options.add_external_initializers_from_files_in_memory([weights.name], [content], [len(content)])
         self._session = _with_nice_threads(
             lambda: onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         )

@@ -23,6 +23,9 @@ class VariantAnswer(BaseModel):
     sparsity: float | None = None
     artifact_bytes: int | None = None
     resident_bytes: int | None = Field(None, description="Growth of the process's resident memory when it was loaded")
+    inference_ms: float | None = Field(
+        None, description="Median time in the model of up to 200 answers of this process; null before the fifth"
+    )
     labels: list[str] | None = None
     languages: list[str] | None = None
     metrics: "MetricsAnswer | None" = Field(None, description="Null where nothing was measured")

@@ -10,7 +10,7 @@ from tests.browser.conftest import chromium
 from tests.browser.reading import card
 from tests.e2e.servers import ROOT, serving
 
-WIDTH, HEIGHT = 1280, 1130
+WIDTH, HEIGHT = 1280, 1490
 
 
 def main() -> None:

@@ -35,12 +35,12 @@ def test_progress_then_the_figures(open_page: Open, checked: Service) -> None:
         bar = page.get_by_role("progressbar")
         expect(bar).to_be_visible()
         page.wait_for_function(
-            "() => { const bar = document.querySelector('progress');"
+            "() => { const bar = document.querySelector('#accuracy-bar');"
             " return bar.max === 200 && bar.value > 0 && bar.value < 200; }"
         )
         expect(page.locator("#accuracy-count")).to_contain_text("of 200")
         expect(page.get_by_role("button", name="Check")).to_be_disabled()
-        expect(page.locator("#accuracy-result table")).to_have_count(2)
+        expect(page.locator("#accuracy-result table")).to_have_count(4)
     expect(bar).to_be_hidden()
     expect(page.get_by_role("button", name="Check")).to_be_enabled()
     figures = page.locator("#accuracy-result .figure")
@@ -48,7 +48,18 @@ def test_progress_then_the_figures(open_page: Open, checked: Service) -> None:
     expect(figures.nth(1)).to_contain_text("F1 of dense0.400")
     expect(figures.nth(2)).to_contain_text("Difference+0.200")
     expect(page.locator("#accuracy-result")).to_contain_text("200 sentences, 200 entities of “sample, test split”")
-    expect(page.locator("#accuracy-result .sentences > li")).to_have_count(10)
+    # The first of every two sentences is right; dense says PER and pruned LOC, everywhere.
+    mistakes = page.get_by_role("region", name="Mistakes")
+    expect(mistakes.locator("tbody tr").first).to_have_text("all0 (0)0 (0)0 (0)80 (120)")
+    expect(page.locator("#mistaken > li")).to_have_count(10)
+    expect(page.locator("#mistaken > li").first).to_contain_text("wrong type: Ruto (PER), found: Ruto (LOC)")
+    expect(page.get_by_role("region", name="Score").locator("tbody tr")).to_have_count(1)
+    expect(page.locator("#accuracy-result .sentences").nth(1).locator("> li")).to_have_count(10)
+    page.get_by_label("Words").select_option("lower")
+    expect(page.locator("#accuracy-stale")).to_have_text("The choices have changed since: check again.")
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#accuracy-result")).to_contain_text("Words were changed: lower.")
+    expect(page.locator("#accuracy-stale")).to_be_hidden()
 
 
 def test_a_check_can_be_stopped(open_page: Open, checked: Service) -> None:
@@ -70,7 +81,13 @@ def test_labelled_data_of_one_s_own_with_markup_in_it(open_page: Open, checked: 
     reading = page.locator("#accuracy-result .sentences .reading").first
     expect(reading).to_be_visible()
     assert text_of(reading) == "<img/src=x/onerror=alert(1)> Nairobi <b>leo</b>"
-    expect(page.locator("#accuracy-result").locator("img, b")).to_have_count(0)
+    expect(page.locator("#accuracy-result").locator("img, .reading b")).to_have_count(0)
+
+
+def test_a_variant_is_not_compared_with_itself_by_default(open_page: Open, checked: Service) -> None:
+    page = open_page(checked)
+    expect(page.locator("#summary")).to_contain_text("answered")
+    assert page.get_by_label("Variant", exact=True).input_value() not in ("", "dense")
 
 
 def test_what_is_wrong_with_data_is_said(open_page: Open, checked: Service, problems: list[str]) -> None:

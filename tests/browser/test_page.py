@@ -66,8 +66,9 @@ def test_by_keyboard_alone(open_page: Open, service: Service) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Compare"
     page.locator("#sample").focus()
-    page.keyboard.press("ArrowDown")
-    expect(page.locator("#text")).to_have_value(re.compile("Ahmadu Bello"))
+    for name in ("Wangari Maathai", "Ahmadu Bello"):
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("#text")).to_have_value(re.compile(name))
 
 
 def test_everything_has_a_name_for_screen_readers(open_page: Open, service: Service) -> None:

@@ -16,8 +16,11 @@ from tests.docs.pages import Command, commands
 
 pytestmark = pytest.mark.slow
 
-SMALL = {"--epochs": "1", "--base-steps": "2", "--student-epochs": "1"}
+SMALL = {"--student-epochs": "1", "--sample-sentences": "50"}
 """Added to a build that does not say otherwise: what is tested is that it runs, not how good it is."""
+
+SMALL_TRAINING = {"--epochs": "1", "--base-steps": "2"}
+"""Added to a build that trains a model. One that takes a model as it is refuses these."""
 
 ELSEWHERE = ("castorini/", "push ", "bundled ", "experiments ", "results", "frontier")
 """Need the hub, a corpus or hours, and have tests of their own."""
@@ -61,7 +64,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_documented_build_runs(command: Command, folder: Path) -> None:
     words = command.words[3:]
     if not words or words[0].startswith("-"):
-        words += [word for option, value in SMALL.items() if option not in words for word in (option, value)]
+        trains = not {"--base", "--data", "--from-scratch"}.isdisjoint(words) and "--model" not in words
+        small = {**SMALL, **(SMALL_TRAINING if trains else {})}
+        words += [word for option, value in small.items() if option not in words for word in (option, value)]
         words += [] if "--variants" in words else ["--variants", "dense,dynamic"]
     if words[:1] == ["pretrain"]:
         words += ["--shape", "tiny", "--vocabulary", "500", "--steps", "2"]

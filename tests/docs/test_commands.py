@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from service.commands.console import COMMANDS
 from tests import ROOT
 from tests.docs.pages import Command, commands
 
@@ -34,6 +35,11 @@ def check_build(words: list[str]) -> None:
     from build_models.__main__ import cli
 
     parsed(cli, words)
+
+
+def check_kidogo(words: list[str]) -> None:
+    assert words[0] in COMMANDS
+    known_options(words, help_of("-m", "service.commands.console", words[0]))
 
 
 def check_loadtests(words: list[str]) -> None:
@@ -97,6 +103,7 @@ def nothing_to_check(words: list[str]) -> None:
 CHECKS: dict[str, Callable[[list[str]], None]] = {
     "python -m build_models": check_build,
     "kidogo build": check_build,
+    "kidogo": check_kidogo,
     "python -m loadtests": check_loadtests,
     "locust": check_locust,
     "bentoml": check_bentoml,
@@ -107,6 +114,8 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "curl": nothing_to_check,
     # The reader's own shell.
     "git clone": nothing_to_check,
+    # The hub's own command.
+    "hf auth login": nothing_to_check,
     "cd": nothing_to_check,
     "export": nothing_to_check,
 }

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,27 +57,30 @@ class Server:
 
 @contextmanager
 def serving(
-    artifacts: Path,
+    artifacts: Path | None,
     log: Path,
     folder: Path = ROOT,
     target: str = "service:NerService",
     *,
+    command: Sequence[str] = (),
     wait: bool = True,
     **environment: str,
 ) -> Iterator[Server]:
     """``bentoml serve`` of the target until the block ends; its whole process group is gone afterwards.
 
-    Who starts several need not ``wait`` for the first before the second, but for all of them.
+    Another ``command`` takes --host and --port, too; without ``artifacts``, it finds some itself. Who starts several
+    need not ``wait`` for the first before the second, but for all of them.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, "-m", "bentoml", "serve", target]
+    command = command or [sys.executable, "-m", "bentoml", "serve", target]
+    named = {} if artifacts is None else {"NER_ARTIFACTS": str(artifacts)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port)],
             cwd=folder,
-            env={**os.environ, "NER_ARTIFACTS": str(artifacts), **environment},
+            env={**os.environ, **named, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -1,7 +1,7 @@
 """The service under test: the real routes, engine and pool over fake runtimes."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tokenizer(learnt_tokenizer: Callable[[Sequence[str], int], Path]) -> Path:
     """A small tokenizer of the kind that the build trains."""
-    from build_models.bases.base import train_tokenizer
-
-    folder = tmp_path_factory.mktemp("tokenizer")
-    train_tokenizer(TEXTS * 3, 400, folder)
-    return folder / "tokenizer.json"
+    return learnt_tokenizer(TEXTS * 3, 400)
 
 
 @pytest.fixture(scope="session")

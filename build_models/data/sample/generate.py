@@ -34,7 +34,7 @@ def generate_sample(wanted: Sequence[str] | None = None, seed: int = 0, sentence
                 if split == "train":
                     seen.update(_entity_texts(sentence))
     chosen = sorted({sentence.language for sentence in splits["train"]})
-    return Dataset(f"bundled sample ({', '.join(chosen)})", **splits)
+    return Dataset(f"bundled sample ({', '.join(chosen)})", *splits.values())
 
 
 def _sentences(

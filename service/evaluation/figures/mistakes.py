@@ -59,15 +59,21 @@ class MistakeTally:
 
     def answer(self, labels: Sequence[str], languages: Sequence[str]) -> MistakesAnswer:
         """The counts overall, for each of the labels and for each of the languages."""
+        total: Counter[str] = Counter()
+        of_label: dict[str, Counter[str]] = {label: Counter() for label in labels}
+        of_language: dict[str, Counter[str]] = {language: Counter() for language in languages}
+        for (language, label, kind), count in self._counts.items():
+            total[kind] += count
+            of_label[label][kind] += count
+            # Sentences may be in a language that nobody named.
+            if language in of_language:
+                of_language[language][kind] += count
         return MistakesAnswer(
-            **self._sum(),
-            labels={label: MistakeCounts(**self._sum(label=label)) for label in labels},
-            languages={language: MistakeCounts(**self._sum(language=language)) for language in languages},
+            **_whole(total),
+            labels={label: MistakeCounts(**_whole(counts)) for label, counts in of_label.items()},
+            languages={language: MistakeCounts(**_whole(counts)) for language, counts in of_language.items()},
         )
 
-    def _sum(self, language: str | None = None, label: str | None = None) -> dict[str, int]:
-        sums = dict.fromkeys(MISTAKES, 0)
-        for (of_language, of_label, kind), count in self._counts.items():
-            if language in (None, of_language) and label in (None, of_label):
-                sums[kind] += count
-        return {str(kind): count for kind, count in sums.items()}
+
+def _whole(counts: Counter[str]) -> dict[str, int]:
+    return {kind: counts[kind] for kind in MISTAKES}

@@ -23,6 +23,8 @@ router = APIRouter()
 
 @router.post(
     "/accuracy",
+    operation_id="check_accuracy",
+    tags=["evaluation"],
     response_model=AccuracyAnswer,
     responses={**REFUSALS, 200: {"content": DOCUMENTED}},
     openapi_extra=body_of(AccuracyRequest, required=False),
@@ -35,7 +37,9 @@ async def accuracy(
         int | None, Query(description="At most so many sentences, spread evenly over the data", ge=1)
     ] = None,
     noise: Annotated[NoiseName | None, Query(description="Change every word in this way before it is read")] = None,
-    seed: Annotated[int | None, Query(description="For `noise=typos`: where they are; 0 by default", ge=0)] = None,
+    seed: Annotated[
+        int | None, Query(description="For `noise=typos`: where they are; 0 by default", ge=0, lt=2**32)
+    ] = None,
     mistakes: Annotated[
         int, Query(description="Sentences with mistakes to show, spread over the data", ge=0, le=100)
     ] = MOST_SHOWN,

@@ -17,6 +17,8 @@ router = APIRouter()
 
 @router.post(
     "/compare",
+    operation_id="compare_variants",
+    tags=["entities"],
     response_model=CompareAnswer,
     responses={**REFUSALS, 200: {"content": DOCUMENTED}},
     openapi_extra=body_of(CompareRequest),

@@ -41,7 +41,14 @@ class NerParameters(BaseModel):
     min_score: float = Field(0.0, description="Leave out entities below this score", ge=0, le=1, allow_inf_nan=False)
 
 
-@router.post("/ner", response_model=NerAnswer, responses={200: ANSWERED, **REFUSALS}, openapi_extra=body_of(NerRequest))
+@router.post(
+    "/ner",
+    operation_id="find_entities",
+    tags=["entities"],
+    response_model=NerAnswer,
+    responses={200: ANSWERED, **REFUSALS},
+    openapi_extra=body_of(NerRequest),
+)
 async def ner(request: Request, parameters: Annotated[NerParameters, Query()]) -> Response:
     """Find persons, places, organisations and dates."""
     engine: Engine = request.app.state.engine

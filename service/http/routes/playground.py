@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent.parent / "playground"
-FILES = ("playground.css", "playground.js", "samples.json", "icon.svg")
+FILES = {path.name for path in FOLDER.iterdir()} - {"index.html"}
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"

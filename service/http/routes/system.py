@@ -4,28 +4,28 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.artifacts.manifest import Manifest
-from service.artifacts.pool import Slot, VariantPool
+from service.artifacts.pool import Slot
 from service.errors import VariantNotReady
 from service.http.routes.shared import REFUSALS
 from service.inference.engine import Engine
 from service.schemas.variants import MetricsAnswer, VariantAnswer
 
-router = APIRouter()
+router = APIRouter(tags=["operation"])
 
 
-@router.get("/variants")
+@router.get("/variants", operation_id="list_variants", responses={401: REFUSALS[401], 422: REFUSALS[422]})
 def variants(request: Request) -> list[VariantAnswer]:
     """List the variants: what each is, its scores, and whether it is ready."""
-    pool = request.app.state.engine.pool
-    return [_describe(slot, pool) for slot in pool]
+    engine: Engine = request.app.state.engine
+    return [_describe(slot, engine) for slot in engine.pool]
 
 
-@router.get("/livez", responses={200: {"description": "The process answers"}})
+@router.get("/livez", operation_id="is_live", responses={200: {"description": "The process answers"}})
 def livez() -> dict[str, str]:
     return {"status": "live"}
 
 
-@router.get("/readyz", responses={503: REFUSALS[503]})
+@router.get("/readyz", operation_id="is_ready", responses={503: REFUSALS[503]})
 def readyz(request: Request) -> dict[str, str]:
     """Ready once loading has been tried for every variant and at least one can answer."""
     engine: Engine = request.app.state.engine
@@ -35,7 +35,12 @@ def readyz(request: Request) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     engine: Engine = request.app.state.engine
@@ -54,7 +59,7 @@ def _metrics(manifest: Manifest) -> MetricsAnswer | None:
     )
 
 
-def _describe(slot: Slot, pool: VariantPool) -> VariantAnswer:
+def _describe(slot: Slot, engine: Engine) -> VariantAnswer:
     manifest = slot.manifest
     answer = VariantAnswer(
         name=slot.variant.name,
@@ -62,9 +67,10 @@ def _describe(slot: Slot, pool: VariantPool) -> VariantAnswer:
         runtime=slot.variant.runtime,
         status=slot.status,
         reason=slot.reason,
-        default=slot.variant.name == pool.default,
-        reference=slot.variant.name == pool.reference,
+        default=slot.variant.name == engine.pool.default,
+        reference=slot.variant.name == engine.pool.reference,
         resident_bytes=slot.resident_bytes,
+        inference_ms=engine.median_inference_ms(slot.variant.name),
     )
     if manifest is None:
         return answer

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import datasets
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoTokenizer,
     BertTokenizer,
@@ -20,14 +20,12 @@ from transformers import (
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
-from build_models.bases import base
 from build_models.bases.base import import_base, train_tokenizer
 from build_models.build import build
-from build_models.data.hub import load_hub_data
 from build_models.data.loading import load_data
-from build_models.errors import BuildError, DataError
+from build_models.errors import BuildError
 from service.artifacts.manifest import verify
-from service.evaluation.reading import Rules
+from tests.build_models.classifiers import change_json
 from tests.build_models.conftest import TINY
 
 MASK = {"content": "<mask>", "lstrip": True, "normalized": True, "rstrip": False, "single_word": False}
@@ -114,26 +112,6 @@ def test_a_checkpoint_with_afriberta_s_layout_builds(tmp_path: Path, sentencepie
     assert [path.name for path in settings.out.rglob("*.bin")] == []
 
 
-def test_the_commit_that_the_hub_gave_is_recorded(
-    tmp_path: Path, sentencepiece_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checkpoint = write_checkpoint(tmp_path / "afriberta_tiny", sentencepiece_model)
-    load = base.AutoModelForMaskedLM.from_pretrained
-
-    def from_the_hub(*arguments: object, **options: object) -> tuple[XLMRobertaForMaskedLM, dict[str, object]]:
-        model, loading = load(*arguments, **options)
-        model.config._commit_hash = "c0ffee"
-        return model, loading
-
-    monkeypatch.setattr(base.AutoModelForMaskedLM, "from_pretrained", from_the_hub)
-    settings = replace(
-        TINY, out=tmp_path / "out", base=str(checkpoint), languages=("swa",), sample_sentences=10,
-        finetune=replace(TINY.finetune, epochs=1),
-    )  # fmt: skip
-    (manifest,) = build(settings, ["dense"])
-    assert manifest.base_revision == "c0ffee"
-
-
 def test_another_base_is_built_anew(tmp_path: Path, sentencepiece_model: Path) -> None:
     """The same folder with other weights is another base."""
     checkpoint = write_checkpoint(tmp_path / "afriberta_tiny", sentencepiece_model)
@@ -187,16 +165,57 @@ def megatron_bert(folder: Path, _: Path) -> None:
     MegatronBertForMaskedLM(config).save_pretrained(folder)
 
 
+def pointers(folder: Path, pieces: Path) -> None:
+    """What git without LFS leaves of a clone."""
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 443000000\n"
+    (write_checkpoint(folder, pieces) / "model.safetensors").write_text(pointer)
+
+
+def own_code(folder: Path, pieces: Path) -> None:
+    change_json(write_checkpoint(folder, pieces) / "config.json", auto_map={"AutoModel": "model.Model"})
+    (folder / "model.py").write_text("raise SystemExit(3)")
+
+
+def adapter(folder: Path, _: Path) -> None:
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+
+
+def gguf(folder: Path, _: Path) -> None:
+    folder.mkdir()
+    (folder / "model-q4.gguf").write_bytes(b"GGUF")
+
+
+def missing_layer(folder: Path, pieces: Path) -> None:
+    weights = write_checkpoint(folder, pieces) / "model.safetensors"
+    some = {name: value for name, value in load_file(weights).items() if ".layer.1." not in name}
+    save_file(some, weights, {"format": "pt"})
+
+
+def not_a_number(folder: Path, pieces: Path) -> None:
+    weights = write_checkpoint(folder, pieces) / "model.safetensors"
+    values = load_file(weights)
+    values["roberta.embeddings.LayerNorm.bias"][0] = float("nan")
+    save_file(values, weights, {"format": "pt"})
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
         (no_checkpoint, r"is not a checkpoint that transformers can load: .+"),
         (cut_weights, r"is not a checkpoint that transformers can load: .+"),
         (broken_pickle, r"is not a checkpoint that transformers can load: .+"),
-        (broken_tokenizer, r"is not a checkpoint that transformers can load: .+"),
+        (broken_tokenizer, r"has no tokenizer that transformers can load: .+"),
         (small_vocabulary, r"its tokenizer has 400 pieces but its model only 300 embeddings"),
         (few_positions, r"supports at most 32 pieces: pass --max-length 32"),
         (megatron_bert, r"is a megatron-bert model; Kidogo works with bert, camembert, .+"),
+        (pointers, r"model.safetensors is a Git LFS pointer, not the file itself: run git lfs pull"),
+        (own_code, r"needs code of its own \(auto_map\); Kidogo runs no code that comes with a model"),
+        (adapter, r"is a PEFT adapter without its base: merge the two"),
+        (gguf, r"is a GGUF file, which holds weights for llama.cpp"),
+        (missing_layer, r"has no weights for roberta.encoder.layer.1.\S+.* and \d+ more: they are incomplete"),
+        (not_a_number, r"holds NaN or infinity in roberta.embeddings.LayerNorm.bias"),
         (lambda folder, _: None, r"is not a folder"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -224,7 +243,7 @@ def test_what_cannot_be_a_base_says_why(
         ),
         (
             ["--data", "masakhaner", "--languages", "swa"],
-            "masakhane/masakhaner (refs/convert/parquet) could not be downloaded from the hub",
+            "masakhane/masakhaner could not be downloaded from the hub",
             "download the CoNLL files elsewhere and pass the folder: --data ./masakhaner",
         ),
     ],
@@ -240,111 +259,3 @@ def test_the_hub_out_of_reach_is_one_line_that_says_what_to_do(
     (error,) = (line for line in result.stderr.splitlines() if "error: " in line)
     assert begins in error
     assert error.endswith(ends)
-
-
-LABELS = ["O", "B-PER", "I-PER"]
-TAGS = datasets.Sequence(datasets.ClassLabel(names=LABELS))
-WORDS = datasets.Sequence(datasets.Value("string"))
-
-
-def rows(
-    tags: object = TAGS, column: str = "ner_tags", splits: tuple[str, ...] = ("train", "validation", "test")
-) -> datasets.DatasetDict:
-    """A data set of one sentence a split, as the hub's client gives it."""
-    features = datasets.Features({"tokens": WORDS, column: tags})
-    return datasets.DatasetDict(
-        {
-            split: datasets.Dataset.from_dict({"tokens": [["Uhuru", "Kenyatta", split]], column: [[1, 2, 0]]}, features)
-            for split in splits
-        }
-    )
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str, str], object]:
-    """Stands in for the hub: what is put here under identifier, configuration and revision can be loaded."""
-    there: dict[tuple[str, str, str], object] = {}
-
-    def configurations(identifier: str, revision: str) -> list[str]:
-        found = [key[1] for key in there if (key[0], key[2]) == (identifier, revision)]
-        if not found:
-            raise datasets.exceptions.DatasetNotFoundError(f"{identifier} is not there")
-        return found
-
-    monkeypatch.setattr(datasets, "get_dataset_config_names", configurations)
-    monkeypatch.setattr(datasets, "load_dataset", lambda name, language, revision: there[name, language, revision])
-    return there
-
-
-def test_data_of_the_hub_is_read(hub: dict[tuple[str, str, str], object]) -> None:
-    for language in ("yor", "hau", "swa"):
-        hub["masakhane/masakhaner", language, "refs/convert/parquet"] = rows()
-    data = load_hub_data("masakhaner", ["swa", "hau"], None)
-    assert data.languages == ["hau", "swa"]
-    assert data.label_list == LABELS
-    assert len(data.train) == len(data.dev) == len(data.test) == 2
-    assert data.dev[0].words == ["Uhuru", "Kenyatta", "validation"]
-    assert data.dev[0].labels == ["B-PER", "I-PER", "O"]
-    assert load_data("masakhaner", None, None, 1, 1).languages == ["hau", "swa", "yor"]
-
-
-def test_a_revision_and_an_identifier_are_passed_on(hub: dict[tuple[str, str, str], object]) -> None:
-    hub["somebody/names", "run", "abc123"] = rows()
-    assert load_hub_data("somebody/names", None, "abc123").languages == ["run"]
-    with pytest.raises(
-        BuildError, match=r"somebody/names \(def456\) could not be downloaded .* somebody/names is not there"
-    ):
-        load_hub_data("somebody/names", None, "def456")
-
-
-def test_a_language_that_the_hub_has_not(hub: dict[tuple[str, str, str], object]) -> None:
-    hub["masakhane/masakhaner", "hau", "refs/convert/parquet"] = rows()
-    with pytest.raises(BuildError, match=r"has no xxx; it has hau"):
-        load_hub_data("masakhaner", ["xxx"], None)
-
-
-def many_rows(splits: tuple[str, ...], tokens: list[list[str]], tags: list[list[str]]) -> datasets.DatasetDict:
-    """The same sentences in each split, labels as strings."""
-    features = datasets.Features({"tokens": WORDS, "ner_tags": WORDS})
-    return datasets.DatasetDict(
-        {split: datasets.Dataset.from_dict({"tokens": tokens, "ner_tags": tags}, features) for split in splits}
-    )
-
-
-def test_rows_of_the_hub_are_cleaned_like_files(
-    hub: dict[tuple[str, str, str], object], capsys: pytest.CaptureFixture[str]
-) -> None:
-    tokens, tags = [["", "Uhuru Kenyatta", "yuko"]], [["I-PER", "I-PER", "O"]]
-    hub["somebody/names", "swa", "x"] = many_rows(("train", "validation", "test"), tokens, tags)
-    data = load_hub_data("somebody/names", None, "x")
-    assert data.train[0][1:] == (["Uhuru", "Kenyatta", "yuko"], ["B-PER", "I-PER", "O"])
-    said = capsys.readouterr().err
-    assert "labels in IO converted to IOB2" in said
-    assert "left out: 3 empty tokens (first: somebody/names, swa, train, row 0, token 0)" in said
-    assert "3 tokens with white space inside split into words" in said
-    with pytest.raises(DataError, match="somebody/names, swa, train, row 0, token 0: the token is empty"):
-        load_hub_data("somebody/names", None, "x", rules=Rules(strict=True))
-
-
-def test_missing_splits_of_the_hub_are_cut(hub: dict[tuple[str, str, str], object]) -> None:
-    tokens = [[f"Mtu{number}", "yuko"] for number in range(50)]
-    hub["somebody/names", "swa", "x"] = many_rows(("train",), tokens, [["B-PER", "O"]] * 50)
-    data = load_hub_data("somebody/names", None, "x")
-    assert (len(data.train), len(data.dev), len(data.test)) == (40, 5, 5)
-
-
-@pytest.mark.parametrize(
-    ("found", "message"),
-    [
-        (rows(column="entities"), r"hau, train: expected the columns tokens and ner_tags; it has tokens, entities"),
-        (rows(splits=("validation", "test")), r"has no train split; it has dev, test"),
-        (rows(tags=datasets.Sequence(datasets.Value("int64"))), r"hau, train: ner_tags are neither class labels"),
-    ],
-    ids=["other columns", "no train", "numbers"],
-)
-def test_data_of_the_hub_with_another_shape(
-    hub: dict[tuple[str, str, str], object], found: object, message: str
-) -> None:
-    hub["masakhane/masakhaner", "hau", "refs/convert/parquet"] = found
-    with pytest.raises(DataError, match=message):
-        load_hub_data("masakhaner", None, None)

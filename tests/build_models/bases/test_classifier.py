@@ -21,6 +21,7 @@ from build_models.bases.base import import_base
 from build_models.bases.classifier import Wanted, import_classifier, imported_head
 from build_models.bases.probe import begins_inside_mostly
 from build_models.errors import BuildError
+from service.ner.encoder import Encoder
 from tests.build_models.classifiers import IOB2, change_json, write_classifier
 
 
@@ -135,8 +136,7 @@ def test_a_model_that_begins_entities_with_i_is_recognized(tmp_path: Path) -> No
         with torch.no_grad():
             model.classifier.weight.zero_()
             model.classifier.bias.copy_(torch.eye(5)[label])
-        model.save_pretrained(folder)
-        assert begins_inside_mostly(folder, IOB2, 64, 16) == expected
+        assert begins_inside_mostly(model, Encoder.from_folder(folder, 64, 16), IOB2) == expected
 
 
 def labels(*names: str) -> Callable[[Path], None]:
@@ -198,6 +198,11 @@ def cut(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1000])
 
 
+def pointer(folder: Path) -> None:
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 443000000\n"
+    (folder / "model.safetensors").write_text(text)
+
+
 def positions(folder: Path) -> None:
     shutil.rmtree(folder)
     write_classifier(folder, max_position_embeddings=34)
@@ -227,6 +232,7 @@ def no_frame(folder: Path) -> None:
         (no_frame, r"cannot be read by windows: the tokenizer puts 0 special pieces around a text"),
         (other(XLMRobertaForSequenceClassification), r"ForSequenceClassification: it labels whole texts.*--base"),
         (other(XLMRobertaForMaskedLM), r"ForMaskedLM: it finds hidden pieces.*--base"),
+        (pointer, r"model.safetensors is a Git LFS pointer, not the file itself: run git lfs pull"),
         (gguf, r"is a GGUF file, which holds weights for llama.cpp: give the checkpoint"),
         (adapter, r"is a PEFT adapter without its base: merge the two \(merge_and_unload"),
         (lambda folder: change_json(folder / "config.json", auto_map={"AutoModel": "m.M"}), r"runs no code that comes"),
@@ -283,4 +289,17 @@ def test_a_base_with_a_trained_head_says_that_it_is_dropped(
 
 def test_the_record_of_an_import(given: Path, tmp_path: Path) -> None:
     record = json.loads((take(given, tmp_path) / "source.json").read_text())
-    assert record == {"revision": None, "labels": list(IOB2), "scheme": "IOB2"}
+    assert record == {"revision": None, "licence": None, "labels": list(IOB2), "scheme": "IOB2"}
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: cc-by-4.0\n---\n# A model\n", "cc-by-4.0"),
+        ("# A model\n", None),
+        ("---\nlicense: [\n---\n", None),
+    ],
+)
+def test_the_licence_is_what_the_model_card_says(given: Path, tmp_path: Path, card: str, licence: str | None) -> None:
+    (given / "README.md").write_text(card)
+    assert json.loads((take(given, tmp_path) / "source.json").read_text())["licence"] == licence

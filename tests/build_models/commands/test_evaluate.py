@@ -30,7 +30,7 @@ def test_the_table_of_some(built: Built) -> None:
     assert result.exit_code == 0, result.output
     assert "20 sentences" in result.stdout
     rows = [line.split("│")[1].strip() for line in result.stdout.splitlines() if line.startswith("│")]
-    assert rows == ["dense", "dynamic"]
+    assert rows == ["dense", "dynamic"] * 2, "a table of scores and one of mistakes"
 
 
 def test_data_of_one_s_own(built: Built, tmp_path: Path) -> None:

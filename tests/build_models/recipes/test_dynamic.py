@@ -84,7 +84,7 @@ def test_the_smallest_of_the_fastest_of_the_best_is_chosen() -> None:
     best_but_slow = Measured(0, 0.900, 2.0, 10)
     good_and_fast = Measured(1, 0.899, 1.0, 60)
     good_about_as_fast_and_small = Measured(2, 0.8985, 1.1, 20)
-    fast_and_small_but_worse = Measured(3, 0.897, 0.5, 1)
+    fast_and_small_but_worse = Measured(3, 0.894, 0.5, 1)
     assert choose([best_but_slow, good_and_fast, good_about_as_fast_and_small, fast_and_small_but_worse]) == 2
     assert choose([best_but_slow, good_and_fast, fast_and_small_but_worse]) == 1
     assert choose([best_but_slow, fast_and_small_but_worse]) == 0

@@ -64,7 +64,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str | N
         environment["command"] = " ".join(command)
 
     monkeypatch.setattr(serve.os, "execv", execv)
-    for name in ("NER_ARTIFACTS", "NER_VARIANTS"):
+    for name in ("NER_ARTIFACTS", "NER_VARIANTS", "PYTHONSAFEPATH"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)

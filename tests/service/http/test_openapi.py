@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from service.errors import ServiceError
 from service.http.routes import docs
 from service.schemas.errors import ErrorAnswer
 from service.variants import VARIANTS
@@ -92,6 +94,68 @@ async def test_every_refusal_of_ner_is_documented(document: dict[str, Any], stat
     assert schema["title"] == ErrorAnswer.__name__
     inside = resolve(document, schema["properties"]["error"]["$ref"])
     assert inside["required"] == ["code", "message", "details"]
+
+
+async def test_operations_are_named_and_tagged(document: dict[str, Any]) -> None:
+    found = {path: next(iter(operations.values())) for path, operations in document["paths"].items()}
+    assert {path: operation["operationId"] for path, operation in found.items()} == {
+        "/ner": "find_entities",
+        "/compare": "compare_variants",
+        "/accuracy": "check_accuracy",
+        "/variants": "list_variants",
+        "/livez": "is_live",
+        "/readyz": "is_ready",
+        "/metrics": "get_metrics",
+    }
+    tags = {tag["name"] for tag in document["tags"]}
+    assert {tag for operation in found.values() for tag in operation["tags"]} == tags
+
+
+def contents(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every body and answer: its place and its content."""
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            answers = {"body": operation["requestBody"]} if "requestBody" in operation else {}
+            for name, answer in {**answers, **operation["responses"]}.items():
+                for media_type, content in answer.get("content", {}).items():
+                    yield f"{method} {path} {name} {media_type}", content
+
+
+async def test_every_body_and_answer_has_examples_that_fit_its_schema(document: dict[str, Any]) -> None:
+    seen = 0
+    for place, content in contents(document):
+        schema = {**content["schema"], "components": document["components"]}
+        examples = [each["value"] for each in content.get("examples", {}).values()]
+        examples += [content["example"]] if "example" in content else []
+        assert examples, place
+        for example in examples:
+            Draft202012Validator(schema).validate(example)
+            seen += 1
+    assert seen > 40
+
+
+async def test_the_examples_are_answers_of_the_fields_that_there_are(
+    service: Service, document: dict[str, Any]
+) -> None:
+    """An optional field that is renamed would leave an old example valid."""
+    for path in ("/ner", "/compare", "/accuracy"):
+        operation = document["paths"][path]["post"]
+        bodies = operation["requestBody"]["content"]["application/json"]["examples"]
+        answers = operation["responses"]["200"]["content"]["application/json"]["examples"]
+        for name, body in bodies.items():
+            query = {"variant": "auto", "max_latency_ms": 9999} if "chooses" in name else {}
+            response = await service.request("POST", path, json=body["value"], params=query)
+            assert response.status_code == 200, response.text
+            assert list(response.json()) == list(answers[name]["value"]), (path, name)
+
+
+async def test_examples_of_errors_are_of_their_status(document: dict[str, Any]) -> None:
+    codes: dict[str, set[str]] = {}
+    for error in ServiceError.__subclasses__():
+        codes.setdefault(str(error.status), set()).add(error.code)
+    for place, content in contents(document):
+        if "example" in content:
+            assert content["example"]["error"]["code"] in codes[place.split()[2]], place
 
 
 @pytest.mark.parametrize("has_swagger_ui", [True, False])

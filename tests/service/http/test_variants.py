@@ -19,8 +19,8 @@ pytestmark = pytest.mark.anyio
 
 FIELDS = [
     "name", "technique", "runtime", "status", "reason", "default", "reference", "parameters", "nonzero_parameters",
-    "sparsity", "artifact_bytes", "resident_bytes", "labels", "languages", "metrics", "base_model", "recipe", "digest",
-    "built_at",
+    "sparsity", "artifact_bytes", "resident_bytes", "inference_ms", "labels", "languages", "metrics", "base_model",
+    "recipe", "digest", "built_at",
 ]  # fmt: skip
 
 BODY = {"text": "Nairobi"}
@@ -58,6 +58,19 @@ async def test_ready_variants(service: Service, artifacts: Path) -> None:
         assert variant["recipe"] == {"name": variant["name"], "parameters": {"epochs": 1}, "seed": 1}
         assert variant["digest"] == json.loads((folder / "manifest.json").read_text())["digest"]
         assert variant["built_at"] == "2026-01-02T03:04:05Z"
+
+
+async def test_the_median_time_is_told_from_the_fifth_answer_on(services: Services, service: Service) -> None:
+    new = services.make(service.engine.pool, service.runtimes)
+
+    async def medians() -> dict[str, float | None]:
+        return {variant["name"]: variant["inference_ms"] for variant in (await new.get("/variants")).json()}
+
+    answers = []
+    for _ in range(5):
+        assert set((await medians()).values()) == {None}
+        answers.append((await new.ner(BODY, "pruned")).json()["timing"]["inference_ms"])
+    assert await medians() == {**dict.fromkeys(VARIANTS), "pruned": pytest.approx(sorted(answers)[2], abs=0.001)}
 
 
 async def test_loading_variants(services: Services, artifacts: Path) -> None:

@@ -1,0 +1,147 @@
+"""A document and its answer, which is that of ``/ner``: it comes from the same pipeline."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
+
+from service.annotation.errors import Problem
+from service.annotation.inputs.encodings import decode
+from service.ner.pipeline import Entity, Pipeline, Result, run_to_end
+from service.ner.timing import Timer
+
+Content = str | list[str]
+"""A text, or a sentence that is split into words."""
+
+LEAST_SHARE = 0.5
+"""Of a part's length: a better place to cut is not looked for before it."""
+
+CUTS = [re.compile(pattern) for pattern in (r"\n\s*\n\s*", r"\n\s*", r"[.!?።]\s+", r"\s+")]
+"""Where a long text is cut, the best first: between paragraphs, lines, sentences, words."""
+
+SHOWN = 10
+"""Field names that a message lists."""
+
+
+class Limits(NamedTuple):
+    """Entities below ``min_score`` are left out; longer documents are refused, or read in parts with ``split``."""
+
+    min_score: float = 0.0
+    max_characters: int | None = None
+    split: bool = False
+
+
+@dataclass
+class Answer:
+    """The fields that a document came with, its content, and what was found in it."""
+
+    fields: dict[str, Any]
+    content: Content
+    result: Result
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else " ".join(self.content)
+
+    @property
+    def spans(self) -> list[tuple[Entity, int, int]]:
+        """The entities with their code points in ``text``."""
+        if isinstance(self.content, str):
+            return [(entity, entity.start, entity.end) for entity in self.result.entities]
+        starts, place = [], 0
+        for word in self.content:
+            starts.append(place)
+            place += len(word) + 1
+        return [
+            (entity, starts[entity.start], starts[entity.end - 1] + len(self.content[entity.end - 1]))
+            for entity in self.result.entities
+        ]
+
+
+def parse(payload: bytes, field: str) -> tuple[dict[str, Any], Content]:
+    """The fields of a JSON object, and the content of the document in one of them. Raises ``Problem``."""
+    decode(payload)
+    try:
+        fields = from_json(payload, allow_inf_nan=False)
+    except ValueError as error:
+        raise Problem(f"not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise Problem("not a JSON object; expected one such as {" + f'"{field}": "…"' + "}")
+    if field not in fields:
+        names = ", ".join(map(repr, list(fields)[:SHOWN])) or "none"
+        raise Problem(f"no field {field!r}; its fields are {names}: choose one with --field")
+    content = fields[field]
+    if not (isinstance(content, str) or (isinstance(content, list) and all(isinstance(word, str) for word in content))):
+        raise Problem(f"the field {field!r} is neither a text nor a list of words")
+    return fields, content
+
+
+def annotate(pipeline: Pipeline, content: Content, limits: Limits) -> Result:
+    """What ``/ner`` answers for a document. Raises ``Problem`` for one that is too long."""
+    characters = len(content) if isinstance(content, str) else sum(map(len, content)) + max(0, len(content) - 1)
+    most = limits.max_characters
+    if most is None or characters <= most:
+        result = _read(pipeline, content)
+    elif not limits.split:
+        raise Problem(f"{characters:,} characters are more than the {most:,} of one document: pass --too-long split")
+    else:
+        result = Result([], [])
+        parts = split_text(content, most) if isinstance(content, str) else split_words(content, most)
+        for start, part in parts:
+            found = _read(pipeline, part)
+            result.labels += found.labels
+            result.entities += [
+                entity._replace(start=entity.start + start, end=entity.end + start) for entity in found.entities
+            ]
+    return at_least(result, limits.min_score) if limits.min_score else result
+
+
+def _read(pipeline: Pipeline, content: Content) -> Result:
+    if isinstance(content, str):
+        return run_to_end(pipeline.read_text(content, Timer()))
+    return run_to_end(pipeline.read_words(content, Timer()))
+
+
+def at_least(result: Result, score: float) -> Result:
+    """Without the entities below ``score``; the labels of their words become O."""
+    kept, labels, place = [], list(result.labels), 0
+    begins = [word for word, label in enumerate(labels) if label.startswith("B-")]
+    for place, entity in enumerate(result.entities):
+        if entity.score >= score:
+            kept.append(entity)
+            continue
+        word = begins[place]
+        labels[word] = "O"
+        while word + 1 < len(labels) and labels[word + 1].startswith("I-"):
+            word += 1
+            labels[word] = "O"
+    return Result(kept, labels)
+
+
+def split_text(text: str, most: int) -> Iterator[tuple[int, str]]:
+    """Parts of at most ``most`` characters, and where each begins."""
+    start = 0
+    while len(text) - start > most:
+        end = start + most
+        floor = start + int(most * LEAST_SHARE)
+        for pattern in CUTS:
+            ends = [match.end() for match in pattern.finditer(text, floor, end)]
+            if ends:
+                end = ends[-1]
+                break
+        yield start, text[start:end]
+        start = end
+    yield start, text[start:]
+
+
+def split_words(words: Sequence[str], most: int) -> Iterator[tuple[int, list[str]]]:
+    """Parts of at most ``most`` characters, or of one longer word, and the number of each one's first word."""
+    start, characters = 0, -1
+    for place, word in enumerate(words):
+        if place > start and characters + 1 + len(word) > most:
+            yield start, list(words[start:place])
+            start, characters = place, -1
+        characters += 1 + len(word)
+    yield start, list(words[start:])

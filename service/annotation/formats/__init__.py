@@ -1,0 +1,35 @@
+"""Output formats: what is written for each answer, and around all of them.
+
+May import service.annotation.documents and service.annotation.errors.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from service.annotation.documents import Answer
+from service.annotation.formats.columns import conll
+from service.annotation.formats.docbin import finish_docbin, refuse_without_spacy, tokens_of
+from service.annotation.formats.json_forms import json_line, label_studio
+from service.annotation.formats.page import FOOTER, HEADER, section
+
+
+class Format(NamedTuple):
+    """``render`` gives the bytes of one answer of a model; ``finish`` turns the finished file into the output."""
+
+    suffix: str
+    render: Callable[[Answer, str], bytes]
+    header: bytes = b""
+    separator: bytes = b""
+    footer: bytes = b""
+    finish: Callable[[Path, Path], None] = Path.rename  # type: ignore[assignment]
+    check: Callable[[], None] = lambda: None
+
+
+FORMATS = {
+    "jsonl": Format(".jsonl", json_line),
+    "conll": Format(".conll", conll),
+    "spacy": Format(".spacy", tokens_of, finish=finish_docbin, check=refuse_without_spacy),
+    "html": Format(".html", section, HEADER, b"", FOOTER),
+    "label-studio": Format(".json", label_studio, b"[\n", b",\n", b"\n]\n"),
+}

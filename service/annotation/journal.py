@@ -1,0 +1,96 @@
+"""What a run has written, so that a killed one goes on where it was."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from service.annotation.errors import AnnotationError
+
+JOURNAL = ".kidogo-annotate.jsonl"
+FORMAT = 1
+
+
+class Progress(BaseModel):
+    """Of one output: how many records were read, how many of them failed, the bytes written for them, and the SHA-256
+    of the records.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    records: int = Field(0, ge=0)
+    failed: int = Field(0, ge=0)
+    bytes: int = Field(0, ge=0)
+    sha256: str = ""
+    done: bool = False
+
+
+class Journal:
+    """Lines in a file beside the outputs: first the settings, then the progress of outputs, the last line counts.
+
+    A run holds a lock on it.
+    """
+
+    def __init__(self, folder: Path, anew: bool):
+        """Raises ``AnnotationError`` if another run writes here, or if the file is damaged."""
+        self._path = folder / JOURNAL
+        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AnnotationError(f"another kidogo annotate is writing to {folder}: wait for it to end") from None
+        self.settings: dict[str, Any] | None = None
+        self.outputs: dict[str, Progress] = {}
+        if anew:
+            self._file.truncate(0)
+        whole = 0
+        for number, line in enumerate(self._file.readlines()):
+            # A line that was cut short when the run was killed does not count.
+            if not line.endswith(b"\n"):
+                break
+            self._take(number, line)
+            whole += len(line)
+        self._file.seek(whole)
+        self._file.truncate()
+
+    def _take(self, number: int, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+            if number:
+                self.outputs[str(entry["output"])] = Progress(**entry["progress"])
+            elif entry["format"] == FORMAT:
+                self.settings = dict(entry["settings"])
+            else:
+                raise ValueError("another version wrote it")
+        except (ValueError, KeyError, TypeError) as error:
+            reason = "invalid progress" if isinstance(error, ValidationError) else error
+            raise AnnotationError(
+                f"{self._path} cannot be read (line {number + 1}: {reason}): give another --out, or --overwrite"
+            ) from None
+
+    def begin(self, settings: dict[str, Any]) -> None:
+        """Write the settings, or raise ``AnnotationError`` if the run that goes on here had others."""
+        if self.settings is None:
+            self.settings = settings
+            self._write({"format": FORMAT, "settings": settings})
+            return
+        for name, value in settings.items():
+            if self.settings.get(name) != value:
+                raise AnnotationError(
+                    f"{self._path.parent} was begun with another {name} ({self.settings.get(name)}, not {value}):"
+                    " give another --out, or --overwrite to begin anew"
+                )
+
+    def note(self, output: str, progress: Progress) -> None:
+        self.outputs[output] = progress
+        self._write({"output": output, "progress": progress.model_dump()})
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        self._file.write(json.dumps(entry).encode() + b"\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()

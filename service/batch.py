@@ -1,0 +1,116 @@
+"""A callable for engines that run over more documents than one machine reads: batches of columns in, columns out.
+
+It works in ``datasets.Dataset.map``, in Ray Data's ``map_batches`` and in a Spark pandas UDF; docs/files.md has an
+example of each.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from service.annotation.documents import Content, Limits, annotate
+from service.artifacts.opening import open_variant
+from service.errors import UnknownVariant
+from service.ner.pipeline import Pipeline
+from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS
+
+ENTITY_TYPES = {"label": "string", "text": "string", "start": "int64", "end": "int64", "score": "float64"}
+"""The fields of an entity, with their types in Arrow's words."""
+
+SPARK_TYPE = "array<struct<label:string, text:string, start:long, end:long, score:double>>"
+"""The type of the column of entities in Spark."""
+
+
+class Annotator:
+    """Adds a column of entities, each a dictionary as ``/ner`` gives it.
+
+    A batch is a dictionary of columns, a pandas DataFrame or a pyarrow Table, and what comes back is of the same kind;
+    a pandas Series of texts gives one of entities. A text that is missing has no entities but None. It is pickled
+    without the model: each process verifies and loads the variant with the first batch, to run on one thread.
+    """
+
+    def __init__(
+        self,
+        variant: str = DEFAULT_VARIANT,
+        artifacts: str | Path = "artifacts",
+        column: str = "text",
+        output: str = "entities",
+        min_score: float = 0.0,
+    ):
+        """``artifacts`` is the build's output folder, on every machine in the same place.
+
+        The texts are in ``column``; one may be a list of words, whose entities then count words. Raises
+        ``UnknownVariant``; the first call raises ``ArtifactError`` if the variant cannot be loaded.
+        """
+        if variant not in KNOWN_VARIANTS:
+            raise UnknownVariant(variant, list(KNOWN_VARIANTS))
+        self.variant, self.artifacts = variant, Path(artifacts).absolute()
+        self.column, self.output, self.min_score = column, output, min_score
+        self._pipeline: Pipeline | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pipeline": None}
+
+    def __call__(self, batch: Any) -> Any:
+        kind = f"{type(batch).__module__.partition('.')[0]}.{type(batch).__name__}"
+        if kind == "pandas.Series":
+            return type(batch)(self._read(batch.tolist()), index=batch.index, dtype=object)
+        if kind == "pandas.DataFrame":
+            return batch.assign(**{self.output: self(self._find(batch, list(batch.columns)))})
+        if kind == "pyarrow.Table":
+            return self._with_arrow(batch)
+        if not isinstance(batch, Mapping):
+            raise TypeError(f"a batch is a dictionary of columns, a DataFrame, a Table or a Series, not {kind}")
+        texts = self._find(batch, list(batch))
+        found = self._read(texts)
+        return {**batch, self.output: found if isinstance(texts, list) else _like(texts, found)}
+
+    def _find(self, batch: Any, names: Sequence[str]) -> Any:
+        if self.column not in names:
+            raise KeyError(f"no column {self.column!r}; the batch has {', '.join(map(repr, names))}")
+        return batch[self.column]
+
+    def _read(self, texts: Any) -> list[list[dict[str, Any]] | None]:
+        if self._pipeline is None:
+            self._pipeline = open_variant(self.artifacts, KNOWN_VARIANTS[self.variant], 1)
+        return [None if _missing(text) else self._entities(self._pipeline, _content(text)) for text in texts]
+
+    def _entities(self, pipeline: Pipeline, content: Content) -> list[dict[str, Any]]:
+        return [entity._asdict() for entity in annotate(pipeline, content, Limits(self.min_score)).entities]
+
+    def _with_arrow(self, table: Any) -> Any:
+        """With a type, so that a batch without any entity fits the others."""
+        import pyarrow
+
+        entity = pyarrow.struct([(name, getattr(pyarrow, kind)()) for name, kind in ENTITY_TYPES.items()])
+        found = self._read(self._find(table, table.column_names).to_pylist())
+        column = pyarrow.array(found, pyarrow.list_(entity))
+        if self.output in table.column_names:
+            return table.set_column(table.column_names.index(self.output), self.output, column)
+        return table.append_column(self.output, column)
+
+
+def _missing(text: object) -> bool:
+    # NaN, pandas' missing text, is not equal to itself.
+    return text is None or (isinstance(text, float) and text != text)
+
+
+def _content(text: Any) -> Content:
+    if isinstance(text, str):
+        return str(text)
+    try:
+        words = [str(word) for word in text if isinstance(word, str)]
+        if len(words) == len(text):
+            return words
+    except TypeError:
+        pass
+    raise TypeError(f"a document is a text or a list of words, not {type(text).__name__}")
+
+
+def _like(column: Any, values: list[Any]) -> Any:
+    """The values as an array of objects, as numpy's and pandas' columns hold them."""
+    import numpy as np
+
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
