@@ -96,7 +96,7 @@ def main(
     sample_sentences: Annotated[
         int | None,
         typer.Option(
-            min=10, help="Training sentences per language of the bundled sample. Default: 2000 with --model, else 5500."
+            min=10, help="Training sentences per language of the bundled sample. Default: 1000 with --model, else 5500."
         ),
     ] = None,
     epochs: Annotated[
@@ -153,7 +153,7 @@ def main(
         int | None,
         typer.Option(
             min=1,
-            help="Default: half the teacher's with --base or --data, 3 with --model, else 1.",
+            help="Default: half the teacher's with --base or --data, 3 with --model, 2 with the bundled one, else 1.",
         ),
     ] = None,
     agnostic_steps: Annotated[

@@ -16,8 +16,7 @@ def teacher_layers(teacher: int, student: int) -> list[int]:
 
 
 def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None = None) -> PreTrainedModel:
-    """A copy of the teacher with ``layers`` of its layers (default: half, rounded up) and ``heads`` heads (default: as
-    many).
+    """A copy of the teacher with ``layers`` of its layers (default: half, rounded up) and ``heads`` heads.
 
     The number of heads changes how the matrices are split, not their size. Raises ``BuildError`` if there are more
     layers than the teacher has or the heads do not divide its width.

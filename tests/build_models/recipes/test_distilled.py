@@ -75,6 +75,11 @@ def test_which_layers_are_taken(teacher: int, student: int, chosen: list[int]) -
     assert teacher_layers(teacher, student) == chosen
 
 
+@pytest.mark.parametrize(("teacher_size", "student_size"), [(1, 1), (2, 1), (3, 2), (8, 4)])
+def test_a_student_has_half_the_layers_rounded_up(teacher_size: int, student_size: int) -> None:
+    assert make_student(teacher_of(teacher_size), None).config.num_hidden_layers == student_size
+
+
 @pytest.mark.parametrize(("teacher_size", "student_size"), [(2, 1), (4, 2), (10, 5), (3, 3)])
 def test_the_student_is_a_copy_bit_for_bit(teacher_size: int, student_size: int) -> None:
     teacher = teacher_of(teacher_size)

@@ -31,7 +31,7 @@ def test_help_names_the_commands(arguments: list[str], capsys: pytest.CaptureFix
 
 def test_an_unknown_command_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sevre"]) == 2
-    assert "no command 'sevre'; choose from serve, build" in capsys.readouterr().err
+    assert f"no command 'sevre'; choose from {', '.join(COMMANDS)}" in capsys.readouterr().err
 
 
 def test_the_commands_of_the_build_go_by_their_own_names(capsys: pytest.CaptureFixture[str]) -> None:
