@@ -29,7 +29,7 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     epilog="""
 Examples:
 
-`python -m build_models` builds all six variants from the bundled sample.
+`python -m build_models` builds all seven variants from the bundled sample.
 
 `python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
 
@@ -131,6 +131,33 @@ def main(
         typer.Option(help="Text for --agnostic-steps, in the format of `pretrain`. Default: the training data."),
     ] = None,
     int8_threshold: Annotated[float, typer.Option(min=0.0, help="Outlier threshold of LLM.int8().")] = 6.0,
+    pocket_size: Annotated[
+        float | None, typer.Option(min=0.0, help="Largest size of `pocket` in MB: shapes are tried.")
+    ] = None,
+    pocket_speed: Annotated[
+        float | None, typer.Option(min=0.0, help="How many times as fast as `dense` `pocket` is at least.")
+    ] = None,
+    pocket_loss: Annotated[
+        float | None, typer.Option(help="How many points of F1 `pocket` may lose on dev: shapes are taught and tried.")
+    ] = None,
+    pocket_layers: Annotated[int | None, typer.Option(min=1, help="Default: half of the model's, at least 2.")] = None,
+    pocket_width: Annotated[
+        int | None, typer.Option(min=2, help="Default: a third of the model's, at least 96.")
+    ] = None,
+    pocket_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as fit the width.")] = None,
+    pocket_feed_forward: Annotated[
+        int | None, typer.Option(min=1, help="Neurons of a layer. Default: in proportion to the width.")
+    ] = None,
+    pocket_pieces: Annotated[
+        int | None, typer.Option(min=0, help="Most pieces that texts choose. Default: all that they use.")
+    ] = None,
+    pocket_whole_vocabulary: Annotated[bool, typer.Option(help="Keep all pieces.")] = False,
+    pocket_hidden_epochs: Annotated[
+        int | None, typer.Option(min=0, help="Epochs on hidden states and attention. Default: 4; 0 on the sample.")
+    ] = None,
+    pocket_epochs: Annotated[
+        int | None, typer.Option(min=0, help="Epochs on logits and labels. Default: 6; 1 on the sample.")
+    ] = None,
     shape: Annotated[
         str, typer.Option(help="Size of a base pretrained here: tiny, mini, small, base or large.")
     ] = "tiny",
@@ -138,7 +165,7 @@ def main(
     base_steps: Annotated[int | None, typer.Option(min=1, help="Training steps of a base pretrained here.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all available CPUs.")] = None,
 ) -> None:
-    """Build variants of a named-entity model: dense, pruned, distilled, int8 and dynamic.
+    """Build variants of a named-entity model: dense and compressed forms of it.
 
     Whatever is unchanged since the last build is kept. An interrupted build resumes at its last checkpoint.
     The options above belong to the build; the commands below have their own.
@@ -147,8 +174,14 @@ def main(
         return
     # Heavy imports, only after the arguments are validated.
     from build_models.bases.shapes import SHAPES
-    from build_models.build import build, show
-    from build_models.settings import BaseSettings, BuildSettings, DistillationSettings, FinetuneSettings
+    from build_models.build import SAMPLE, build, show
+    from build_models.settings import (
+        BaseSettings,
+        BuildSettings,
+        DistillationSettings,
+        FinetuneSettings,
+        PocketSettings,
+    )
     from service.settings import available_cpus
 
     def given(**options: object) -> dict[str, object]:
@@ -203,6 +236,19 @@ def main(
             heads=student_heads,
             corpus=corpus,
             **given(epochs=student_epochs),  # type: ignore[arg-type]
+        ),
+        pocket=replace(
+            PocketSettings.defaults(data is None or data == SAMPLE),
+            size=pocket_size,
+            speed=pocket_speed,
+            loss=pocket_loss,
+            layers=pocket_layers,
+            width=pocket_width,
+            heads=pocket_heads,
+            feed_forward=pocket_feed_forward,
+            pieces=pocket_pieces,
+            whole_vocabulary=pocket_whole_vocabulary,
+            **given(hidden_epochs=pocket_hidden_epochs, epochs=pocket_epochs),  # type: ignore[arg-type]
         ),
         threads=threads or available_cpus(),
     )
