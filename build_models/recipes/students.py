@@ -23,8 +23,8 @@ def make_student(
     """A copy of the teacher with ``layers`` of its layers (default: half) and ``heads`` heads (default: the teacher's).
 
     ``chosen`` says which layers; by default they are evenly spaced. The number of heads changes how the matrices are
-    split, not their size. Raises ``BuildError`` if there are more layers than the teacher has or the heads do not divide
-    its width.
+    split, not their size. Raises ``BuildError`` if there are more layers than the teacher has or the heads do not
+    divide its width.
     """
     config = teacher.config
     layers = layers or max(1, config.num_hidden_layers // 2)
