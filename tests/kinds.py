@@ -35,6 +35,7 @@ KINDS = {
         "build_models/bases/test_pretrain.py",
         "build_models/experiments/test_grid.py",
         "build_models/experiments/test_techniques.py",
+        "build_models/recipes/pocket/test_pocket.py",
         "build_models/workspace/test_kill.py",
     ],
 }
