@@ -17,6 +17,7 @@ from build_models.commands.command_line import (
 )
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
+from build_models.commands.frontier import frontier
 from build_models.commands.pretrain import pretrain
 from build_models.commands.words import words
 from service.variants import VARIANTS
@@ -261,6 +262,7 @@ cli.command()(pretrain)
 cli.command()(bundled)
 cli.command()(experiments)
 cli.command()(results)
+cli.command()(frontier)
 cli.command()(words)
 cli.command("rollback")(rollback.command)
 

@@ -65,7 +65,7 @@ def packed_rows(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray
     scales = -furthest / ZERO
     steps = np.divide(blocks, scales, out=np.zeros_like(blocks), where=scales != 0)
     numbers = np.clip(np.rint(steps) + ZERO, 0, 15).astype(np.uint8).reshape(rows, -1)[:, :width]
-    return numbers[:, ::2] | numbers[:, 1::2] << 4, scales[:, :, 0]
+    return (numbers[:, ::2] | numbers[:, 1::2] << 4).astype(np.uint8), scales[:, :, 0].astype(np.float32)
 
 
 def unpacked(numbers: NDArray[np.uint8]) -> NDArray[np.int8]:

@@ -15,7 +15,15 @@ from build_models.recipes import dense, dynamic
 from build_models.recipes.context import Context
 from build_models.recipes.dynamic import Candidate
 from build_models.recipes.pocket.search import Trial, Wish, search
-from build_models.recipes.pocket.shrink import calibrate, contributions, default_shape, scaled, shape_of, shrink
+from build_models.recipes.pocket.shrink import (
+    calibrate,
+    contributions,
+    default_shape,
+    possible,
+    scaled,
+    shape_of,
+    shrink,
+)
 from build_models.recipes.pocket.teaching import teach
 from build_models.recipes.pocket.vocabulary import (
     MOST_UNSEEN,
@@ -26,7 +34,7 @@ from build_models.recipes.pocket.vocabulary import (
     pieces_to_keep,
     write_tokenizer,
 )
-from build_models.settings import RATE, RATE_WIDTH
+from build_models.settings import RATE, RATE_WIDTH, FinetuneSettings
 from build_models.training.examples import Batch, Example, collate
 from build_models.training.finetune import load_classifier
 from build_models.workspace.workspace import result_digest
@@ -100,8 +108,9 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
         batches = some_batches(examples, int(teacher.config.pad_token_id), settings.seed)
         student = shrink(teacher, shape, contributions(teacher, batches))
         calibrate(student, teacher, batches[0])
-        first = replace(settings.finetune, epochs=settings.pocket.hidden_epochs, **rates(context, shape))
-        second = replace(settings.finetune, epochs=settings.pocket.epochs, **rates(context, shape))
+        training = training_of(context, shape)
+        first = replace(training, epochs=settings.pocket.hidden_epochs)
+        second = replace(training, epochs=settings.pocket.epochs)
         teach(
             student, teacher, examples, first, second, settings.distillation, settings.max_length, settings.seed, state
         )
@@ -113,11 +122,13 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
 def wanted_shape(context: Context) -> Shape:
     """The default shape for dense, with what the settings say otherwise."""
     settings = context.settings.pocket
-    own = shape_of(AutoConfig.from_pretrained(dense.checkpoint(context), local_files_only=True))
+    config = AutoConfig.from_pretrained(dense.checkpoint(context), local_files_only=True)
+    own = shape_of(config)
     width = settings.width or default_shape(own).width
     shape = default_shape(own) if width == default_shape(own).width else scaled(own, width)
     named = {name: getattr(settings, name) for name in ("layers", "heads", "feed_forward")}
-    return replace(shape, **{name: value for name, value in named.items() if value is not None})
+    shape = replace(shape, **{name: value for name, value in named.items() if value is not None})
+    return possible(shape, config)
 
 
 def found_shape(context: Context, wish: Wish) -> tuple[Shape, list[Trial]]:
@@ -133,11 +144,13 @@ def stage_of(shape: Shape) -> str:
     return f"pocket-{shape.layers}x{shape.width}"
 
 
-def rates(context: Context, shape: Shape) -> dict[str, float | None]:
-    """The learning rates of a student: those of a base made here, or else by its width."""
-    if context.settings.base is None and context.settings.model is None:
-        return {}
-    return {"learning_rate": RATE * (RATE_WIDTH / shape.width) ** 1.5, "matrix_learning_rate": None}
+def training_of(context: Context, shape: Shape) -> FinetuneSettings:
+    """The settings of both steps: those of a base made here, or else with a learning rate by the student's width."""
+    settings = context.settings
+    if settings.base is None and settings.model is None:
+        return settings.finetune
+    rate = RATE * (RATE_WIDTH / shape.width) ** 1.5
+    return replace(settings.finetune, learning_rate=rate, matrix_learning_rate=None)
 
 
 def parameters(context: Context) -> dict[str, object]:
@@ -160,10 +173,12 @@ def some_batches(examples: list[Example], padding: int, seed: int) -> list[Batch
 
 
 def build(context: Context) -> Manifest:
-    shape, tried = wanted_shape(context), []
+    tried: list[Trial] = []
     settings = context.settings.pocket
     wish = Wish(settings.size, settings.speed, settings.loss)
-    if wish != Wish(None, None, None):
+    if wish == Wish(None, None, None):
+        shape = wanted_shape(context)
+    else:
         shape, tried = found_shape(context, wish)
     student = checkpoint(context, shape, "pocket" if not tried else stage_of(shape))
     parent = context.parent("dense", dense.checkpoint(context))

@@ -10,11 +10,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig
+from transformers import AutoConfig, PretrainedConfig
 
 from build_models.artifacts.checkpoint_files import copy_tokenizer
 from build_models.artifacts.export import export_onnx
@@ -25,7 +25,7 @@ from build_models.errors import BuildError
 from build_models.progress import say
 from build_models.recipes.context import Context
 from build_models.recipes.dynamic import Candidate, quantize
-from build_models.recipes.pocket.shrink import Contributions, scaled, shape_of, shrink
+from build_models.recipes.pocket.shrink import Contributions, possible, scaled, shape_of, shrink
 from build_models.training.finetune import load_classifier
 from build_models.workspace.workspace import full_disk_named
 from service.ner.pipeline import Pipeline
@@ -70,18 +70,16 @@ def described(shape: Shape) -> str:
     return f"{shape.layers} {layers}, {shape.width} wide, {shape.heads} heads, feed-forward {shape.feed_forward}"
 
 
-def ladder(own: Shape) -> list[Shape]:
-    """The few shapes that are tried, from the largest to the smallest: narrower, then with fewer layers, too."""
-    shapes = []
+def ladder(config: PretrainedConfig) -> list[Shape]:
+    """The few shapes that are tried, from the largest to the smallest: narrower, and in the end a single layer."""
+    shapes, own = [], shape_of(config)
     for divisor in WIDTHS:
         # Two numbers to a byte: the width is even.
         width = own.width // divisor // 2 * 2
         if width >= 2:
             shapes.append(scaled(own, width))
-    last = shapes[-1]
-    if last.layers > 1:
-        shapes.append(Shape(last.width, 1, last.heads, last.feed_forward))
-    return shapes
+    shapes.append(replace(shapes[-1], layers=1))
+    return list(dict.fromkeys(possible(shape, config) for shape in shapes))
 
 
 def search(
@@ -98,9 +96,9 @@ def search(
     seconds = inference_seconds(context, whole)
     tried: list[Trial] = []
     fitting: list[Trial] = []
-    own = shape_of(AutoConfig.from_pretrained(start, local_files_only=True))
-    for shape in shapes_worth_trying(ladder(own), wish, start, candidate):
-        with attempt(context, candidate, untaught(context, start, shape)) as (megabytes, pipeline):
+    config = AutoConfig.from_pretrained(start, local_files_only=True)
+    for shape in shapes_worth_trying(ladder(config), wish, start, candidate):
+        with written(context, candidate, untaught(context, start, shape)) as (megabytes, pipeline, _):
             trial = Trial(shape, megabytes, seconds / inference_seconds(context, pipeline))
         say(f"pocket: {trial}")
         tried.append(trial)
@@ -114,7 +112,7 @@ def search(
         return fitting[0].shape, tried
     best = evaluate(whole, context.dataset.dev, "dense: dev").f1
     for trial in reversed(fitting):
-        with attempt(context, candidate, teach(trial.shape)) as (_, pipeline):
+        with written(context, candidate, teach(trial.shape)) as (_, pipeline, _):
             trial.loss = 100 * (best - evaluate(pipeline, context.dataset.dev, f"pocket: {trial.shape.width} wide").f1)
         say(f"pocket: {trial}")
         if trial.loss <= wish.loss:
@@ -173,19 +171,24 @@ def untaught(context: Context, start: Path, shape: Shape) -> Path:
 
 
 @contextmanager
-def attempt(context: Context, candidate: Candidate, checkpoint: Path) -> Iterator[tuple[float, Pipeline]]:
-    """The size in MB of the artefact that a checkpoint would become, and a pipeline on it within the block."""
+def written(context: Context, candidate: Candidate | None, checkpoint: Path) -> Iterator[tuple[float, Pipeline, Path]]:
+    """What a checkpoint becomes, within the block: its size in MB, a pipeline on it, and its folder.
+
+    Without a ``candidate``, the weights stay in fp32.
+    """
     with tempfile.TemporaryDirectory(dir=context.workspace.folder) as temporary, full_disk_named(checkpoint):
         folder = Path(temporary)
         copy_tokenizer(checkpoint, folder)
         shutil.copy(checkpoint / "config.json", folder)
         if context.transitions is not None:
             write_transitions(folder, context.transitions)
-        export_onnx(checkpoint, folder / "fused.onnx")
-        quantize(folder / "fused.onnx", folder / MODEL, candidate)
-        (folder / "fused.onnx").unlink()
+        export_onnx(checkpoint, folder / MODEL)
+        if candidate is not None:
+            (folder / MODEL).rename(folder / "whole.onnx")
+            quantize(folder / "whole.onnx", folder / MODEL, candidate)
+            (folder / "whole.onnx").unlink()
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-        yield size, context.open_pipeline(folder, "onnx")
+        yield size, context.open_pipeline(folder, "onnx"), folder
 
 
 def inference_seconds(context: Context, pipeline: Pipeline) -> float:

@@ -7,7 +7,7 @@ by one projection for the whole model, onto the directions in which its hidden s
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from build_models.bases.architectures import architecture_of
 from build_models.bases.shapes import Shape
+from build_models.errors import BuildError
 from build_models.recipes.students import make_student
 from build_models.training.examples import IGNORED, Batch
 from build_models.training.finetune import cross_entropy
@@ -38,10 +39,30 @@ class Contributions:
     moments: Tensor
 
 
-def narrows(model: PreTrainedModel) -> bool:
-    """Whether heads, neurons and width can be taken from it, and not only layers."""
-    same_width: bool = model.get_input_embeddings().weight.shape[1] == model.config.hidden_size
-    return architecture_of(model.config).narrows and same_width
+def narrows(config: PretrainedConfig) -> bool:
+    """Whether heads, neurons and width can be taken from such a model, and not only layers."""
+    # ELECTRA's embeddings may have a width of their own.
+    same_width: bool = getattr(config, "embedding_size", config.hidden_size) == config.hidden_size
+    return architecture_of(config).narrows and same_width
+
+
+def possible(shape: Shape, config: PretrainedConfig) -> Shape:
+    """The shape, or for a model that does not narrow, its own with as many layers.
+
+    Raises ``BuildError`` for one that no student of the model can have.
+    """
+    own = shape_of(config)
+    if not narrows(config):
+        shape = replace(own, layers=shape.layers)
+    if any(wanted > there for wanted, there in zip(astuple(shape), astuple(own), strict=True)):
+        raise BuildError(f"pocket cannot be larger than dense, which has {own}; asked for was {shape}")
+    if shape.width % 2 or shape.width % shape.heads or shape.width // shape.heads > own.width // own.heads:
+        size = own.width // own.heads
+        raise BuildError(
+            f"pocket cannot be {shape.width} wide with {shape.heads} heads: the width must be even, the heads must"
+            f" divide it, and none may be wider than the {size} of dense's"
+        )
+    return shape
 
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList:
@@ -58,7 +79,8 @@ def contributions(model: PreTrainedModel, batches: Iterable[Batch]) -> Contribut
     watched: dict[tuple[str, int], tuple[nn.Module, Tensor]] = {
         **{("layer", number): (layer, layers) for number, layer in enumerate(layers_of(model))},
     }
-    if narrows(model):
+    if narrows(model.config):
+        layer: Any
         for number, layer in enumerate(layers_of(model)):
             watched["heads", number] = (layer.attention.self, heads)
             watched["neurons", number] = (layer.intermediate, neurons)
@@ -121,7 +143,7 @@ def shrink(teacher: PreTrainedModel, shape: Shape, parts: Contributions) -> Stud
     """A student of this shape. Architectures that do not narrow only lose layers."""
     own = shape_of(teacher.config)
     chosen = top(parts.layers, shape.layers)
-    if not narrows(teacher):
+    if not narrows(teacher.config):
         student = make_student(teacher, shape.layers, chosen=chosen)
         return Student(student, chosen, [list(range(own.heads))] * shape.layers, None)
     config = teacher.config.__class__.from_dict(

@@ -59,7 +59,7 @@ def test_it_is_smaller_in_every_way(made: dict[str, Manifest]) -> None:
 def test_optimum_and_transformers_read_it(made: dict[str, Manifest], given: BuildSettings) -> None:
     folder = given.out / "pocket"
     _, pipeline = open_artifact(folder, 1)
-    words = "Rais Uhuru Kenyatta alitembelea Nairobi".split()
+    words = ["Rais", "Uhuru", "Kenyatta", "alitembelea", "Nairobi"]
     encoded = AutoTokenizer.from_pretrained(folder)(words, is_split_into_words=True, return_tensors="np")
     theirs = ORTModelForTokenClassification.from_pretrained(folder)(**encoded).logits
     (_, window) = next(pipeline.encoder.windows(pipeline.encoder.encode_all(words)))

@@ -66,10 +66,10 @@ def test_every_architecture_gives_a_smaller_student_that_can_be_taught(teacher: 
     shape = Shape(width=16, layers=1, heads=2, feed_forward=20)
     student = shrink(teacher, shape, contributions(teacher, [batch]))
     calibrate(student, teacher, batch)
-    assert narrows(teacher) == (teacher.config.model_type in NARROWING)
+    assert narrows(teacher.config) == (teacher.config.model_type in NARROWING)
     assert len(layers_of(student.model)) == 1
     assert student.ends(2) == [1]
-    if narrows(teacher):
+    if narrows(teacher.config):
         assert shape_of(student.model.config) == shape
         assert student.model.get_input_embeddings().weight.shape[1] == 16
     assert logits(student.model, batch).isfinite().all()
