@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from build_models.recipes.pocket.normalizer import trim_normalizer
 from service.ner.encoder import Encoder
 
 MOST_UNSEEN = 0.02
@@ -151,6 +152,8 @@ def trim_tokenizer(content: dict[str, Any], kept: Sequence[int]) -> dict[str, An
         # SentencePiece's own precision: the rest of the digits would be half of the file.
         model["vocab"] = [[model["vocab"][old][0], short(model["vocab"][old][1])] for old in places]
         model["unk_id"] = new[model["unk_id"]]
+        characters = {character for piece, _ in model["vocab"] for character in piece}
+        content = {**content, "normalizer": trim_normalizer(content["normalizer"], characters)}
     else:
         vocabulary = {piece: new[old] for piece, old in model["vocab"].items() if old in new}
         model["vocab"] = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
