@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-BLOCK = 32
+BLOCK = 64
 """So many numbers of a row share a scale."""
 
 ZERO = 8

@@ -4,8 +4,8 @@
 
 Size and speed do not depend on what a model has learnt. AfriBERTa's vocabulary has 70,006 pieces; a shape is measured
 with as many as the texts at hand would leave. Every model is exported, fused and quantized by the build's own code. The
-models take turns at each sentence, so that what else the machine does slows all of them down alike; the figures are
-medians over sentence lengths around 42 pieces, of each round. The last line is one JSON record.
+models take turns at each sentence; the figures are medians over sentence lengths around 42 pieces, of each round. With
+one thread, its CPU time counts, so that other work on the machine is left out. The last line is one JSON record.
 """
 
 import argparse
@@ -73,7 +73,8 @@ def main() -> None:
                 folder = make(work / name.replace("/", "").replace(" ", ""), shape, pieces, tokenizer)
                 for bits in (8, 4):
                     models[f"{name}, {bits} bits"] = folder / f"{bits}.onnx"
-                    quantize(folder / MODEL, folder / f"{bits}.onnx", replace(CANDIDATES[0], embedding_bits=bits))
+                    if not (folder / f"{bits}.onnx").exists():
+                        quantize(folder / MODEL, folder / f"{bits}.onnx", replace(CANDIDATES[0], embedding_bits=bits))
         report(models, options.threads, options.rounds)
 
 
@@ -82,13 +83,14 @@ def report(models: dict[str, Path], threads: int, rounds: int) -> None:
     random = np.random.default_rng(1)
     windows = [random.integers(4, 2000, length) for length in LENGTHS]
     medians: dict[str, list[float]] = {name: [] for name in models}
+    clock = time.thread_time if threads == 1 else time.perf_counter
     for number in range(rounds + 1):
         seconds: dict[str, list[float]] = {name: [] for name in models}
         for pieces in windows:
             for name, session in sessions.items():
-                started = time.perf_counter()
+                started = clock()
                 session.logits(pieces)
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
         if number:  # the first warms up
             for name in models:
                 medians[name].append(1000 * statistics.median(seconds[name]))

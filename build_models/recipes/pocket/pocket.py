@@ -27,9 +27,10 @@ from build_models.recipes.pocket.shrink import (
 from build_models.recipes.pocket.teaching import teach
 from build_models.recipes.pocket.vocabulary import (
     MOST_UNSEEN,
-    cases,
+    all_pieces,
     count_pieces,
     coverage,
+    in_every_case,
     keep_embeddings,
     pieces_to_keep,
     write_tokenizer,
@@ -53,21 +54,24 @@ WEIGHED_EXAMPLES, EXAMPLES_AT_ONCE = 256, 16
 
 
 def trimmed(context: Context) -> Path:
-    """The checkpoint of dense with the pieces that the texts at hand use; where they are too few, dense itself."""
+    """The checkpoint of dense with the pieces that the texts at hand use; where they are too few, with all of them."""
     settings = context.settings.pocket
     parent = dense.checkpoint(context)
-    encoder = Encoder.from_folder(parent, context.settings.max_length, context.settings.overlap)
-    if settings.whole_vocabulary or not enough_texts(context, encoder):
-        return parent
-    inputs = context.inputs(stage="pieces", parent=result_digest(parent), most=settings.pieces)
+    inputs = context.inputs(
+        stage="pieces", parent=result_digest(parent), most=settings.pieces, whole=settings.whole_vocabulary
+    )
 
     def run(result: Path, _: Path) -> None:
-        words = Counter(word for sentence in context.dataset.train for word in sentence.words)
-        counts = count_pieces(encoder, Counter({form: words[word] for word in words for form in cases([word])}))
+        encoder = Encoder.from_folder(parent, context.settings.max_length, context.settings.overlap)
         content = json.loads((parent / "tokenizer.json").read_text(encoding="utf-8"))
         model = load_classifier(parent, context.labels)
-        kept = pieces_to_keep(content, counts, int(model.config.pad_token_id), settings.pieces)
-        say(f"pocket: {len(kept):,} of {model.config.vocab_size:,} pieces are kept")
+        if settings.whole_vocabulary or not enough_texts(context, encoder):
+            kept = all_pieces(content)
+        else:
+            words = Counter(word for sentence in context.dataset.train for word in sentence.words)
+            counts = count_pieces(encoder, in_every_case(words))
+            kept = pieces_to_keep(content, counts, int(model.config.pad_token_id), settings.pieces)
+            say(f"pocket: {len(kept):,} of {model.config.vocab_size:,} pieces are kept")
         keep_embeddings(model, kept)
         model.save_pretrained(result)
         write_tokenizer(parent, result, kept)

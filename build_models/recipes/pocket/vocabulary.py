@@ -6,7 +6,7 @@ best sequence of pieces, WordPiece the longest pieces, and BPE keeps every merge
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,10 +62,11 @@ def count_pieces(encoder: Encoder, words: Mapping[str, int]) -> NDArray[np.intp]
     return np.bincount(tokens.pieces, weights=weights).astype(np.intp)
 
 
-def cases(words: Iterable[str]) -> Iterable[str]:
-    """The words as they stand, in lower case, capitalised and in capitals: another text writes them otherwise."""
-    for word in words:
-        yield from {word, word.lower(), word[:1].upper() + word[1:].lower(), word.upper()}
+def in_every_case(words: Mapping[str, int]) -> dict[str, int]:
+    """The words with how often they occur, and once each in lower case, capitalised and in capitals, if not among them:
+    another text writes them otherwise."""
+    others = {form: 1 for word in words for form in (word.lower(), word[:1].upper() + word[1:].lower(), word.upper())}
+    return {**others, **words}
 
 
 def pieces_to_keep(content: Mapping[str, Any], counts: NDArray[np.intp], padding: int, most: int | None) -> list[int]:
@@ -94,6 +95,11 @@ def pieces_to_keep(content: Mapping[str, Any], counts: NDArray[np.intp], padding
     if content["model"]["type"] == "BPE":
         kept = with_parts(content["model"]["merges"], vocabulary, kept)
     return sorted(kept)
+
+
+def all_pieces(content: Mapping[str, Any]) -> list[int]:
+    """The ids of all pieces and added tokens of a parsed ``tokenizer.json``."""
+    return sorted({*vocabulary_of(content).values(), *(token["id"] for token in content["added_tokens"])})
 
 
 def vocabulary_of(content: Mapping[str, Any]) -> dict[str, int]:

@@ -79,5 +79,5 @@ def test_killed_at_every_step_in_turn(tmp_path: Path) -> None:
     assert visible_artefacts(folder) == set(VARIANTS)
     # What the killed runs left under way is gone.
     assert {path.name for path in folder.iterdir()} == {*VARIANTS, "data", ".work"}
-    stages = {"base", "dense", "pruned", "distilled", "pocket", "pocket-onnx", *exports}
+    stages = {"base", "dense", "pruned", "distilled", "pocket-pieces", "pocket", "pocket-onnx", *exports}
     assert {path.name for path in (folder / ".work").iterdir()} == {*stages, "lock"}

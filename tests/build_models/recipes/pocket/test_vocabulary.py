@@ -11,9 +11,9 @@ from transformers import AutoTokenizer
 
 from build_models.recipes.pocket.vocabulary import (
     MOST_UNSEEN,
-    cases,
     count_pieces,
     coverage,
+    in_every_case,
     keep_embeddings,
     pieces_to_keep,
     write_tokenizer,
@@ -42,7 +42,7 @@ class Trimmed:
         self.before = Encoder.from_folder(self.given, 64, 16)
         self.model = load_classifier(self.given, IOB2)
         words = [word for words in AT_HAND for word in words]
-        counts = count_pieces(self.before, dict.fromkeys(cases(words), 1))
+        counts = count_pieces(self.before, in_every_case(dict.fromkeys(words, 1)))
         self.kept = pieces_to_keep(self.content, counts, int(self.model.config.pad_token_id), most)
         write_tokenizer(self.given, self.folder, self.kept)
         self.after = Encoder.from_folder(self.folder, 64, 16)
