@@ -2,7 +2,7 @@
 #   full (default)      all variants
 #   slim                only variants that run on ONNX Runtime: no torch, transformers or bitsandbytes
 # Build arguments:
-#   ARTIFACTS           folder: copy artifacts/; sample: build from the bundled sample; none: to be mounted at
+#   ARTIFACTS           folder: copy artifacts/; sample: compress the bundled model; none: to be mounted at
 #                       /app/artifacts; auto (default): folder if artifacts/ contains any, otherwise sample
 #   PYTHON_IMAGE        another base image, or the default one pinned by its digest
 #   PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, PIP_FIND_LINKS, PIP_TRUSTED_HOST, TORCH_INDEX_URL

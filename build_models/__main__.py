@@ -30,7 +30,9 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     epilog="""
 Examples:
 
-`python -m build_models` builds all seven variants from the bundled sample.
+`python -m build_models` compresses the bundled model: all seven variants in about a minute.
+
+`python -m build_models --from-scratch` trains a model on the bundled sample instead.
 
 `python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
 
@@ -49,12 +51,18 @@ def main(
     context: typer.Context,
     base: Annotated[
         str | None,
-        typer.Option(help="Encoder to fine-tune: a folder or a hub id. Default: pretrain one on the data."),
+        typer.Option(help="Encoder to fine-tune: a folder or a hub id. Default with --data: pretrain one on the data."),
     ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Train a base and a model on the data, by default the sample.")
+    ] = False,
     base_revision: Annotated[str | None, typer.Option(help="Commit of the hub checkpoint.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Token classifier that is fine-tuned already, taken as it is: a folder or a hub id."),
+        typer.Option(
+            help="Token classifier that is fine-tuned already, taken as it is: a folder or a hub id. Default, without"
+            " --base and --data: the `bundled` model."
+        ),
     ] = None,
     model_revision: Annotated[str | None, typer.Option(help="Commit of the hub checkpoint.")] = None,
     labels: Annotated[
@@ -73,7 +81,7 @@ def main(
         str | None,
         typer.Option(
             help="Labelled file; folder with {train,dev,test}, or with one such folder per language; or a hub data set."
-            " Default: the bundled `sample`; with --model none."
+            " Default: the bundled `sample`; with another --model than the bundled one none."
         ),
     ] = None,
     data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
@@ -84,11 +92,14 @@ def main(
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("artifacts"),
     seed: Annotated[int, typer.Option(help="Random seed.")] = 42,
     sample_sentences: Annotated[
-        int, typer.Option(min=10, help="Training sentences per language of the bundled sample.")
-    ] = 5500,
+        int | None,
+        typer.Option(
+            min=10, help="Training sentences per language of the bundled sample. Default: 2000 with --model, else 5500."
+        ),
+    ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Fine-tuning epochs. Default: 20 with --base, 15 with --data, else 4."),
+        typer.Option(min=1, help="Fine-tuning epochs. Default: 20 with --base, 15 with --data, 4 with the sample."),
     ] = None,
     learning_rate: Annotated[
         float | None,
@@ -117,7 +128,14 @@ def main(
         typer.Option(min=0, help="Training epochs after --prune-after. Default: 0; with --model and data or texts 1."),
     ] = None,
     temperature: Annotated[float, typer.Option(min=0.1, help="Temperature of the distillation.")] = 2.0,
-    alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="Weight of the teacher against the labels.")] = 0.7,
+    alpha: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Weight of the teacher against the labels. Default: 0.7; on the sample with --model 1.",
+        ),
+    ] = None,
     student_layers: Annotated[int | None, typer.Option(min=1, help="Default: half the teacher's.")] = None,
     student_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as the teacher's.")] = None,
     student_epochs: Annotated[
@@ -175,8 +193,12 @@ def main(
         return
     # Heavy imports, only after the arguments are validated.
     from build_models.bases.shapes import SHAPES
-    from build_models.build import SAMPLE, build, show
+    from build_models.build import build, show
     from build_models.settings import (
+        BUNDLED,
+        RECOVERY_SENTENCES,
+        SAMPLE,
+        SAMPLE_SENTENCES,
         BaseSettings,
         BuildSettings,
         DistillationSettings,
@@ -191,10 +213,15 @@ def main(
     if shape not in SHAPES:
         raise typer.BadParameter(f"{shape!r}; choose from {', '.join(SHAPES)}", param_hint="--shape")
     refuse_combinations(context)
+    if data in (None, SAMPLE) and base is None and not from_scratch and model in (None, BUNDLED) and texts is None:
+        model, data = BUNDLED, SAMPLE
     if model is not None:
-        finetune, sample = FinetuneSettings.of_given(), False
+        finetune = FinetuneSettings.of_bundled() if model == BUNDLED else FinetuneSettings.of_given()
+        distillation = DistillationSettings.of_given(data == SAMPLE)
     else:
-        finetune, sample = FinetuneSettings.defaults(base is not None, data is not None), base is None and data is None
+        data = None if data == SAMPLE else data
+        finetune = FinetuneSettings.defaults(base is not None, data is not None)
+        distillation = DistillationSettings.defaults(base is None and data is None, agnostic_steps)
     settings = BuildSettings(
         out=out,
         base=base,
@@ -209,7 +236,7 @@ def main(
         scheme=scheme,
         strict=strict,
         languages=split_list(languages),
-        sample_sentences=sample_sentences,
+        sample_sentences=sample_sentences or (SAMPLE_SENTENCES if model is None else RECOVERY_SENTENCES),
         seed=seed,
         max_length=max_length,
         overlap=overlap,
@@ -230,16 +257,15 @@ def main(
             ),
         ),
         distillation=replace(
-            DistillationSettings.defaults(sample, agnostic_steps),
+            distillation,
             temperature=temperature,
-            alpha=alpha,
             layers=student_layers,
             heads=student_heads,
             corpus=corpus,
-            **given(epochs=student_epochs),  # type: ignore[arg-type]
+            **given(epochs=student_epochs, alpha=alpha),  # type: ignore[arg-type]
         ),
         pocket=replace(
-            PocketSettings.defaults(data is None or data == SAMPLE),
+            PocketSettings.defaults(sample=data in (None, SAMPLE) and texts is None),
             size=pocket_size,
             speed=pocket_speed,
             loss=pocket_loss,

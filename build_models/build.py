@@ -5,6 +5,8 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
@@ -13,8 +15,8 @@ import transformers
 from rich.table import Table
 
 from build_models.artifacts.kept import drop_test_split, keep_test_split
-from build_models.bases.shapes import SHAPES
 from build_models.bases.source import open_base, open_given
+from build_models.bundled.export import DIGESTS, check_model
 from build_models.data.datasets import Dataset
 from build_models.data.loading import load_data
 from build_models.errors import BuildError, refuse_unknown
@@ -22,18 +24,18 @@ from build_models.progress import print_table, say
 from build_models.recipes import dense, distilled, pruned
 from build_models.recipes.context import Context
 from build_models.recipes.supervision import Supervision, supervise
-from build_models.settings import BuildSettings
+from build_models.settings import BUNDLED, SAMPLE, BuildSettings
 from build_models.training.loop import training_device
 from build_models.training.side_by_side import side_by_side
 from build_models.workspace.replaced import replacements_recorded
-from build_models.workspace.workspace import WORKSPACE, Workspace
-from service.artifacts.manifest import Manifest
+from build_models.workspace.workspace import Workspace
+from service.artifacts.building import WORKSPACE
+from service.artifacts.manifest import Manifest, file_sha256
 from service.evaluation.reading import Rules
 from service.runtimes import NARROW
-from service.variants import KNOWN_VARIANTS
+from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS
 
-SAMPLE = "sample"
-"""The name of the bundled sample, for builds that would take no data without one."""
+BUNDLED_MODEL = Path(__file__).parent / "bundled" / "model"
 
 STUDENTS = frozenset({"distilled", "distilled-dynamic"})
 """The variants made from the distilled student."""
@@ -65,13 +67,19 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
             made.update({name: build_variant(name, context, threads) for name in some})
 
         wanted = [name for name in KNOWN_VARIANTS if name in names]
-        if at_once(settings, names):
-            side_by_side(
-                lambda: dense.checkpoint(context), lambda: pruned.checkpoint(context), settings.threads, "pruned"
-            )
-            if STUDENTS.intersection(wanted):
+        if at_once(context, names):
+            if settings.model is not None:
+                # It needs no training, and a server that waits for it can start.
+                make((name for name in wanted if name == DEFAULT_VARIANT), 1)
+            else:
                 side_by_side(
-                    lambda: make((name for name in wanted if name not in STUDENTS), 1),
+                    lambda: dense.checkpoint(context), lambda: pruned.checkpoint(context), settings.threads, "pruned"
+                )
+            if STUDENTS.intersection(wanted):
+                others = [name for name in wanted if name not in STUDENTS and name not in made]
+                side_by_side(
+                    # What is quickly made comes first: a server may wait for it.
+                    lambda: make(sorted(others, key=lambda name: (name == "pruned", name != "dynamic")), 1),
                     lambda: distilled.trained_student(context),
                     settings.threads,
                     "distilled",
@@ -85,19 +93,20 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     return [made[name] for name in wanted]
 
 
-def at_once(settings: BuildSettings, names: Sequence[str]) -> bool:
-    """Whether to train ``dense`` and ``pruned`` at the same time, and then the student while the others are built.
+def at_once(context: Context, names: Sequence[str]) -> bool:
+    """Whether to train two models at the same time, of one thread each: a narrow model gains little from a second.
 
-    Both start from the base. A narrow model gains little from a second thread.
+    The student is trained while the others are built. From scratch, ``dense`` and ``pruned`` are trained together
+    before that: both start from the base.
     """
+    settings = context.settings
+    from_base = settings.model is None
     return (
-        {"dense", "pruned"} <= set(names)
-        and not settings.prune_after
-        and settings.base is None
-        and settings.model is None
-        and SHAPES[settings.from_scratch.shape].width <= NARROW
+        settings.base is None
+        and context.source.width <= (NARROW if from_base else 2 * NARROW)
         and settings.threads > 1
         and training_device().type == "cpu"
+        and (not from_base or ({"dense", "pruned"} <= set(names) and not settings.prune_after))
     )
 
 
@@ -123,7 +132,13 @@ def open_context(settings: BuildSettings, dataset: Dataset | None, workspace: Wo
     if settings.model is None:
         assert dataset is not None
         return Context(settings, Supervision(dataset), workspace, open_base(settings, dataset, workspace))
-    source = open_given(settings, workspace)
+    if settings.model == BUNDLED:
+        check_model(BUNDLED_MODEL)
+        revision = file_sha256(BUNDLED_MODEL / DIGESTS)
+        source = open_given(replace(settings, model=str(BUNDLED_MODEL)), workspace)
+        source = replace(source, name="Kidogo's bundled model", revision=revision)
+    else:
+        source = open_given(settings, workspace)
     supervision = supervise(settings, source, dataset, workspace)
     return Context(settings.for_given(source.width, supervision.measured), supervision, workspace, source)
 

@@ -5,8 +5,23 @@ from pathlib import Path
 
 from service.settings import available_cpus
 
+SAMPLE = "sample"
+"""The name of the bundled sample, for ``BuildSettings.data`` beside a given model."""
+
+BUNDLED = "bundled"
+"""The name of the bundled model, for ``BuildSettings.model``."""
+
+SAMPLE_SENTENCES = 5500
+"""Of each language, to train on from scratch."""
+
+RECOVERY_SENTENCES = 2000
+"""Of each language, for what a given model's compressed forms learn from its answers."""
+
 RATE, RATE_WIDTH = 5e-5, 768
 """The learning rate for further training of a given classifier of this width."""
+
+BUNDLED_RATE = 2e-4
+"""The same for the bundled model, whose compressed forms learn from its answers alone."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +37,20 @@ class BaseSettings:
 
 
 @dataclass(frozen=True)
+class NoiseShares:
+    """The share of the training sentences that gets each of the noises of ``service.evaluation.noise``."""
+
+    lower: float = 0.15
+    upper: float = 0.1
+    title: float = 0.03
+    diacritics: float = 0.05
+    typos: float = 0.04
+
+
+NO_NOISE = NoiseShares(0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class FinetuneSettings:
     """Supervised training.
 
@@ -29,7 +58,8 @@ class FinetuneSettings:
     later positions. ``hidden_share`` of all pieces and ``hidden_names`` of the words in names are replaced by <unk>,
     so that the model learns to use context. ``respelled_names`` of the words in names and ``respelled_words`` of the
     others are segmented differently (segmentation.py). ``within_weight`` weighs the loss on the continuation pieces of
-    words. ``coarse_products`` and ``averaging``: see ``training.loop.Optimization``.
+    words. ``frozen_embeddings`` keeps the word embeddings as they are. ``coarse_products`` and ``averaging``: see
+    ``training.loop.Optimization``.
     """
 
     epochs: int
@@ -44,11 +74,21 @@ class FinetuneSettings:
     within_weight: float = 0.0
     coarse_products: bool = False
     averaging: float = 0.0
+    frozen_embeddings: bool = False
 
     @classmethod
     def of_given(cls) -> "FinetuneSettings":
-        """For the pruned and distilled forms of a given classifier. The learning rate comes from its width."""
-        return cls(epochs=3, learning_rate=0.0, hidden_share=0.0)
+        """For the pruned and distilled forms of a given classifier. The learning rate comes from its width.
+
+        Its word embeddings stay, so that words that are not in the data keep their meaning. A step of a small model
+        takes a third of the time.
+        """
+        return cls(epochs=3, learning_rate=0.0, hidden_share=0.0, frozen_embeddings=True)
+
+    @classmethod
+    def of_bundled(cls) -> "FinetuneSettings":
+        """The bundled model was trained with Muon, like the sample's, and its student learns faster with it, too."""
+        return replace(cls.of_given(), matrix_learning_rate=0.01, averaging=0.997)
 
     @classmethod
     def defaults(cls, base_given: bool, data_given: bool) -> "FinetuneSettings":
@@ -78,7 +118,8 @@ class DistillationSettings:
 
     The student has ``layers`` of the teacher's layers (default: half) and ``heads`` (default: the teacher's). With
     ``agnostic_steps`` > 0, it first learns the base's masked-language modelling for that many steps on ``corpus``
-    (default: the training sentences) and is then fine-tuned without a teacher. Otherwise the dense model teaches it.
+    (default: the training sentences) and is then fine-tuned without a teacher. Otherwise the dense model teaches it:
+    on the first piece of each word, or with ``every_piece`` on all pieces.
     """
 
     temperature: float = 2.0
@@ -90,11 +131,17 @@ class DistillationSettings:
     agnostic_learning_rate: float = 1e-3
     corpus: Path | None = None
     corpus_lines: int | None = None
+    every_piece: bool = False
 
     @classmethod
     def defaults(cls, sample: bool, agnostic_steps: int) -> "DistillationSettings":
         """One epoch on the bundled sample for a student with a fine-tuned teacher."""
         return cls(epochs=1 if sample and not agnostic_steps else None, agnostic_steps=agnostic_steps)
+
+    @classmethod
+    def of_given(cls, sample: bool) -> "DistillationSettings":
+        """On generated sentences only what the teacher answers is learnt: their labels say nothing of real text."""
+        return cls(alpha=1.0, every_piece=True) if sample else cls()
 
 
 @dataclass(frozen=True)
@@ -149,7 +196,7 @@ class BuildSettings:
     scheme: str | None = None
     strict: bool = False
     languages: tuple[str, ...] | None = None
-    sample_sentences: int = 5500
+    sample_sentences: int = SAMPLE_SENTENCES
     seed: int = 42
     max_length: int = 160
     overlap: int = 40
@@ -170,7 +217,8 @@ class BuildSettings:
     def for_given(self, width: int, measured: bool) -> "BuildSettings":
         """What depends on the given classifier: it is pruned after its fine-tuning, and recovers where that can be
         measured; narrow models take higher learning rates."""
-        rate = self.finetune.learning_rate or RATE * (RATE_WIDTH / width) ** 1.5
+        usual = BUNDLED_RATE if self.model == BUNDLED else RATE
+        rate = self.finetune.learning_rate or usual * (RATE_WIDTH / width) ** 1.5
         recovery = self.recovery_epochs if self.recovery_epochs is not None else int(measured)
         return replace(
             self,

@@ -52,3 +52,6 @@ REFERENCE = Variant(
 KNOWN_VARIANTS = {**VARIANTS, REFERENCE.name: REFERENCE}
 
 DEFAULT_VARIANT = "dense"
+
+BUNDLED_VARIANT = "dynamic"
+"""The variant of the bundled model that is installed with Kidogo, ready to serve."""

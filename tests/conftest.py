@@ -35,7 +35,8 @@ TEXTS = [
 ]
 
 BUILD_OPTIONS = (
-    "--languages swa,hau --sample-sentences 200 --vocabulary 1000 --base-steps 5 --max-length 64 --overlap 16"
+    "--from-scratch --languages swa,hau --sample-sentences 200 --vocabulary 1000 --base-steps 5"
+    " --max-length 64 --overlap 16"
 )
 """Of the build that the tests share."""
 

@@ -1,6 +1,6 @@
-"""Which tests start processes or a browser, or train; which share a worker; and which begin.
+"""Which tests start processes or a browser, or train; which share a worker; and which run first.
 
-``scripts/test --quick`` leaves the kinds that are named here out.
+``scripts/test --quick`` skips the kinds named here.
 """
 
 from collections.abc import Iterable
@@ -33,35 +33,35 @@ KINDS = {
     "training": [
         "build_models/bases/test_base.py",
         "build_models/bases/test_pretrain.py",
+        "build_models/bundled/test_default_build.py",
         "build_models/experiments/test_grid.py",
         "build_models/experiments/test_techniques.py",
         "build_models/recipes/pocket/test_pocket.py",
         "build_models/workspace/test_kill.py",
     ],
 }
-"""By what the names of the tests begin with, from tests/ on. Tests of a model that is trained for them are found by
-their fixtures."""
+"""Prefixes of test ids below tests/. Tests that use a trained model are found by their fixtures."""
 
 TRAINED = {"base", "built", "built_folder"}
 """Fixtures that train."""
 
 GROUPS = [
-    # Kills builds and grids of builds: their processes are forked from one that has imported the build.
+    # These kill builds and grids. Their processes are forked from one that has imported the build.
     ["build_models/experiments", "build_models/bases/test_pretrain.py", "build_models/workspace/test_kill.py"],
     ["browser"],
     ["loadtests"],
     # The tests that share a server.
     ["e2e/test_serve.py", "e2e/test_accuracy.py", "e2e/test_schema.py", "e2e/test_prometheus.py"],
 ]
-"""Tests that share what is dear to make. The others go to the workers file by file."""
+"""Tests that share expensive fixtures. The others are distributed file by file."""
 
 FIRST = ["build_models/experiments", "browser", "e2e", "build_models/workspace", "loadtests"]
-"""The longest files begin, so that the workers end together."""
+"""The longest files start first, so that the workers finish together."""
 
 for _places in [*KINDS.values(), *GROUPS, FIRST]:
     for _place in _places:
         if not (ROOT / "tests" / _place.partition("::")[0]).exists():
-            raise FileNotFoundError(f"tests/kinds.py names {_place}, which is not there")
+            raise FileNotFoundError(f"tests/kinds.py names {_place}, which does not exist")
 
 
 def _begins(nodeid: str, places: Iterable[str]) -> bool:

@@ -27,6 +27,7 @@ FLOORS = [
     {"service.evaluation"},
     {"service.http"},
     {"service.app"},
+    {"service.commands"},
     # The build.
     {"build_models.errors", "build_models.progress", "build_models.settings"},
     {"build_models.workspace", "build_models.training", "build_models.data"},

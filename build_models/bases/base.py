@@ -27,6 +27,7 @@ from build_models.bases.shapes import SHAPES
 from build_models.errors import BuildError
 from build_models.progress import say
 from build_models.settings import BaseSettings
+from build_models.training.finite import refuse_not_finite
 from build_models.training.loop import Optimization, Trainer
 from service.artifacts.manifest import POINTER_PROBLEM, is_pointer
 
@@ -39,11 +40,16 @@ SENTENCEPIECE = "sentencepiece.bpe.model"
 
 
 def train_tokenizer(
-    texts: Sequence[str], vocabulary: int, folder: Path, sentences: int = TOKENIZER_SENTENCES
+    texts: Sequence[str],
+    vocabulary: int,
+    folder: Path,
+    sentences: int = TOKENIZER_SENTENCES,
+    rules: Path | None = None,
 ) -> PreTrainedTokenizerFast:
     """Train a SentencePiece unigram model and save it to ``folder`` as an XLM-R tokenizer.
 
-    ``vocabulary`` includes the special tokens; a small corpus may yield fewer pieces. Raises ``BuildError`` if
+    ``vocabulary`` includes the special tokens; a small corpus may yield fewer pieces. ``rules`` of normalization
+    (default: SentencePiece's own) are a file in SentencePiece's format. Raises ``BuildError`` if
     SentencePiece cannot learn this vocabulary from ``texts``.
     """
     try:
@@ -59,6 +65,7 @@ def train_tokenizer(
             character_coverage=0.9999,
             num_threads=1,
             minloglevel=2,
+            normalization_rule_tsv=str(rules or ""),
         )
     except RuntimeError as error:
         raise BuildError(
@@ -149,9 +156,7 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
             f" --base ./{name.rpartition('/')[2]}"
         ) from error
     refuse_unknown_architecture(name, model.config.model_type)
-    for weight, values in model.state_dict().items():
-        if values.is_floating_point() and not torch.isfinite(values).all():
-            raise BuildError(f"{name} holds NaN or infinity in {weight}: take another checkpoint")
+    refuse_not_finite(model.state_dict().items(), name)
     dropped = sorted(key for key in loading["unexpected_keys"] if key.startswith(HEAD))
     if dropped:
         say(

@@ -100,7 +100,7 @@ def open_checkpoint(name: str, revision: str | None, option: str) -> Checkpoint:
         checkpoint = Checkpoint(name, path, None)
         files = checkpoint.files
     elif name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise BuildError(f"{name} is no folder")
+        raise BuildError(f"{name} is not a folder")
     else:
         checkpoint, files = _download(name, revision, option)
     refuse_no_checkpoint(name, files)
@@ -122,7 +122,7 @@ def _download(name: str, revision: str | None, option: str) -> tuple[Checkpoint,
     except (OSError, ValueError) as error:
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise BuildError(
-            f"{name} could not be taken from the hub: {first}"
+            f"{name} could not be downloaded from the hub: {first}"
             f" Without a network, download it elsewhere and give its folder: {option} ./{name.rpartition('/')[2]}"
         ) from error
     return Checkpoint(name, folder, commit), files

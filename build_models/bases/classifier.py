@@ -16,6 +16,7 @@ from build_models.bases.checkpoints import SOURCE, Checkpoint, open_checkpoint, 
 from build_models.bases.probe import begins_inside_mostly
 from build_models.errors import BuildError
 from build_models.progress import say
+from build_models.training.finite import refuse_not_finite
 from service.artifacts.transitions import TRANSITIONS
 from service.ner.encoder import Encoder
 from service.ner.schemes import SCHEMES, Scheme, marks_of, scheme_of
@@ -190,11 +191,7 @@ def _load(checkpoint: Checkpoint, labels: Sequence[str]) -> PreTrainedModel:
         )
     if loading["unexpected_keys"]:
         say(f"{name}: weights that are not used: {_some(loading['unexpected_keys'])}")
-    for key, weight in model.state_dict().items():
-        if weight.is_floating_point() and not weight.isfinite().all():
-            raise BuildError(
-                f"{name}: {key} holds NaN or infinite numbers: the checkpoint is damaged, or its training diverged"
-            )
+    refuse_not_finite(model.state_dict().items(), name)
     types = _stored_types(checkpoint)
     if types - {"F32"}:
         say(f"{name}: weights are stored as {', '.join(sorted(types))} and read as F32")

@@ -26,7 +26,8 @@ from build_models.data.folders import read_sentences
 from build_models.data.sample.generate import generate_sample
 from build_models.errors import DataError
 from build_models.progress import say
-from build_models.workspace.workspace import WORKSPACE, Workspace, result_digest
+from build_models.workspace.workspace import Workspace, result_digest
+from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import file_sha256
 from service.evaluation.conll import Sentence, to_conll
 from service.ner.words import split_words

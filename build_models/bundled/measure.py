@@ -7,12 +7,12 @@ from statistics import fmean
 from typing import NamedTuple
 
 from build_models.artifacts.scores import evaluate
-from build_models.bundled.noise import change
 from build_models.bundled.settings import LANGUAGES
 from build_models.data.folders import read_sentences
+from service.evaluation.noise import add
 from service.ner.pipeline import Pipeline
 
-NOISES = ("", "lower", "capitals", "bare", "slips")
+NOISES = ("", "lower", "upper", "diacritics", "typos")
 
 
 class Row(NamedTuple):
@@ -31,7 +31,7 @@ def measure(pipeline: Pipeline, data: Path, split: str, noise: str = "") -> list
         sentences = read_sentences(data / language / f"{split}.txt", language)
         if noise:
             random_state = random.Random(noise)
-            sentences = [sentence._replace(words=change(sentence.words, noise, random_state)) for sentence in sentences]
+            sentences = [sentence._replace(words=add(sentence.words, noise, random_state)) for sentence in sentences]
         scores = evaluate(pipeline, sentences, f"{language} {split} {noise}")
         rows.append(Row(language, scores.f1, scores.precision, scores.recall))
     return rows

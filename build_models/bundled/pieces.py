@@ -19,7 +19,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast, XLMRobertaTok
 
 from build_models.bases.base import SENTENCEPIECE, train_tokenizer
 from build_models.bases.spelling import WORD_START
+from build_models.bundled.homophones import write_rules
 
+RULES = "normalization.tsv"
 FORMS = "forms.json"
 """Beside the tokenizer: for each piece that was added, the learnt one and how they differ."""
 
@@ -31,7 +33,10 @@ KINDS = ("none", "lower", "capitalised", "capitals")
 
 def learn_pieces(texts: Sequence[str], vocabulary: int, folder: Path, sentences: int) -> PreTrainedTokenizerFast:
     """Learn pieces from the texts, add their forms in other cases, and save the tokenizer with ``forms.json``."""
-    train_tokenizer(texts, vocabulary, folder, sentences)
+    rules = folder / RULES
+    write_rules(rules)
+    train_tokenizer(texts, vocabulary, folder, sentences, rules)
+    rules.unlink()
     path = folder / SENTENCEPIECE
     model = sentencepiece_model.ModelProto()
     model.ParseFromString(path.read_bytes())

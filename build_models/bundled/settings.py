@@ -5,8 +5,8 @@ from pathlib import Path
 
 from build_models.bases.shapes import Shape
 from build_models.bundled.labelling import Agreement
-from build_models.bundled.noise import NO_NOISE
 from build_models.bundled.teaching import Lesson
+from build_models.settings import NO_NOISE
 
 LANGUAGES = ("amh", "hau", "ibo", "kin", "lug", "luo", "pcm", "swa", "wol", "yor")
 CLOSE_LANGUAGES = ("run",)

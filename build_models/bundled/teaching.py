@@ -12,11 +12,11 @@ from build_models.artifacts.transitions import count_transitions, write_transiti
 from build_models.bases.base import SENTENCEPIECE
 from build_models.bases.masked import new_model
 from build_models.bases.shapes import Shape
-from build_models.bundled.noise import NoiseShares, add_noise
 from build_models.bundled.pieces import learn_pieces, part_forms, share_forms
-from build_models.settings import FinetuneSettings
+from build_models.settings import FinetuneSettings, NoiseShares
 from build_models.training.examples import distinct_words, encode_examples
 from build_models.training.finetune import finetune
+from build_models.training.noise import add_noise
 from build_models.training.segmentation import Segmentations
 from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder

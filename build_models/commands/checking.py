@@ -1,6 +1,7 @@
 """Checks the accuracy of built variants with the code behind the service's /accuracy."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table
@@ -18,13 +19,19 @@ from service.evaluation.labelled import of_caller, read_test_split
 from service.evaluation.reading import Reading, Rules, read
 from service.ner.pipeline import run_to_end
 from service.ner.schemes import iob2_labels
-from service.schemas.accuracy import AccuracyAnswer
+from service.schemas.accuracy import MISTAKES, AccuracyAnswer, Noise
 from service.settings import Settings, available_cpus
 from service.variants import DEFAULT_VARIANT, VARIANTS
 
 
 def check_variants(
-    artifacts: Path, names: Sequence[str], data: Path | None, language: str | None, limit: int | None, rules: Rules
+    artifacts: Path,
+    names: Sequence[str],
+    data: Path | None,
+    language: str | None,
+    limit: int | None,
+    rules: Rules,
+    noise: Noise | None = None,
 ) -> list[AccuracyAnswer]:
     """The accuracy of each named variant in ``artifacts`` and its difference from the reference.
 
@@ -44,7 +51,7 @@ def check_variants(
                 labelled = of_caller(data.name, reading, iob2_labels(manifest.labels, manifest.scheme), most)
             else:
                 labelled = read_test_split(artifacts, manifest.data.name if manifest.data else "no data")
-            selected = labelled.select(language, limit)
+            selected = replace(labelled.select(language, limit), noise=noise)
             with progress(name, len(selected.sentences)) as advance:
                 answers.append(run_to_end(check(contender, reference, selected, advance)))
     except (ServiceError, ArtifactError) as error:
@@ -72,7 +79,8 @@ def show(answers: Sequence[AccuracyAnswer]) -> None:
     for note in first.notes:
         console.print(f"data: {note}", highlight=False, soft_wrap=True, markup=False)
     table = Table(
-        title=f"{first.data.name}: {first.examples:,} sentences, {first.entities:,} entities; {first.mode}",
+        title=f"{first.data.name}{_named(first.noise)}: {first.examples:,} sentences, {first.entities:,} entities;"
+        f" {first.mode}",
         caption=f"95% bootstrap intervals over sentences; paired differences from {DEFAULT_VARIANT}",
     )
     for column in ("variant", "precision", "recall", "F1", "95% CI", "difference", "95% CI", "identical sentences"):
@@ -89,3 +97,17 @@ def show(answers: Sequence[AccuracyAnswer]) -> None:
             f"{answer.agreement.sentences:.1%}",
         )
     print_table(table)
+    mistakes = Table(title="Mistakes", caption="calibration error: mean gap between scores and the share that is right")
+    for column in ("variant", *(kind.replace("_", " ") for kind in MISTAKES), "calibration error"):
+        mistakes.add_column(column, justify="left" if column == "variant" else "right")
+    for answer in answers:
+        error = answer.calibration.expected_error
+        counts = (f"{getattr(answer.mistakes, kind):,}" for kind in MISTAKES)
+        mistakes.add_row(answer.variant, *counts, "–" if error is None else f"{error:.4f}")
+    print_table(mistakes)
+
+
+def _named(noise: Noise | None) -> str:
+    if noise is None:
+        return ""
+    return f" with noise {noise.name}" + (f" (seed {noise.seed})" if noise.name == "typos" else "")

@@ -8,7 +8,9 @@ import typer
 
 from build_models.errors import BuildError
 from build_models.progress import console
+from build_models.settings import SAMPLE
 from service.evaluation.data_schemes import PREFIXES
+from service.evaluation.noise import NOISES
 
 
 def known_scheme(value: str | None) -> str | None:
@@ -16,6 +18,13 @@ def known_scheme(value: str | None) -> str | None:
     if value is not None and value.lower() not in PREFIXES:
         raise typer.BadParameter(f"{value!r}; choose from {', '.join(PREFIXES)}")
     return value and value.lower()
+
+
+def known_noise(value: str | None) -> str | None:
+    """Check the name of a noise, for typer."""
+    if value is not None and value not in NOISES:
+        raise typer.BadParameter(f"{value!r}; choose from {', '.join(NOISES)}")
+    return value
 
 
 SchemeOption = Annotated[
@@ -72,9 +81,17 @@ def refuse_combinations(context: typer.Context) -> None:
         for name in context.params
         if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
     }
+    if "data" in given and context.params["data"] == SAMPLE:
+        given.remove("data")
     if "model" in given:
-        useless, why = given & WITHOUT_MODEL, "--model takes a classifier as it is, so this would do nothing"
-    else:
-        useless, why = given & ONLY_WITH_MODEL, "this says something of the classifier that --model gives"
+        useless = given & (WITHOUT_MODEL | {"from_scratch"})
+        why = "--model takes a classifier as it is, so this would do nothing"
+    elif useless := given & ONLY_WITH_MODEL:
+        why = "this says something of the classifier that --model gives"
+    elif {"base", "from_scratch"} <= given:
+        useless, why = {"from_scratch"}, "--base gives an encoder that is trained already"
+    elif not given & {"base", "from_scratch", "data"}:
+        useless = given & WITHOUT_MODEL
+        why = "the bundled model is taken as it is, so this would do nothing; train your own with --from-scratch"
     if useless:
         raise typer.BadParameter(why, param_hint=", ".join(f"--{name.replace('_', '-')}" for name in sorted(useless)))

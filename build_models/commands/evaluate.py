@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import SchemeOption, StrictOption, report_errors
+from build_models.commands.command_line import SchemeOption, StrictOption, known_noise, report_errors
+from service.evaluation.noise import NOISES
 from service.evaluation.reading import Rules
+from service.schemas.accuracy import Noise
 from service.variants import VARIANTS
 
 
@@ -21,6 +23,11 @@ def evaluate_command(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of sentences, spread evenly over the data.")
     ] = None,
+    noise: Annotated[
+        str | None,
+        typer.Option(help=f"Change every word before it is read: {', '.join(NOISES)}.", callback=known_noise),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Where --noise typos puts them.")] = 0,
     scheme: SchemeOption = None,
     strict: StrictOption = False,
     json: Annotated[
@@ -32,7 +39,8 @@ def evaluate_command(
     from build_models.commands.checking import check_variants, show
 
     with report_errors():
-        answers = check_variants(artifacts, variants.split(","), data, language, limit, Rules(scheme, strict))
+        rules, changed = Rules(scheme, strict), Noise.model_validate({"name": noise, "seed": seed}) if noise else None
+        answers = check_variants(artifacts, variants.split(","), data, language, limit, rules, changed)
     if json:
         for answer in answers:
             typer.echo(answer.model_dump_json())

@@ -8,7 +8,8 @@ import typer
 from build_models.commands.command_line import report_errors
 from build_models.errors import BuildError, refuse_unknown
 from build_models.workspace.replaced import DATA, last_replaced
-from build_models.workspace.workspace import WORKSPACE, Workspace
+from build_models.workspace.workspace import Workspace
+from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import PREVIOUS, ArtifactError, Manifest, exchange_folders, read_manifest, verify
 from service.variants import KNOWN_VARIANTS
 

@@ -1,4 +1,4 @@
-"""From documents of several languages and splits to one data set: read together, missing splits cut from train."""
+"""Combines documents of several languages and splits into one data set; cuts missing splits from train."""
 
 import random
 from collections import Counter
@@ -11,17 +11,17 @@ from service.evaluation.conll import Document, LabelledDataError, Sentence
 from service.evaluation.reading import Reading, Rules, read
 
 CUT_SHARE = 0.1
-"""Of the sentences of train, for each split that is missing."""
+"""Share of the training sentences that each missing split gets."""
 
 FEWEST = 5
-"""Occurrences of an entity type; fewer are more likely a typo than something to learn."""
+"""An entity type with fewer occurrences is more likely a typo."""
 
 Documents = dict[str, dict[str, list[Document]]]
-"""By language and split."""
+"""Documents by language and split."""
 
 
 def assemble(name: str, documents: Documents, languages: Sequence[str] | None, seed: int, rules: Rules) -> Dataset:
-    """One data set of the chosen languages, and what there is to know of it said. Raises ``DataError``."""
+    """Assemble the data set of the chosen languages and log what was detected and changed. Raises ``DataError``."""
     chosen = choose(languages, sorted(documents), name)
     trained = [language for language in chosen if "train" in documents[language]]
     if not trained:
@@ -44,7 +44,9 @@ def assemble(name: str, documents: Documents, languages: Sequence[str] | None, s
 def _read(
     documents: Documents, languages: Sequence[str], rules: Rules
 ) -> tuple[Reading, dict[str, dict[str, list[Sentence]]]]:
-    """Every split of every language, understood together. Training comes first: types are named where it has them."""
+    """Read all splits of all languages together. Training data comes first, so that messages about types refer to
+    it.
+    """
     parts = [
         (language, split, document)
         for split in SPLITS
@@ -58,7 +60,7 @@ def _read(
     splits: dict[str, dict[str, list[Sentence]]] = {language: {} for language in languages}
     for (language, split, document), sentences in zip(parts, reading.sentences, strict=True):
         if not sentences:
-            raise DataError(f"{document.name} holds no sentence")
+            raise DataError(f"{document.name} has no sentences")
         splits[language][split] = splits[language].get(split, []) + sentences
     return reading, splits
 
@@ -74,10 +76,10 @@ def _say_types(dataset: Dataset, reading: Reading) -> None:
 
 
 def cut_missing(language: str, splits: dict[str, list[Sentence]], seed: int) -> None:
-    """Cut the missing splits of a language from its train.
+    """Cut the missing splits of a language from its training split.
 
-    Sentences of the same words stay together and apart from the given splits, and no entity type leaves train
-    altogether. Raises ``DataError`` if there are too few sentences.
+    Duplicate sentences stay in one split, and train keeps at least one entity of every type. Raises ``DataError`` if
+    there are too few sentences.
     """
     missing = [split for split in SPLITS if split not in splits]
     if not missing:
@@ -90,14 +92,14 @@ def cut_missing(language: str, splits: dict[str, list[Sentence]], seed: int) -> 
     left = Counter(_types(train))
     free = [places for key, places in groups.items() if key not in given]
     random.Random(f"{seed}/{language}").shuffle(free)
-    # Copies of a sentence stay together: a split takes a share of the sentences and of the different ones at most.
+    # A split takes at most its share of the sentences and of the distinct ones, since duplicates stay together.
     size = max(1, round(CUT_SHARE * len(train)), *([min(map(len, free))] if free else []))
     most_groups = max(1, round(CUT_SHARE * len(groups)))
     taken = set[int]()
     for split in missing:
         cut: list[int] = []
         cut_groups = 0
-        # The first has an entity, or there is nothing to score.
+        # The first sentence must have an entity; otherwise there is nothing to score.
         for fewest_entities, most in ((1, 1), (0, size)):
             for places in free:
                 if len(cut) >= most or cut_groups >= most_groups:

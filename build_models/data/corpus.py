@@ -1,4 +1,4 @@
-"""Raw text to pretrain on: for each language a file ``<language>.txt`` or ``<language>.txt.xz``, a line a sentence."""
+"""Raw text for pretraining: a file ``<language>.txt`` or ``<language>.txt.xz`` per language, one sentence per line."""
 
 import lzma
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ SUFFIXES = (".txt", ".txt.xz")
 
 
 def find_texts(folder: Path, languages: Sequence[str] | None) -> dict[str, Path]:
-    """The file of each chosen language, by default of all there are.
+    """The file of each chosen language (default: all).
 
-    Raises ``DataError`` if the folder has none, and ``BuildError`` for a language that it has not.
+    Raises ``DataError`` if the folder has no such files, and ``BuildError`` for a missing language.
     """
     there = {
         path.name.partition(".")[0]: path
@@ -29,7 +29,7 @@ def find_texts(folder: Path, languages: Sequence[str] | None) -> dict[str, Path]
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a text that hold anything. Raises ``DataError`` naming file and line."""
+    """The non-empty lines of a text. Raises ``DataError`` naming file and line."""
     number = 0
     try:
         with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
@@ -44,10 +44,10 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def read_text(path: Path, limit: int | None) -> list[str]:
-    """The first ``limit`` lines, by default all. Raises ``DataError`` for a file that holds none."""
+    """The first ``limit`` lines (default: all). Raises ``DataError`` if the file has none."""
     lines = list(islice(read_lines(path), limit))
     if not lines:
-        raise DataError(f"{path} holds no text: fill it, or leave its language out with --languages")
+        raise DataError(f"{path} has no text: add some, or exclude its language with --languages")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The one form of labelled data, whatever it comes from."""
+"""Labelled data sets."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over every word and label of every split, in order."""
+        """SHA-256 over all words and labels of all splits, in order."""
         digest = hashlib.sha256()
         for split in SPLITS:
             digest.update(f"# {split}\n".encode())
@@ -35,13 +35,13 @@ class Dataset:
 
     @property
     def label_list(self) -> list[str]:
-        """O, then B- and I- of every entity type of the training split, in alphabetical order."""
+        """O, then B- and I- for each entity type in the training split, in alphabetical order."""
         types = sorted({label[2:] for sentence in self.train for label in sentence.labels if label != "O"})
         return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
 def choose(wanted: Sequence[str] | None, there: Sequence[str], where: str) -> list[str]:
-    """The languages asked for, all of ``there`` if none was. Raises ``BuildError`` for one that is not there."""
+    """The requested languages (default: all of ``there``). Raises ``BuildError`` for a missing one."""
     missing = sorted(set(wanted or ()) - set(there))
     if missing:
         raise BuildError(f"{where} has no {', '.join(missing)}; it has {', '.join(there)}")
@@ -49,9 +49,9 @@ def choose(wanted: Sequence[str] | None, there: Sequence[str], where: str) -> li
 
 
 def checked(dataset: Dataset, places: Mapping[str, str]) -> Dataset:
-    """Raise ``DataError`` for an entity type of dev or test that train does not have, which no model could learn.
+    """Raise ``DataError`` if dev or test has an entity type that train lacks, which no model could learn.
 
-    ``places`` tell where each type occurs first.
+    ``places`` maps each type to its first occurrence.
     """
     known = dataset.label_list
     for split in ("dev", "test"):

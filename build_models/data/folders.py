@@ -1,4 +1,4 @@
-"""Labelled data from files: one of them, a folder of splits, or a folder of languages."""
+"""Reads labelled data from a file, a folder of splits, or a folder of languages."""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ LAYOUTS = (
 )
 
 UNKNOWN_LANGUAGE = "und"
-"""ISO 639-3 for a language that nobody said."""
+"""ISO 639-3 code for undetermined."""
 
 
 def read_document(path: Path, language: str) -> Document:
@@ -44,7 +44,7 @@ def read_document(path: Path, language: str) -> Document:
 
 
 def parse_jsonl(name: str, language: str, text: str) -> Document:
-    """Read lines of JSON with ``tokens`` and ``labels`` or ``ner_tags``, and ``language`` if they say."""
+    """Read JSON lines with ``tokens``, ``labels`` or ``ner_tags``, and optionally ``language``."""
     document = Document(name, [])
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
@@ -58,7 +58,7 @@ def _row_of(name: str, language: str, number: int, line: str) -> Row:
 
     try:
         row = json.loads(line)
-        # Half of a surrogate pair is no text, and could not be kept beside the artefacts.
+        # A lone surrogate cannot be written to the test split.
         json.dumps(row, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise wrong(f"not JSON: {error}") from None
@@ -68,7 +68,7 @@ def _row_of(name: str, language: str, number: int, line: str) -> Row:
         raise wrong("expected tokens and labels (or ner_tags), both lists of strings: write the names of labels")
     said = row.get("language") or row.get("lang") or language
     if not isinstance(said, str) or not said.replace("-", "").replace("_", "").isalnum():
-        raise wrong(f"{said!r} is no language: give a code such as swa")
+        raise wrong(f"{said!r} is not a language code: use one such as swa")
     return Row(said, tokens, labels, None, number)
 
 
@@ -81,12 +81,12 @@ def read_sentences(path: Path, language: str) -> list[Sentence]:
     """The sentences of one file. Raises ``DataError``."""
     sentences = read_all([read_document(path, language)])
     if not sentences:
-        raise DataError(f"{path} holds no sentence")
+        raise DataError(f"{path} has no sentences")
     return sentences
 
 
 def read_all(documents: Sequence[Document]) -> list[Sentence]:
-    """The sentences of documents that belong together. Raises ``DataError``."""
+    """The sentences of documents that share a label scheme. Raises ``DataError``."""
     try:
         return [sentence for sentences in read(documents).sentences for sentence in sentences]
     except LabelledDataError as error:
@@ -94,7 +94,7 @@ def read_all(documents: Sequence[Document]) -> list[Sentence]:
 
 
 def find_files(path: Path) -> dict[str, dict[str, Path]]:
-    """The file of each split of each language; that of a lone file is ``train``. Raises ``DataError``."""
+    """The file of each split of each language; a single file is ``train``. Raises ``DataError``."""
     if not path.exists():
         raise DataError(f"{path} is neither a file nor a folder")
     if path.is_file():
@@ -112,7 +112,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _splits(folder: Path) -> dict[str, Path]:
-    """The files of a folder by split; a lone file of another name is ``train``."""
+    """The files of a folder by split; a single file with another name is ``train``."""
     paths = [path for path in _listed(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
     splits: dict[str, Path] = {}
     for path in paths:
@@ -130,7 +130,7 @@ def _splits(folder: Path) -> dict[str, Path]:
 
 
 def _language(path: Path) -> str:
-    """The language that a file's or a folder's name is the code of, as in swa.txt or swa/train.txt."""
+    """The language code in a file's or folder's name, as in swa.txt or swa/train.txt."""
     name = path.stem if path.is_file() else path.resolve().name
     if path.is_file() and name.lower() in SPLIT_OF:
         name = path.resolve().parent.name
@@ -138,7 +138,7 @@ def _language(path: Path) -> str:
 
 
 def read_documents(path: Path, languages: Sequence[str] | None) -> Documents:
-    """All that a file or folder holds; of a folder of languages only the chosen ones. Raises ``DataError``."""
+    """All documents of a file or folder, limited to the chosen languages. Raises ``DataError``."""
     files = find_files(path)
     if len(files) > 1:
         files = {language: files[language] for language in choose(languages, sorted(files), str(path))}
@@ -148,7 +148,7 @@ def read_documents(path: Path, languages: Sequence[str] | None) -> Documents:
     for language, splits in files.items():
         for split, file in splits.items():
             document = read_document(file, language)
-            # Lines of JSON may say other languages than the file's name.
+            # JSON lines may have other languages than the file name.
             for said in sorted({row.language for row in document.rows}) or [language]:
                 rows = [row for row in document.rows if row.language == said]
                 documents.setdefault(said, {}).setdefault(split, []).append(replace(document, rows=rows))
@@ -156,7 +156,7 @@ def read_documents(path: Path, languages: Sequence[str] | None) -> Documents:
 
 
 def documents_to_check(path: Path, language: str | None) -> list[Document]:
-    """What to check a model on: a file as it is; of a folder the test splits, or each language's only file."""
+    """The data to evaluate on: a file, or a folder's test splits or each language's only file."""
     if path.is_file():
         return [read_document(path, language or "")]
     documents = []
@@ -169,6 +169,6 @@ def documents_to_check(path: Path, language: str | None) -> list[Document]:
 
 
 def read_path(path: Path, languages: Sequence[str] | None, seed: int, rules: Rules = PLAIN) -> Dataset:
-    """Read labelled data from a file or folder, and cut the splits that are missing from train."""
+    """Read a data set from a file or folder, and cut missing splits from train."""
     name = path.name if path.is_file() else path.resolve().name
     return assemble(name, read_documents(path, languages), languages, seed, rules)

@@ -1,4 +1,6 @@
-"""Labelled data from the Hugging Face hub: columns ``tokens`` and ``ner_tags``, a configuration for each language."""
+"""Loads labelled data from the Hugging Face hub: columns ``tokens`` and ``ner_tags``, one configuration per
+language.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +13,7 @@ from service.evaluation.reading import PLAIN, Rules
 
 ALIASES = {"masakhaner": "masakhane/masakhaner", "masakhaner2": "masakhane/masakhaner2"}
 PARQUET = "refs/convert/parquet"
-"""The hub's own conversion of data sets that are scripts, which ``datasets`` no longer runs."""
+"""The hub's Parquet conversion of script data sets, which ``datasets`` no longer runs."""
 
 _SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
@@ -19,10 +21,9 @@ _SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 def load_hub_data(
     name: str, languages: Sequence[str] | None, revision: str | None, seed: int = 42, rules: Rules = PLAIN
 ) -> Dataset:
-    """Load every split of the chosen configurations, and cut those that are missing from train.
+    """Load all splits of the chosen configurations, and cut missing ones from train.
 
-    Raises ``BuildError`` if the hub is out of reach, with what to do instead, and ``DataError`` if the data set has
-    other columns.
+    Raises ``BuildError`` if the hub is unreachable, and ``DataError`` if the data set has other columns.
     """
     from datasets import get_dataset_config_names, load_dataset
     from datasets.exceptions import DatasetsError
@@ -35,8 +36,8 @@ def load_hub_data(
     except (OSError, DatasetsError, HfHubHTTPError, OfflineModeIsEnabled, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise BuildError(
-            f"{identifier} ({revision}) could not be taken from the hub: {first} Without a network, download the"
-            " CoNLL files elsewhere and give their folder: --data ./masakhaner"
+            f"{identifier} ({revision}) could not be downloaded from the hub: {first} If this machine is offline,"
+            " download the CoNLL files elsewhere and pass the folder: --data ./masakhaner"
         ) from error
     documents = {
         language: {
@@ -50,7 +51,7 @@ def load_hub_data(
 
 
 def _document(identifier: str, language: str, split: str, data: Any) -> Document:
-    """The rows of one split. Raises ``DataError`` for other columns than tokens and labels with names."""
+    """The rows of one split. Raises ``DataError`` unless it has tokens and named labels."""
     name = f"{identifier}, {language}, {split}"
     column = next((column for column in ("ner_tags", "labels") if column in data.column_names), None)
     if column is None or "tokens" not in data.column_names:

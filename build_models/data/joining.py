@@ -1,4 +1,6 @@
-"""Whether words at serving are words of training: labelled sentences written as text and split again."""
+"""Compares word splitting at serving time with the words of a data set: sentences are joined to text and split
+again.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,10 +20,10 @@ _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\u3000-\u303f\uff00-
 
 
 def join(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """A text as it would be written, and where each word stands in it.
+    """The text of a sentence as people would write it, and the span of each word.
 
-    Punctuation stands at the word that it belongs to, hyphens and slashes between words and the points of numbers
-    without spaces; straight quotation marks open and close in turn.
+    Punctuation is attached to its word, hyphens, slashes and decimal points have no spaces, and straight quotation
+    marks open and close alternately.
     """
     text, spans = "", []
     unspaced = sum(bool(_UNSPACED.match(word)) for word in words) > len(words) / 2
@@ -44,7 +46,7 @@ def join(words: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
 
 @dataclass
 class Returned:
-    """Of the words of a language: how many there are, how many come back, the same of entities, and those lost."""
+    """For one language: the numbers of words and entities, how many of each are recovered, and the lost ones."""
 
     words: int = 0
     same: int = 0
@@ -62,7 +64,7 @@ class Returned:
 
 
 def compare(sentences: Iterable[Sentence]) -> Returned:
-    """Write every sentence as text, split it as at serving, and compare."""
+    """Join every sentence to text, split it as the service does, and compare."""
     returned = Returned()
     for sentence in sentences:
         text, spans = join(sentence.words)

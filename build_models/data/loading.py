@@ -1,4 +1,4 @@
-"""Labelled data by name: a file or folder, a data set of the hub, or the bundled sample."""
+"""Loads labelled data by name: a file or folder, a data set on the hub, or the bundled sample."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +19,9 @@ def load_data(
     sentences: int,
     rules: Rules = PLAIN,
 ) -> Dataset:
-    """The bundled sample for ``None``, a file or folder (see ``folders``), or a data set of the hub.
+    """Load the bundled sample (``None``), a file or folder (see ``folders``), or a data set on the hub.
 
-    ``sentences`` of each language of the sample are made to train on. A path that exists is never looked for on the
+    ``sentences`` is the size of the sample's training split per language. An existing path is never looked up on the
     hub.
     """
     if name is None:

@@ -1,4 +1,4 @@
-"""Texts without labels: what variants of a given classifier learn from where there are no labels."""
+"""Unlabelled texts, from which the variants of a given classifier learn if there is no labelled data."""
 
 import random
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ from service.evaluation.conll import Sentence
 from service.ner.words import split_words
 
 HELD_OUT, MOST_HELD_OUT = 0.1, 500
-"""The share of the texts, and how many at most, that go to dev, and as many to test."""
+"""Share and maximum number of texts in dev; test gets as many."""
 
 FEWEST = 20
 
 
 def read_unlabelled(path: Path, seed: int) -> Dataset:
-    """A text file, or a folder of them, each line a text; every word is O until somebody labels it.
+    """Read a text file, or a folder of them, with one text per line; all words are labelled O.
 
-    A text that comes twice is taken once, so that none stands in two splits. Raises ``DataError``.
+    Duplicates are dropped, so that no text is in two splits. Raises ``DataError``.
     """
     if not path.exists():
-        raise DataError(f"{path} is not there: --texts takes a text file or a folder of them")
+        raise DataError(f"{path} does not exist: --texts takes a text file or a folder of them")
     files = [path] if path.is_file() else [file for file in sorted(path.rglob("*")) if file.is_file()]
     taken = [file for file in files if file.name.endswith(SUFFIXES)]
     if left := [file.name for file in files if file not in taken]:

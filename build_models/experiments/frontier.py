@@ -26,7 +26,8 @@ from build_models.recipes.pocket.pocket import CANDIDATES, checkpoint, stage_of,
 from build_models.recipes.pocket.search import described, ladder, written
 from build_models.recipes.pocket.shrink import default_shape, scaled, shape_of
 from build_models.settings import BuildSettings
-from build_models.workspace.workspace import WORKSPACE, Workspace
+from build_models.workspace.workspace import Workspace
+from service.artifacts.building import WORKSPACE
 from service.evaluation.accuracy import Contender, check
 from service.evaluation.labelled import LabelledData
 from service.ner.pipeline import run_to_end

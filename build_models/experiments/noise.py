@@ -1,51 +1,23 @@
 """Label-preserving noise for test sentences."""
 
 import random
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from service.evaluation.conll import Sentence
+from service.evaluation.noise import add
 from service.ner.decoding import entity_spans
 
-TYPO_SHARE = 0.2
-"""Share of words with a typo."""
+Noise = Callable[[Sequence[Sentence], random.Random], list[Sentence]]
 
 
-def typos(sentences: Sequence[Sentence], random_state: random.Random) -> list[Sentence]:
-    """Swap, drop or double a letter in some words."""
+def in_words(name: str) -> Noise:
+    """The noise of this name in each word of the sentences."""
 
-    def noisy(word: str) -> str:
-        if len(word) < 3 or random_state.random() >= TYPO_SHARE:
-            return word
-        place = random_state.randrange(1, len(word) - 1)
-        return random_state.choice(
-            (
-                word[:place] + word[place + 1] + word[place] + word[place + 2 :],
-                word[:place] + word[place + 1 :],
-                word[: place + 1] + word[place:],
-            )
-        )
+    def noisy(sentences: Sequence[Sentence], random_state: random.Random) -> list[Sentence]:
+        return [sentence._replace(words=add(sentence.words, name, random_state)) for sentence in sentences]
 
-    return [sentence._replace(words=[noisy(word) for word in sentence.words]) for sentence in sentences]
-
-
-def lower_case(sentences: Sequence[Sentence], _: random.Random) -> list[Sentence]:
-    return [sentence._replace(words=[word.lower() for word in sentence.words]) for sentence in sentences]
-
-
-def upper_case(sentences: Sequence[Sentence], _: random.Random) -> list[Sentence]:
-    return [sentence._replace(words=[word.upper() for word in sentence.words]) for sentence in sentences]
-
-
-def no_diacritics(sentences: Sequence[Sentence], _: random.Random) -> list[Sentence]:
-    """Remove diacritics. A word that consists only of combining marks stays."""
-
-    def bare(word: str) -> str:
-        letters = (letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
-        return unicodedata.normalize("NFC", "".join(letters)) or word
-
-    return [sentence._replace(words=[bare(word) for word in sentence.words]) for sentence in sentences]
+    return noisy
 
 
 def swapped_entities(sentences: Sequence[Sentence], random_state: random.Random) -> list[Sentence]:
@@ -68,10 +40,10 @@ def swapped_entities(sentences: Sequence[Sentence], random_state: random.Random)
     return swapped
 
 
-NOISES: dict[str, Callable[[Sequence[Sentence], random.Random], list[Sentence]]] = {
-    "typos": typos,
-    "lower case": lower_case,
-    "upper case": upper_case,
-    "no diacritics": no_diacritics,
+NOISES: dict[str, Noise] = {
+    "typos": in_words("typos"),
+    "lower case": in_words("lower"),
+    "upper case": in_words("upper"),
+    "no diacritics": in_words("diacritics"),
     "swapped entities": swapped_entities,
 }

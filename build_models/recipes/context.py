@@ -15,7 +15,6 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
 from build_models.artifacts.checkpoint_files import copy_tokenizer
-from build_models.artifacts.finite import refuse_not_finite
 from build_models.artifacts.portable import write_portable
 from build_models.artifacts.scores import evaluate, open_pipeline, seconds_per_text
 from build_models.artifacts.transitions import count_transitions, write_transitions
@@ -29,6 +28,7 @@ from build_models.recipes.supervision import Supervision
 from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.training.examples import Batch, Example, distinct_words, encode_examples
 from build_models.training.finetune import finetune
+from build_models.training.finite import refuse_not_finite, stored_weights
 from build_models.training.segmentation import Segmentations
 from build_models.workspace.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.artifacts.manifest import (
@@ -214,7 +214,7 @@ class Context:
             if not (staging / "config.json").exists():
                 shutil.copy(checkpoint / "config.json", staging / "config.json")
             # Before it is read to count or to export: a diverged training costs no more than itself.
-            refuse_not_finite(checkpoint / "model.safetensors", f"{name}: its checkpoint {checkpoint}")
+            refuse_not_finite(stored_weights(checkpoint / "model.safetensors"), f"{name}: its checkpoint {checkpoint}")
             with full_disk_named(staging):
                 if self.transitions is not None and weight:
                     write_transitions(staging, self.transitions)

@@ -1,7 +1,7 @@
 """Knowledge distillation: a student with half the teacher's layers learns its logits and the labels.
 
 The teacher is fine-tuned first; ``agnostic.py`` distils before fine-tuning. The student starts with some of the
-teacher's layers, its embeddings and its head (Sanh et al. 2019). The loss on first pieces is
+teacher's layers, its embeddings and its head (Sanh et al. 2019). The loss, on first pieces, is
 alpha T² KL(teacher / T || student / T) + (1 - alpha) cross entropy (Hinton et al. 2015).
 """
 
@@ -29,9 +29,11 @@ from service.artifacts.manifest import Manifest
 from service.runtimes.onnx import MODEL
 
 
-def distillation_loss(student: Tensor, teacher: Tensor, labels: Tensor, settings: DistillationSettings) -> Tensor:
-    """The loss over labelled pieces, for logits of shape (rows, pieces, labels)."""
-    known = labels != IGNORED
+def distillation_loss(
+    student: Tensor, teacher: Tensor, labels: Tensor, settings: DistillationSettings, taught: Tensor | None = None
+) -> Tensor:
+    """The loss for logits of shape (rows, pieces, labels): over the ``taught`` pieces, by default the labelled ones."""
+    known = labels != IGNORED if taught is None else taught
     soft = soft_cross_entropy(student[known], teacher[known], settings.temperature)
     return settings.alpha * soft + (1 - settings.alpha) * cross_entropy(student, labels)
 
@@ -43,7 +45,8 @@ def taught_by(teacher: PreTrainedModel, settings: DistillationSettings) -> Calla
     def loss(logits: Tensor, batch: Batch) -> Tensor:
         with torch.inference_mode():
             targets = teacher(input_ids=batch.pieces, attention_mask=batch.attention).logits
-        return distillation_loss(logits, targets.float().clone(), batch.labels, settings)
+        taught = batch.attention.bool() if settings.every_piece else None
+        return distillation_loss(logits, targets.float().clone(), batch.labels, settings, taught)
 
     return loss
 

@@ -98,6 +98,7 @@ def finetune(
     device = training_device()
     continues = continuations(names).to(device)
     model.to(device)
+    model.get_input_embeddings().weight.requires_grad_(not settings.frozen_embeddings)
     loss = loss or (lambda logits, batch: cross_entropy(logits, batch.labels))
 
     def loss_of(plan: Plan) -> Tensor:

@@ -19,13 +19,11 @@ import build_models
 import service
 from build_models.errors import BuildError
 from build_models.progress import say
+from service.artifacts.building import LOCK
 from service.artifacts.manifest import digest_of, flush, record_files, replace_folder
 
-WORKSPACE = ".work"
-"""Folder of a build's stages, next to the artefacts."""
-
 KEY = "stage.json"
-LOCK = "lock"
+SECONDS_OF_A_LOOK = 0.2
 FULL_BYTES = 64 * 1024
 """A disk with less free space than this counts as full if a library failed to write to it."""
 
@@ -41,7 +39,7 @@ def sources() -> list[Path]:
     return [
         *(path for path in sorted(build.rglob("*.py")) if path not in apart),
         *sorted((serving / "ner").glob("*.py")),
-        *(serving / "evaluation" / f"{name}.py" for name in ("conll", "data_schemes", "reading", "scoring")),
+        *(serving / "evaluation" / f"{name}.py" for name in ("conll", "data_schemes", "noise", "reading", "scoring")),
         *sorted((serving / "runtimes").glob("*.py")),
     ]
 
@@ -116,7 +114,12 @@ class Workspace:
         """Keep other builds out, which would delete this one's work. Raises ``BuildError`` if one is running."""
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(lock(self.folder / LOCK))
+                try:
+                    stack.enter_context(lock(self.folder / LOCK))
+                except BlockingIOError:
+                    # A server that looks whether a build is running holds the lock for a moment.
+                    time.sleep(SECONDS_OF_A_LOOK)
+                    stack.enter_context(lock(self.folder / LOCK))
             except BlockingIOError:
                 raise BuildError(
                     f"Another build is running in {self.folder.parent}: wait for it to finish, or pass another --out"

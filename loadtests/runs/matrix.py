@@ -1,7 +1,5 @@
 """The matrix: each variant and all of them mixed, in closed and open loops, repeated in random order."""
 
-import os
-import platform
 import random
 import sys
 import time
@@ -12,10 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import psutil
 from rich.console import Console
 
 from loadtests.load.generator import Generator, Stretch
+from loadtests.load.machine import machine
 from loadtests.load.samples import Sample
 from loadtests.load.service import Service
 from loadtests.load.texts import Documents, draw
@@ -82,7 +80,7 @@ class Matrix:
             ended_early=self.ended_early,
             command=["python", "-m", "loadtests", *sys.argv[1:]],
             settings=self._settings(documents),
-            generator=machine(),
+            generator=machine() | {"locust": version("locust")},
             service={"address": self.service.url, **self.service.facts()},
             variants={name: facts_of(described[name]) for name in options.variants},
             cells=self.cells,
@@ -199,21 +197,3 @@ def cpus_used(before: dict[str, float], after: dict[str, float], seconds: float)
     """Average number of CPUs that the server's process used; None if its metrics do not include it."""
     used = "process_cpu_seconds_total"
     return round((after[used] - before[used]) / seconds, 3) if used in before and used in after else None
-
-
-def machine() -> dict[str, str]:
-    """The machine and software of the load generator."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = (line.partition(":") for line in info.read_text().splitlines())
-        model = next((value.strip() for name, _, value in lines if name.strip() == "model name"), model)
-    return {
-        "cpu": model,
-        "cores": str(psutil.cpu_count()),
-        "cores allowed": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
-        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "locust": version("locust"),
-    }

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -15,8 +15,13 @@ START_SECONDS = 180
 
 
 @contextlib.contextmanager
-def server(command: Sequence[str], port: int, log: Path, **environment: str) -> Iterator[None]:
-    """Run a server in its own process group until the block ends. Raises ``SystemExit`` if it does not start."""
+def server(
+    command: Sequence[str], port: int, log: Path, hopeless: Callable[[], bool] = lambda: False, **environment: str
+) -> Iterator[int]:
+    """Run a server in its own process group until the block ends; yields the id of its first process.
+
+    Raises ``SystemExit`` if it does not start, at once if ``hopeless`` says so.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -29,10 +34,10 @@ def server(command: Sequence[str], port: int, log: Path, **environment: str) -> 
     try:
         deadline = time.monotonic() + START_SECONDS
         while not answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or hopeless() or time.monotonic() > deadline:
                 raise SystemExit(f"{' '.join(command)} did not start: see {log}")
             time.sleep(0.5)
-        yield
+        yield process.pid
     finally:
         try:
             process.send_signal(signal.SIGTERM)

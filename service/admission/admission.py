@@ -1,6 +1,6 @@
-"""Decides which requests are let in. A request enters once and leaves once; what it holds meanwhile is its ``Visit``.
+"""Admission control. A request enters once and leaves once; in between, its ``Visit`` holds its place.
 
-A request reads its body, is then in flight, and leaves when it is answered. Each stage is bounded:
+A request reads its body, is then in flight, and leaves when it is answered. Each stage has a limit:
 
 - ``Draining`` (503): the server is shutting down;
 - ``Overloaded`` (429): too many requests are in flight, too many bodies are being read, or the predicted queueing time
@@ -26,7 +26,7 @@ BODIES_PER_REQUEST_IN_FLIGHT = 4
 
 
 class Admission:
-    """The requests that have been let in, for one event loop."""
+    """The admitted requests of one event loop."""
 
     def __init__(self, settings: Settings, metrics: Metrics):
         self.settings = settings
@@ -37,7 +37,7 @@ class Admission:
         self.backlog = Backlog(settings.slots, settings.max_wait_seconds)
 
     def enter(self) -> "Visit":
-        """Let a request in, before its body is read. Raises ``Draining`` or ``Overloaded``."""
+        """Admit a request, before its body is read. Raises ``Draining`` or ``Overloaded``."""
         # Under overload most of the work is refusing, so refuse before reading.
         self.refuse_if_draining()
         self.refuse_if_full()
@@ -45,12 +45,12 @@ class Admission:
 
     def refuse_if_draining(self) -> None:
         if self.draining:
-            raise Draining("The server is shutting down: ask another one.", headers={"Retry-After": "5"})
+            raise Draining("The server is shutting down. Try another replica.", headers={"Retry-After": "5"})
 
     def refuse_if_full(self) -> None:
         if self.in_flight >= self.settings.max_in_flight:
             raise Overloaded(
-                f"{self.in_flight} requests are in flight, as many as are accepted. Try again in a moment.",
+                f"{self.in_flight} requests are in flight, which is the limit. Try again in a moment.",
                 {"max_in_flight": self.settings.max_in_flight},
                 {"Retry-After": "1"},
             )
@@ -87,7 +87,7 @@ class Visit:
         if admission.reading >= most:
             _close(body)
             raise Overloaded(
-                f"{admission.reading} bodies are being read, as many as are accepted. Try again in a moment.",
+                f"{admission.reading} request bodies are being read, which is the limit. Try again in a moment.",
                 {"max_bodies": most},
                 {"Retry-After": "1"},
             )
@@ -97,9 +97,9 @@ class Visit:
             async with asyncio.timeout(limit):
                 return await body
         except TimeoutError:
-            # The connection is closed: the rest of the body would otherwise be waited for.
+            # Close the connection; otherwise the server would wait for the rest of the body.
             raise TookTooLong(
-                f"The body took longer than {limit:g} seconds to come.",
+                f"The body took longer than {limit:g} seconds to arrive.",
                 {"body_timeout_seconds": limit},
                 {"Connection": "close"},
             ) from None
@@ -122,15 +122,14 @@ class Visit:
         limit = admission.settings.max_wait_seconds
         if wait > limit:
             raise Overloaded(
-                f"With the requests in flight this one might wait {wait:.1f} seconds beyond its own time, more than"
-                f" {limit:g}. Try again in a moment.",
+                f"The predicted queueing time is {wait:.1f} seconds; the limit is {limit:g}. Try again in a moment.",
                 {"expected_wait_seconds": round(wait, 3), "max_wait_seconds": limit},
                 {"Retry-After": str(math.ceil(wait - limit))},
             )
         for variant, size in sizes.items():
             backlog.add(variant, size)
         self._sizes = dict(sizes)
-        # Of several variants each waits for the ones before it, which no estimate covers.
+        # With several variants, each waits for the previous ones, which estimates do not cover.
         self._estimate = sum(estimates.values()) if len(sizes) == 1 else 0.0
         self._in_flight = True
         admission.in_flight += 1

@@ -11,13 +11,15 @@ def check_size(request: NerRequest, settings: Settings) -> int:
     limit, longest = settings.max_documents, settings.max_document_characters
     lengths = request.lengths
     if len(lengths) > limit:
-        raise TooLarge(f"{len(lengths)} documents are more than the {limit} of one request.", {"max_documents": limit})
+        raise TooLarge(
+            f"{len(lengths)} documents are more than the {limit} allowed per request.", {"max_documents": limit}
+        )
     characters = sum(lengths)
     note(documents=len(lengths), characters=characters)
     for index, length in enumerate(lengths):
         if length > longest:
             raise TooLarge(
-                f"Document {index} has {length:,} characters, more than the {longest:,} of one document.",
+                f"Document {index} has {length:,} characters; the limit is {longest:,}.",
                 {"document": index, "max_document_characters": longest},
             )
     return characters

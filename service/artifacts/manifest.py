@@ -127,13 +127,13 @@ def digest_of(files: dict[str, FileRecord]) -> str:
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether Git LFS has left its pointer here in place of the file."""
+    """Whether this file is only a Git LFS pointer."""
     with path.open("rb") as file:
         return file.read(len(_POINTER)) == _POINTER
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise ``ArtifactError`` for a pointer of Git LFS, and ``OSError``."""
+    """Raise ``ArtifactError`` for a Git LFS pointer, or ``OSError``."""
     if is_pointer(path):
         raise ArtifactError(f"{path} {POINTER_PROBLEM}")
 

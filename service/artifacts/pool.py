@@ -11,6 +11,7 @@ from typing import Literal
 
 import psutil
 
+from service.artifacts.building import being_built
 from service.artifacts.manifest import ArtifactError, Manifest, read_manifest, verify
 from service.artifacts.transitions import read_transitions
 from service.artifacts.warm_up import warm_up
@@ -25,6 +26,9 @@ logger = logging.getLogger("kidogo.pool")
 
 LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 Signature = list[tuple[str, int, int, int]]
+
+EXTRA = "int8"
+"""The extra of the package that installs the runtimes in PyTorch."""
 
 ATTEMPTS = 5
 """Maximum number of attempts to load a folder that a build keeps replacing."""
@@ -111,7 +115,7 @@ class VariantPool:
         Changes are detected by name, inode, size and modification time; with ``everything``, all files are verified.
         Requests in flight finish on the old pipeline. If an artefact cannot be loaded, the old one stays.
         """
-        changed = [slot for slot in self._served if everything or _signature(self._folder(slot)) != slot.seen]
+        changed = [slot for slot in self._served if everything or self._changed(slot)]
         if changed:
             # Frozen objects are never collected, and the old pipelines are among them.
             gc.unfreeze()
@@ -132,6 +136,12 @@ class VariantPool:
     def _folder(self, slot: Slot) -> Path:
         return self._artifacts / slot.variant.name
 
+    def _changed(self, slot: Slot) -> bool:
+        """Whether the folder is another than when it was last read, or a build has ended without making it."""
+        return _signature(self._folder(slot)) != slot.seen or (
+            slot.status == "loading" and not being_built(self._artifacts)
+        )
+
     def _load(self, slot: Slot) -> None:
         folder = self._folder(slot)
         memory = psutil.Process().memory_info().rss
@@ -139,11 +149,18 @@ class VariantPool:
         try:
             self._open_settled(slot, folder)
         except ArtifactError as error:
+            if slot.pipeline is None and not slot.seen and being_built(self._artifacts):
+                slot.status, slot.reason = "loading", f"{slot.variant.name} is being built"
+                return
             self._fail(slot, str(error).replace(f"{self._artifacts}/", ""))
             logger.error("%s cannot be loaded: %s", slot.variant.name, error)
         except ModuleNotFoundError as error:
             slot.expected = slot.pipeline is not None
-            self._fail(slot, f"{slot.variant.name} is not in this image: the package {error.name} is not installed")
+            self._fail(
+                slot,
+                f"{slot.variant.name} needs the package {error.name}, which is not installed here:"
+                f" pip install 'kidogo[{EXTRA}]'",
+            )
             logger.warning("%s", slot.reason)
         except Exception:
             # Memory or disk may be short only temporarily, so the next check retries.

@@ -1,4 +1,4 @@
-"""The first readings of a pipeline: they warm it up, and show a model that gives no numbers."""
+"""Warms up a pipeline, and detects models whose output is not finite."""
 
 import time
 from pathlib import Path
@@ -11,7 +11,7 @@ WARM_UP_TEXT = "Rais alizungumza na waandishi wa habari mjini Nairobi siku ya Ju
 
 
 def warm_up(pipeline: Pipeline, folder: Path) -> float:
-    """Read twice; gives the seconds of the second reading. Raises ``ArtifactError`` for NaN and infinity."""
+    """Run a sentence twice and return the seconds of the second run. Raises ``ArtifactError`` for NaN and infinity."""
     for _ in range(2):
         started = time.perf_counter()
         try:
@@ -22,7 +22,7 @@ def warm_up(pipeline: Pipeline, folder: Path) -> float:
 
 
 def not_finite(folder: Path) -> ArtifactError:
-    """What to say of a model whose logits are not finite."""
+    """The message for a model whose logits are not finite."""
     return ArtifactError(
         f"{folder}: the model answers NaN or infinity, so its weights hold such values or overflow. A training that"
         " diverges leaves them: build it again, with a lower learning rate if it was trained"

@@ -1,4 +1,5 @@
-"""How far variants agree on real traffic: a share of the requests is run again by a second variant in idle time.
+"""Measures agreement between variants on live traffic: a share of the requests is repeated with a second variant when
+idle.
 
 Only counts are kept. No text is stored or logged.
 """
@@ -16,14 +17,14 @@ logger = logging.getLogger("kidogo.agreement")
 
 
 class Agreement:
-    """Runs requests that ``/ner`` has answered again, one at a time."""
+    """Repeats requests that ``/ner`` has answered, one at a time."""
 
     def __init__(self) -> None:
         self._random = random.Random()
         self._reading: asyncio.Task[None] | None = None
 
     async def consider(self, engine: Engine, request: NerRequest, answer: NerAnswer) -> None:
-        """Perhaps start running an answered request again. Returns at once."""
+        """Repeat an answered request, or not, by chance. Returns immediately."""
         if self._random.random() >= engine.settings.agreement_share:
             return
         if (self._reading is not None and not self._reading.done()) or engine.admission.in_flight:
@@ -44,7 +45,7 @@ class Agreement:
         except (ServiceError, TimeoutError):
             return
         except Exception:
-            # The request itself was answered. A stack trace contains no text of it.
+            # The request itself was answered. A stack trace does not contain its text.
             logger.exception("%s failed on a request that was run again", second)
             return
         pair = (answer.variant, second)

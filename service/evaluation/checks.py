@@ -1,4 +1,4 @@
-"""Running checks of accuracy: one at a time, at lower priority than requests."""
+"""Runs accuracy checks: one at a time, at lower priority than requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -17,10 +17,10 @@ PROGRESS_SECONDS = 0.1
 class Check:
     """A running check. Cancelling ``answer`` stops it."""
 
-    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData):
+    def __init__(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, mistakes: int):
         self.variant = variant.name
         self.progress = Progress(done=0, total=len(data.sentences))
-        steps = check(variant, reference, data, self._advance)
+        steps = check(variant, reference, data, self._advance, mistakes)
         self.answer = asyncio.create_task(self._run(engine, steps))
 
     async def _run(self, engine: Engine, steps: Generator[None, None, AccuracyAnswer]) -> AccuracyAnswer:
@@ -48,7 +48,7 @@ class Check:
 
 
 class Checks:
-    """Refuses a second check while one is running or its data is being read."""
+    """Allows one check at a time, from reading its data to its end."""
 
     def __init__(self) -> None:
         self._running: Check | None = None
@@ -70,20 +70,22 @@ class Checks:
     def _refuse_if_taken(self) -> None:
         if self._prepared is not None:
             raise Overloaded(
-                f"The data for a check of {self._prepared} is being read, and one runs at a time. Try again later.",
+                f"A check of {self._prepared} is starting, and only one runs at a time. Try again later.",
                 {"variant": self._prepared},
                 {"Retry-After": "5"},
             )
         if self._running is not None and not self._running.answer.done():
             progress = self._running.progress
             raise Overloaded(
-                f"A check of {self._running.variant} is at sentence {progress.done:,} of {progress.total:,}, and one"
-                " runs at a time. Try again when it has ended.",
+                f"A check of {self._running.variant} is at sentence {progress.done:,} of {progress.total:,}, and"
+                " only one runs at a time. Try again when it has finished.",
                 {"variant": self._running.variant, **progress.model_dump()},
                 {"Retry-After": "5"},
             )
 
-    def start(self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData) -> Check:
+    def start(
+        self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, mistakes: int
+    ) -> Check:
         """Start a check in the place held for it."""
-        self._running = Check(engine, variant, reference, data)
+        self._running = Check(engine, variant, reference, data, mistakes)
         return self._running

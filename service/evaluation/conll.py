@@ -1,4 +1,4 @@
-"""Labelled sentences and their text form, CoNLL columns: parsed, written and identified in one way everywhere."""
+"""Labelled sentences and the CoNLL format: the one parser, writer and digest of the project."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 LINE_END = re.compile(r"(?<!\r)\r*\n|\r")
-"""The look-behind keeps a run of carriage returns linear."""
+"""Without the look-behind, a run of carriage returns would take quadratic time."""
 _SPACES = re.compile(r"[ \t]+")
 _COMMENT = re.compile(r"#\s+[\w.:-]+\s*=")
 _KEYED = re.compile(r"#\s*[\w.:-]+\s*=")
@@ -18,13 +18,15 @@ _LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu]-\S+|\S+-[BIESLUbieslu]")
 DOCUMENT_START = "-DOCSTART-"
 MOST_COLUMNS = 500
 COUNTING_SHARE = 0.75
-"""Of the values of a column of running numbers; some lines are ranges (8-9) or were left out."""
+"""Share of a column's values that must be running numbers for it to count words; files may have ranges (8-9) and
+gaps.
+"""
 LOOKED_AT = 10_000
-"""Lines that say how many columns a text has."""
+"""Number of lines from which the number of columns is inferred."""
 
 
 class Sentence(NamedTuple):
-    """Words and their IOB2 labels, one for each word, in a language (ISO 639-3; empty if nobody said)."""
+    """Words and their IOB2 labels, one per word, and the language (ISO 639-3, empty if unknown)."""
 
     language: str
     words: list[str]
@@ -32,7 +34,7 @@ class Sentence(NamedTuple):
 
 
 class LabelledDataError(ValueError):
-    """Labelled data that cannot be used: where, what is wrong, and what to do."""
+    """Invalid labelled data. The message names the place and the problem, and says what to do."""
 
     def __init__(self, place: str, problem: str, details: dict[str, Any] | None = None):
         super().__init__(f"{place}: {problem}")
@@ -40,8 +42,9 @@ class LabelledDataError(ValueError):
 
 
 class Row(NamedTuple):
-    """A sentence as it was found: any label scheme, perhaps empty words. ``lines`` are those of its words, if each
-    has its own; otherwise ``line`` is that of the sentence."""
+    """An unprocessed sentence in any label scheme; words may be empty. ``lines`` has the line of each word, if words
+    are on lines of their own; ``line`` is that of the sentence.
+    """
 
     language: str
     words: Sequence[str]
@@ -52,9 +55,9 @@ class Row(NamedTuple):
 
 @dataclass
 class Document:
-    """The sentences of one file or request before their labels are understood, and what was noticed on the way.
+    """The unprocessed sentences of one file or request, with notes from parsing.
 
-    ``where`` is how a place is named; words without lines of their own are named by their number, from 0.
+    ``where`` is the format of a place in messages; words without a line of their own are named by index.
     """
 
     name: str
@@ -63,7 +66,7 @@ class Document:
     where: str = "{name}, line {line}"
 
     def error(self, row: Row, token: int, problem: str) -> LabelledDataError:
-        """An error about one word of a row."""
+        """An error that names one word of a row."""
         details = {"line": row.lines[token]} if row.lines else {"sentence": row.line, "token": token}
         return LabelledDataError(self.place(row, token), problem, details)
 
@@ -85,11 +88,11 @@ class Document:
 
 
 def parse_conll(name: str, language: str, text: str) -> Document:
-    """Read a CoNLL text: words and labels in columns, blank lines between sentences.
+    """Parse CoNLL text: words and labels in columns, sentences separated by blank lines.
 
-    The word is in the first column that does not count the words, the label in the last one that holds labels. Tabs
-    alone separate the columns of a line that has any. A byte-order mark, any line ends, comments (``# text = …``) and
-    ``-DOCSTART-`` are no words. Raises ``LabelledDataError``.
+    The word is in the first column that is not a running number, the label in the last column that contains labels. In
+    a line with tabs, only tabs separate columns. Byte-order marks, comments (``# text = …``) and ``-DOCSTART-`` lines
+    are skipped, and any line ending is accepted. Raises ``LabelledDataError``.
     """
     document = Document(name, [])
     lines = LINE_END.split(text.removeprefix("\ufeff"))
@@ -107,7 +110,7 @@ def parse_conll(name: str, language: str, text: str) -> Document:
             Row(
                 language,
                 [columns[word] for _, columns in sentence],
-                # One string for each label, not one for each word.
+                # Share one string among all words with the same label.
                 [known.setdefault(columns[label], columns[label]) for _, columns in sentence],
                 range(first, last + 1) if last - first == len(numbers) - 1 else numbers,
                 first,
@@ -117,7 +120,7 @@ def parse_conll(name: str, language: str, text: str) -> Document:
 
 
 def _usual(lines: Sequence[str]) -> tuple[int, bool]:
-    """How many columns most lines have, and whether tabs separate them: by the first lines, a text may be long."""
+    """The most frequent number of columns in the first lines, and whether tabs separate them."""
     widths: Counter[tuple[int, bool]] = Counter()
     for line in lines[:LOOKED_AT]:
         columns, tabs = _columns(line)
@@ -129,7 +132,7 @@ def _usual(lines: Sequence[str]) -> tuple[int, bool]:
 def _sentences(
     document: Document, lines: Sequence[str], usual: int, tabbed: bool
 ) -> Iterator[list[tuple[int, list[str]]]]:
-    """The columns of the words of each sentence, with their lines."""
+    """The line number and columns of each word, by sentence."""
     sentence: list[tuple[int, list[str]]] = []
     for number, line in enumerate(lines, 1):
         columns, tabs = _columns(line)
@@ -150,10 +153,10 @@ def _sentences(
 
 
 def _columns(line: str) -> tuple[list[str], bool]:
-    """The columns of a line, none if it is blank, and whether tabs separate them. A first one may be empty."""
+    """The columns of a line (none if it is blank), and whether tabs separate them. The first one may be empty."""
     columns = line.split(" ")
     if len(columns) > 1 and all(columns) and "\t" not in line:
-        # Nearly every line.
+        # Fast path for nearly every line.
         return columns, False
     if not line.strip().strip("\ufeff"):
         return [], False
@@ -164,7 +167,7 @@ def _columns(line: str) -> tuple[list[str], bool]:
 
 
 def _fit(columns: list[str], usual: int) -> list[str]:
-    """Without what indenting a line or a separator at its end adds."""
+    """Drop the empty columns that indentation or trailing separators add."""
     end = len(columns)
     while end > max(usual, 2) and not columns[end - 1]:
         end -= 1
@@ -173,8 +176,8 @@ def _fit(columns: list[str], usual: int) -> list[str]:
 
 
 def _is_comment(columns: list[str], tabs: bool, usual: int, tabbed: bool) -> bool:
-    """Whether a line that begins with # is no word. A line like the others, with a label, is one: # and hashtags are
-    words. ``# text = …`` is a comment whatever it ends in.
+    """Whether a line that starts with # is a comment. A line with the usual columns and a label is a word, such as # or
+    a hashtag; ``# text = …`` is always a comment.
     """
     text = " ".join(columns)
     if _COMMENT.match(text):
@@ -197,7 +200,7 @@ def _ragged(document: Document, number: int, columns: list[str], usual: int) -> 
 
 
 def _find_columns(document: Document, lines: Sequence[str], usual: int, tabbed: bool) -> tuple[int, int]:
-    """Where words and labels are: see ``parse_conll``."""
+    """The columns of words and labels; see ``parse_conll``."""
     running = [_Running() for _ in range(usual)]
     labels: set[int] = set()
     for sentence in _sentences(document, lines, usual, tabbed):
@@ -217,7 +220,7 @@ def _find_columns(document: Document, lines: Sequence[str], usual: int, tabbed: 
 
 @dataclass
 class _Running:
-    """Whether most values of a column are running numbers, of each sentence or throughout."""
+    """Counts how many values of a column are running numbers, restarting with each sentence or not."""
 
     seen: int = 0
     fit: int = 0
@@ -236,7 +239,7 @@ class _Running:
 
 
 def to_conll(sentences: Iterable[Sentence]) -> str:
-    """Sentences as CoNLL text: a word and its label on a line, a blank line after each sentence."""
+    """Format sentences as CoNLL: one word and its label per line, a blank line after each sentence."""
     return "".join(
         "".join(f"{word} {label}\n" for word, label in zip(sentence.words, sentence.labels, strict=True)) + "\n"
         for sentence in sentences
@@ -244,7 +247,7 @@ def to_conll(sentences: Iterable[Sentence]) -> str:
 
 
 def parse_written(text: str, language: str) -> list[Sentence]:
-    """Read back what ``to_conll`` wrote: nothing in it is a comment. Raises ``ValueError``."""
+    """Parse the output of ``to_conll``, which has no comments. Raises ``ValueError``."""
     sentences: list[Sentence] = []
     words: list[str] = []
     labels: list[str] = []
@@ -262,7 +265,7 @@ def parse_written(text: str, language: str) -> list[Sentence]:
 
 
 def digest_of_sentences(sentences: Iterable[Sentence]) -> str:
-    """SHA-256 over every language, word and label, in order."""
+    """SHA-256 over all languages, words and labels, in order."""
     digest = hashlib.sha256()
     for sentence in sentences:
         digest.update(f"{sentence.language}\n{to_conll([sentence])}".encode("utf-8", "surrogatepass"))

@@ -1,9 +1,8 @@
-"""Label schemes of labelled files: which one a data set uses, and its labels as IOB2. For those of a model's head see
-``service.ner.schemes``.
+"""Label schemes of data sets: detection, and conversion to IOB2. For those of models, see ``service.ner.schemes``.
 
-One conversion serves all schemes, because the same prefixes begin and continue an entity in each: B-, S- and U- begin
-one, I-, E- and L- go on with one that is open or else begin one, E-, S-, L- and U- close it. The scheme says which
-labels are faults, and so how many were repaired.
+One conversion serves all schemes, because prefixes have the same meaning in each: B-, S- and U- begin an entity; I-, E-
+and L- continue an open one or else begin one; E-, S-, L- and U- end it. The scheme only determines which labels are
+invalid and therefore counted as repaired.
 """
 
 import re
@@ -16,7 +15,7 @@ SHOWN = {"iob2": "IOB2", "iob1": "IOB1", "io": "IO", "iobes": "IOBES", "bilou": 
 
 STRAY, LONE, UNCLOSED = "stray", "lone", "unclosed"
 FAULTS = {"iob2": [STRAY], "iob1": [LONE], "io": [LONE], "iobes": [STRAY, UNCLOSED], "bilou": [STRAY, UNCLOSED]}
-"""An I- that continues nothing; a B- that does not stand behind its own type; an entity without its end."""
+"""Invalid labels: an I- that continues nothing; a B- that does not follow its own type; an entity without an end."""
 
 _BEFORE = re.compile(r"([BIESLU])-(\S+)", re.IGNORECASE)
 _AFTER = re.compile(r"(\S+)-([BIESLU])", re.IGNORECASE)
@@ -25,7 +24,7 @@ WAYS_OUT = f"say which it is by --scheme ({', '.join(PREFIXES)}; over HTTP ?sche
 
 
 class Part(NamedTuple):
-    """A label taken apart, and the labels of IOB2 that it may become. Outside of entities there is no type."""
+    """The parts of a label, and the IOB2 labels that it may become. O has no type."""
 
     prefix: str
     type: str
@@ -37,7 +36,7 @@ OUTSIDE = Part("O", "", "O", "O")
 
 
 class UnknownLabel(ValueError):
-    """A label that fits no scheme, or not the one that the others fit."""
+    """A label that fits no scheme, or not the same one as the others."""
 
     def __init__(self, label: str, problem: str):
         super().__init__(problem)
@@ -45,7 +44,7 @@ class UnknownLabel(ValueError):
 
 
 def take_apart(labels: Mapping[str, int], scheme: str | None) -> tuple[dict[str, Part], list[str]]:
-    """The parts of each of the labels, which come with how often each occurs, and what to say about their form.
+    """Parse labels, given with their counts; returns the parts of each and notes about their form.
 
     Raises ``UnknownLabel``.
     """
@@ -88,7 +87,9 @@ def _expected(first: bool, others: bool) -> str:
 
 
 def convert(parts: Sequence[Part], fault: Callable[[str, int], None]) -> list[str]:
-    """The IOB2 labels of one sentence; ``fault(kind, place)`` is called for each label that some scheme forbids."""
+    """Convert the labels of one sentence to IOB2; calls ``fault(kind, place)`` for each label that some scheme
+    forbids.
+    """
     labels = []
     open_type = last_type = ""
     for place, (prefix, kind, begin, inside) in enumerate(parts):
@@ -108,7 +109,7 @@ def convert(parts: Sequence[Part], fault: Callable[[str, int], None]) -> list[st
 
 
 def recognise(prefixes: Counter[str], faults: Counter[str]) -> str:
-    """The scheme of a whole data set, by how often it has each prefix and what the other schemes would call faults."""
+    """Detect the scheme of a data set from the counts of its prefixes and of the faults under each scheme."""
     ends = {"iobes": prefixes["E"] + prefixes["S"], "bilou": prefixes["L"] + prefixes["U"]}
     if any(ends.values()):
         return max(ends, key=lambda name: ends[name])

@@ -1,5 +1,6 @@
-"""Labelled data for a check of accuracy: the build's own test split, or what a caller sent."""
+"""Labelled data for an accuracy check: the build's test split, or data from the client."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,24 +16,25 @@ from service.evaluation.conll import (
     parse_conll,
     parse_written,
 )
+from service.evaluation.noise import add
 from service.evaluation.reading import Reading, Rules, read
-from service.schemas.accuracy import AccuracyRequest
+from service.schemas.accuracy import AccuracyRequest, Noise
 
 FOLDER = "data"
-"""Beside the variants in the folder of artefacts: ``<language>.conll``, the test split of the build."""
+"""Folder of the build's test split, next to the variants: ``<language>.conll``."""
 
 MOST_LANGUAGES = 50
-"""Of a caller's data: each has scores and intervals of its own, which take time and memory."""
+"""Maximum number of languages in a client's data, because each has its own scores and intervals."""
 
 MOST_NAMED = 20
-"""Languages that a refusal lists."""
+"""Maximum number of languages that an error message lists."""
 
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Sentences with the name of their source and its digest; the digest stays that of the whole after a selection.
+    """Sentences with the name and digest of their source.
 
-    ``repaired`` labels and ``left_out`` tokens are counted over the whole, too; ``notes`` say what else was done to it.
+    After a selection, ``digest``, ``repaired`` labels, ``left_out`` tokens and ``notes`` still describe the whole data.
     """
 
     name: str
@@ -41,12 +43,20 @@ class LabelledData:
     repaired: int = 0
     left_out: int = 0
     notes: Sequence[str] = ()
+    noise: Noise | None = None
+
+    def words(self, place: int) -> list[str]:
+        """The words of a sentence as variants are to read them; changed only now, so that no copy of all is kept."""
+        words = self.sentences[place].words
+        if self.noise is None:
+            return words
+        return add(words, self.noise.name, random.Random(f"{self.noise.seed}/{place}"))
 
     def select(self, language: str | None, limit: int | None) -> "LabelledData":
-        """Only one language, and at most ``limit`` sentences, spread evenly over the data and always the same ones.
+        """Select one language and at most ``limit`` sentences: always the same ones, spread evenly over the data.
 
-        A caller's sentences whose language nobody said are taken to be in the one asked for. Raises
-        ``InvalidRequest`` if nothing is left that could be scored.
+        Sentences without a language count as being in the requested one. Raises ``InvalidRequest`` if the selection has
+        no entities.
         """
         chosen = self.sentences
         if language is not None:
@@ -62,23 +72,22 @@ class LabelledData:
             chosen = [chosen[place * len(chosen) // limit] for place in range(limit)]
         if not any(label.startswith("B-") for sentence in chosen for label in sentence.labels):
             raise InvalidRequest(
-                f"The {len(chosen)} sentences hold no entity: there is nothing to score. Send labelled entities.",
+                f"The {len(chosen)} sentences have no entities, so there is nothing to score. Send labelled entities.",
                 {"sentences": len(chosen)},
             )
         return replace(self, sentences=chosen)
 
 
 def read_test_split(artifacts: Path, name: str) -> LabelledData:
-    """The test split that the build left beside its artefacts; ``name`` is that of its data.
+    """The test split that the build wrote next to its artefacts; ``name`` is the name of the data.
 
-    It is kept until its files change: one check follows the other. Raises ``NoTestData``, and ``UnreadableTestData``
-    where there is some.
+    Cached until a file changes. Raises ``NoTestData`` or ``UnreadableTestData``.
     """
     paths = tuple(sorted((artifacts / FOLDER).glob("*.conll")))
     try:
         looks = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in paths))
     except OSError:
-        # A build is replacing them, or one points nowhere: reading tells.
+        # A build is replacing the files, or a link is broken; reading them gives the error.
         _read_files.cache_clear()
         looks = ()
     digest, sentences = _read_files(paths, looks)
@@ -87,13 +96,13 @@ def read_test_split(artifacts: Path, name: str) -> LabelledData:
 
 @lru_cache(maxsize=1)
 def _read_files(paths: tuple[Path, ...], looks: tuple[tuple[int, int, int], ...]) -> tuple[str, Sequence[Sentence]]:
-    """Digest and sentences of these files, which look so from outside."""
+    """The digest and sentences of the files; ``looks`` is part of the cache key."""
     sentences: list[Sentence] = []
     for path in paths:
         try:
             sentences += parse_written(path.read_bytes().decode("utf-8"), path.stem)
         except (OSError, ValueError) as error:
-            # The whole text of an OSError names the path on this machine.
+            # The full text of an OSError would reveal the path.
             problem = error.strerror if isinstance(error, OSError) else error
             raise UnreadableTestData(
                 f"{FOLDER}/{path.name}, beside the variants, cannot be read: {problem}. Build them again with"
@@ -110,7 +119,7 @@ def _read_files(paths: tuple[Path, ...], looks: tuple[tuple[int, int, int], ...]
 def read_request(
     request: AccuracyRequest, language: str | None, labels: Sequence[str], max_characters: int, rules: Rules
 ) -> LabelledData:
-    """The data in a request's body; see ``of_caller``."""
+    """The data of a request body; see ``of_caller``."""
     try:
         if request.conll is not None:
             document = parse_conll("conll", language or "", request.conll)
@@ -127,17 +136,17 @@ def read_request(
 
 
 def of_caller(name: str, reading: Reading, labels: Sequence[str], max_characters: int) -> LabelledData:
-    """What was read of a caller's data, if it can be checked; ``labels`` are those that the variant knows.
+    """Validate a client's data against the variant's ``labels``.
 
-    Raises ``InvalidRequest``, and ``TooLarge`` for a sentence over the limit.
+    Raises ``InvalidRequest``, or ``TooLarge`` for a sentence over the limit.
     """
     sentences = [sentence for document in reading.sentences for sentence in document]
     if not sentences:
-        raise InvalidRequest("The data holds no sentence. Send at least one with its labels.")
+        raise InvalidRequest("The data has no sentences. Send at least one with its labels.")
     languages = len({sentence.language for sentence in sentences})
     if languages > MOST_LANGUAGES:
         raise InvalidRequest(
-            f"The examples are in {languages:,} languages, more than the {MOST_LANGUAGES} of one check.",
+            f"The examples are in {languages:,} languages; the limit is {MOST_LANGUAGES}.",
             {"languages": languages, "max_languages": MOST_LANGUAGES},
         )
     for kind, place in reading.types.items():
@@ -150,7 +159,7 @@ def of_caller(name: str, reading: Reading, labels: Sequence[str], max_characters
         characters = sum(map(len, sentence.words)) + len(sentence.words) - 1
         if characters > max_characters:
             raise TooLarge(
-                f"Sentence {number} has {characters:,} characters, more than the {max_characters:,} of one sentence.",
+                f"Sentence {number} has {characters:,} characters; the limit is {max_characters:,}.",
                 {"sentence": number, "max_document_characters": max_characters},
             )
     return LabelledData(

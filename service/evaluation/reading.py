@@ -1,4 +1,4 @@
-"""The one reader of labelled data: documents of any label scheme to sentences in IOB2, and what was done to them."""
+"""Converts labelled documents in any label scheme to IOB2 sentences, and reports every change."""
 
 import re
 from collections import Counter, defaultdict
@@ -20,13 +20,13 @@ from service.evaluation.data_schemes import (
 )
 
 _LANGUAGE_PREFIX = re.compile(r"((?:[a-z]{2,3}(?:-[a-z]+)*|simple):)(?!//)")
-"""As in the words of WikiANN, sw:Nairobi."""
+"""As in WikiANN: sw:Nairobi."""
 
 EMPTY, SPACED = "empty", "spaced"
 
 
 class Rules(NamedTuple):
-    """How to read: ``scheme`` instead of the one that is recognised; ``strict`` refuses what would be repaired."""
+    """``scheme`` overrides the detected label scheme; ``strict`` rejects data that would need repairs."""
 
     scheme: str | None = None
     strict: bool = False
@@ -37,9 +37,9 @@ PLAIN = Rules()
 
 @dataclass(frozen=True)
 class Reading:
-    """The sentences of each document, and where each entity type occurs first.
+    """The sentences of each document, and the place where each entity type first occurs.
 
-    ``notes`` say what was recognised, converted, repaired and left out.
+    ``notes`` report what was detected, converted, repaired and left out.
     """
 
     sentences: list[list[Sentence]]
@@ -69,7 +69,7 @@ class _Spot(NamedTuple):
 
 @dataclass
 class _Found:
-    """Words that something is the matter with: the first, and how many."""
+    """Words with the same problem: the first one, and the count."""
 
     first: _Spot
     count: int = 0
@@ -84,7 +84,7 @@ class _Reader:
     rules: Rules
     notes: list[str] = field(default_factory=list)
     found: dict[str, _Found] = field(default_factory=dict)
-    """By kind."""
+    """By kind of problem."""
 
     def rows(self) -> Iterator[tuple[Document, Row]]:
         return ((document, row) for document in self.documents for row in document.rows)
@@ -95,7 +95,7 @@ class _Reader:
         self.found[kind].count += 1
 
     def first_with(self, labels: Collection[str]) -> _Spot:
-        """The first word that has one of the labels, which some word has."""
+        """The first word with one of the labels; there must be one."""
         return next(
             _Spot(document, row, token)
             for document, row in self.rows()
@@ -147,7 +147,9 @@ class _Reader:
         return convert([parts[label] for label in row.labels], fault)
 
     def _settle_scheme(self, counts: Counter[str], parts: Mapping[str, Part], entities: int) -> int:
-        """Note the scheme of the labels; returns how many the scheme does not have where they are: repaired ones."""
+        """Determine the label scheme; returns the number of labels that it does not allow where they are, which are
+        repaired.
+        """
         prefixes: Counter[str] = Counter()
         for label, count in counts.items():
             prefixes[parts[label].prefix] += count
@@ -168,7 +170,7 @@ class _Reader:
                 f"{_shown(spot)}, which {SHOWN[scheme]} does not allow; without strict reading it is repaired"
             )
         if not self.rules.scheme and 2 * repaired > entities:
-            # One label of another scheme by mistake is what to look at, not the many that it makes look wrong.
+            # If a single label of another scheme made many others look wrong, name that one.
             rare = {label for label, part in parts.items() if part.type and prefixes[part.prefix] * 10 < entities}
             spot = self.first_with(rare) if rare else wrong[0].first
             raise spot.error(
@@ -182,7 +184,7 @@ class _Reader:
         return repaired
 
     def _clean(self, labels: Iterator[list[str]]) -> list[list[Sentence]]:
-        """The sentences of each document with words that are neither empty nor hold white space."""
+        """The sentences of each document, without empty words and with words split at white space."""
         sentences, prefixes = [], set[str]()
         for document in self.documents:
             taken_off = _language_prefixes(document)
@@ -206,7 +208,7 @@ class _Reader:
             if begins and label == inside != "O":
                 label = f"B-{label[2:]}"
             parts = word.split()
-            # What continues an entity whose first word is left out begins it.
+            # If the first word of an entity is left out, the next one begins the entity.
             begins = not parts and label.startswith("B-")
             if len(parts) != 1:
                 self.note(SPACED if parts else EMPTY, document, row, token)
@@ -215,12 +217,14 @@ class _Reader:
 
 
 def read(documents: Sequence[Document], rules: Rules = PLAIN) -> Reading:
-    """Understand the labels of all documents together, and clean their words. Raises ``LabelledDataError``."""
+    """Convert the labels of all documents, which must share one scheme, and clean their words. Raises
+    ``LabelledDataError``.
+    """
     return _Reader(documents, rules).read()
 
 
 def _language_prefixes(document: Document) -> set[str]:
-    """The prefixes of a document in which every word has one."""
+    """The language prefixes of a document; none unless every word has one."""
     prefixes = set()
     for row in document.rows:
         for word in row.words:
@@ -234,7 +238,7 @@ def _language_prefixes(document: Document) -> set[str]:
 
 
 def _shown(spot: _Spot) -> str:
-    """A label with what stands before it."""
+    """A label and the one before it, for messages."""
     labels, place = spot.row.labels, spot.token
     return f"{labels[place][:40]!r} {f'follows {labels[place - 1][:40]!r}' if place else 'begins a sentence'}"
 

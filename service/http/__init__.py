@@ -1,4 +1,4 @@
-"""What knows HTTP: the connection, request bodies, routes, errors as answers, the page.
+"""Everything about HTTP: the connection, request bodies, routes, error responses, the page.
 
 May import every other package of the service.
 """

@@ -1,4 +1,4 @@
-"""The web application: routes, the one shape of errors, and the OpenAPI document."""
+"""The web application: routes, error responses, and the OpenAPI document."""
 
 from typing import Any
 
@@ -25,9 +25,9 @@ def create_api() -> FastAPI:
         title="Kidogo",
         summary="Named-entity recognition for African languages, in several compressed variants",
         version="1",
-        # A route of docs has it, with what every route has.
+        # routes/docs.py serves it.
         openapi_url=None,
-        # Relative to the document, which may lie under a prefix that a proxy strips.
+        # Relative to the document, because a proxy may strip a path prefix.
         servers=[{"url": "."}],
         redirect_slashes=False,
         docs_url=None,
@@ -47,7 +47,7 @@ def create_api() -> FastAPI:
     api.add_exception_handler(Exception, _fail)
     for module in (ner, compare, accuracy, system):
         api.include_router(module.router, dependencies=[Depends(only_known)])
-    # Shared links to pages get parameters added by others.
+    # Mail clients and social networks add parameters to shared links.
     for module in (docs, playground):
         api.include_router(module.router)
     api.add_middleware(HeadAsGet)
@@ -109,5 +109,5 @@ async def _refuse_parameters(request: Request, error: Exception) -> Response:
 
 
 async def _fail(request: Request, error: Exception) -> Response:
-    # Starlette raises the error again once this answer is sent, and the front logs it.
+    # Starlette raises the error again after sending this response, and front.py logs it.
     return _answer(request, InternalError(request.state.request_id))

@@ -1,4 +1,6 @@
-"""Request bodies: checked and counted while they stream in, then parsed; every refusal is a ``ServiceError``."""
+"""Reads request bodies: checks and counts them while they stream in, then parses them. All errors are
+``ServiceError``.
+"""
 
 from typing import TypeVar
 
@@ -16,9 +18,9 @@ MAX_FIELD_CHARACTERS = 100
 
 
 async def read_json(request: Request, model: type[Model], max_bytes: int, optional: bool = False) -> Model:
-    """Read a body as ``model``. Raises 415, 413, 400 or 422 (see ``errors``); never holds more than ``max_bytes``.
+    """Read a body as ``model``. Raises errors with status 415, 413, 400 or 422; buffers at most ``max_bytes``.
 
-    Where the body is ``optional``, none at all is read as ``{}``.
+    If the body is ``optional``, an absent one is read as ``{}``.
     """
     if optional and "content-type" not in request.headers and not await _read(request, max_bytes):
         return model()
@@ -31,14 +33,14 @@ async def read_json(request: Request, model: type[Model], max_bytes: int, option
     encoding = request.headers.get("content-encoding")
     if encoding is not None:
         raise UnsupportedMediaType(
-            f"The body must not be encoded, and this one says Content-Encoding: {encoding[:100]}.",
+            f"The body must not be encoded (Content-Encoding: {encoding[:100]}).",
             {"expected": "no Content-Encoding"},
         )
     body = await _read(request, max_bytes)
     if optional and not body:
         return model()
     try:
-        # NaN and Infinity are not JSON, though the model would read them as numbers.
+        # NaN and Infinity are not JSON, although Pydantic accepts them.
         content = from_json(body, allow_inf_nan=False, cache_strings="none")
     except ValueError as error:
         raise MalformedBody(f"The body is not JSON in UTF-8: {error}.") from None
@@ -64,14 +66,14 @@ async def _read(request: Request, max_bytes: int) -> bytes:
             if len(body) > max_bytes:
                 raise too_large
     except ClientDisconnect:
-        raise MalformedBody("The connection was closed before the whole body had come.") from None
+        raise MalformedBody("The connection was closed before the whole body had arrived.") from None
     _refuse_unless_whole(request, declared, len(body))
     return bytes(body)
 
 
 def _refuse_unless_whole(request: Request, declared: str, received: int) -> None:
-    """Raise ``MalformedBody`` if the head declares a body that has not come: where it is optional, without it something
-    else would be answered than was asked.
+    """Raise ``MalformedBody`` if the headers declare a body that has not arrived. Treating it as absent would answer a
+    different request.
     """
     if declared.isdecimal() and int(declared) != received:
         expected = f"{int(declared):,} bytes"
@@ -80,14 +82,14 @@ def _refuse_unless_whole(request: Request, declared: str, received: int) -> None
     else:
         return
     raise MalformedBody(
-        f"The request declares {expected}, and {received:,} bytes came: send the whole body.",
+        f"The request declares {expected}, but {received:,} bytes arrived. Send the whole body.",
         {"received_bytes": received},
         {"Connection": "close"},
     )
 
 
 def invalid(problems: list[ErrorDetails]) -> InvalidRequest:
-    """A 422 that names the fields."""
+    """An error with status 422 that names the fields."""
     fields = [
         {"field": ".".join(map(str, problem["loc"]))[:MAX_FIELD_CHARACTERS] or "body", "problem": problem["msg"]}
         for problem in problems[:MAX_PROBLEMS]

@@ -1,4 +1,4 @@
-"""Server-sent events, for callers that accept text/event-stream: partial answers are sent at once."""
+"""Server-sent events: clients that accept text/event-stream get partial answers immediately."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Wraps every route: authorization, request id, span, metrics and log line."""
+"""Wraps all routes: authorization, request id, tracing span, metrics and log line."""
 
 import re
 import time
@@ -17,7 +17,7 @@ from service.telemetry.logs import begin_request, logger
 from service.telemetry.tracing import request_span
 
 SYSTEM_PATHS = (*PROBES, "/healthz", "/metrics", "/schema.json")
-"""Asked by machines, so left out of the log. BentoML has its own routes for them where its layers are not bypassed."""
+"""Polled by machines, so not logged. Where BentoML's layers are active, it has its own routes for them."""
 
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_RAW = REQUEST_ID.lower().encode()
@@ -25,7 +25,7 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Front:
-    """An ASGI application around the routes. It is not a Starlette application, so BentoML hands it every path."""
+    """An ASGI application around the routes. It is not a Starlette application, so BentoML passes it every path."""
 
     def __init__(self, api: FastAPI):
         self.api = api
@@ -40,7 +40,7 @@ class Front:
         facts = begin_request(request_id)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        # The router stores the matched route here. Remove what an application that mounts this one has left.
+        # The router stores the matched route here. Remove the one of an application that mounts this one.
         scope.pop("route", None)
 
         held: Message | None = None
@@ -51,7 +51,7 @@ class Front:
                 status = message["status"]
                 # Also for ClientGone, although no client will read it: without an answer uvicorn logs an error.
                 message["headers"] = protect([*message["headers"], (REQUEST_ID_RAW, request_id.encode())])
-                # Held until the body starts, so that both leave in one write (see transport.py).
+                # Held back until the body starts, so that both leave in one write (see transport.py).
                 held = message
                 return
             if held is not None:
@@ -68,7 +68,7 @@ class Front:
                     # Nothing has been sent yet.
                     await _refuse(InternalError(request_id), scope, receive, send_and_note)
             finally:
-                # A path without a route is text of the caller, so it becomes no label.
+                # An unknown path is client input and must not become a label.
                 path = getattr(scope.get("route"), "path", "unknown")
                 method, variant, code = scope["method"], state.get("variant", ""), state.get("error_code")
                 span.update_name(f"{method} {path}")
@@ -98,7 +98,7 @@ class Front:
 
 
 def _request_id(headers: Headers) -> str:
-    """The caller's id if it is a plain one, otherwise a new id."""
+    """The client's request id if it is well-formed, otherwise a new one."""
     given = headers.get(REQUEST_ID, "")
     return given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
 

@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET: the same head, Content-Length with it, and no body."""
+"""Answers HEAD wherever there is GET, with the same headers, including Content-Length, and no body."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,7 +18,7 @@ class HeadAsGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        # A copy, for the server must go on knowing that it answers HEAD.
+        # A copy, because the server must still see HEAD.
         inner = {**scope, "method": "GET"}
         try:
             await self.app(inner, receive, send_head)
@@ -28,7 +28,7 @@ class HeadAsGet:
 
 
 def allowed(methods: str) -> str:
-    """What the Allow header says, given the methods that the router found."""
+    """The Allow header, from the methods that the router found."""
     names = [name.strip() for name in methods.split(",") if name.strip()]
     if "GET" in names and "HEAD" not in names:
         names.insert(names.index("GET") + 1, "HEAD")

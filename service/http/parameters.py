@@ -1,4 +1,4 @@
-"""Refuses unknown query parameters, because a caller would believe that they had an effect."""
+"""Rejects unknown query parameters, because clients would expect them to have an effect."""
 
 from collections.abc import Collection, Sequence
 
@@ -21,7 +21,7 @@ async def only_known(request: Request) -> None:
 
 
 def refuse_unknown(given: Collection[str], known: Sequence[str]) -> None:
-    """Raise ``InvalidRequest`` if a given parameter is not among the known ones; it names both."""
+    """Raise ``InvalidRequest`` if a parameter is unknown; it names the unknown and the known ones."""
     unknown = [name for name in given if name not in known]
     if not unknown:
         return
@@ -38,7 +38,7 @@ def refuse_unknown(given: Collection[str], known: Sequence[str]) -> None:
 
 
 def _known(route: APIRoute) -> tuple[str, ...]:
-    """The names that a route declares, one by one or as the fields of a model."""
+    """The names that a route declares, as parameters or as fields of a model."""
     names: list[str] = []
     for field in route.dependant.query_params:
         model = field.field_info.annotation

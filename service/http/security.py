@@ -1,4 +1,4 @@
-"""The bearer token, and the security headers of every answer."""
+"""The bearer token, and the security headers of all responses."""
 
 import hmac
 
@@ -20,7 +20,7 @@ _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def _headers(policy: str) -> RawHeaders:
-    """Encoded once, because every answer has them."""
+    """Encoded once, because every response has them."""
     headers = {
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
@@ -50,16 +50,16 @@ def authorize(path: str, headers: Headers, settings: Settings) -> None:
         return
     scheme, _, given = headers.get("authorization", "").partition(" ")
     expected = settings.token.get_secret_value().encode()
-    # Constant-time: the duration must not reveal how much of the token was right.
+    # Constant-time comparison: timing must not reveal how much of the token was right.
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected):
         raise Unauthorized(
-            "This needs the service's token, as in: Authorization: Bearer TOKEN.",
+            "This requires the service's token, as in: Authorization: Bearer TOKEN.",
             headers={"WWW-Authenticate": "Bearer"},
         )
 
 
 def protect(headers: RawHeaders) -> RawHeaders:
-    """An answer's headers plus the security headers. Headers set by a route take precedence."""
+    """A response's headers plus the security headers. Headers set by a route take precedence."""
     given = dict(headers)
     is_page = given.get(b"content-type", b"").startswith(b"text/html")
     return [*headers, *(header for header in (_FOR_PAGES if is_page else _FOR_OTHERS) if header[0] not in given)]

@@ -1,4 +1,4 @@
-"""Changes the process from which ``bentoml serve`` supervises its worker."""
+"""Changes the supervisor process of ``bentoml serve``."""
 
 import signal
 from typing import Any
@@ -8,9 +8,9 @@ from circus.sighandler import SysHandler
 
 
 def pass_on_sighup() -> None:
-    """Make the supervisor, if this process becomes one, pass SIGHUP to the worker, which then looks for new artefacts.
+    """If this process becomes the supervisor, make it forward SIGHUP to the worker, which then reloads artefacts.
 
-    By default it replaces the worker, and the new worker refuses requests while it loads.
+    By default the supervisor replaces the worker, and the new one rejects requests while it loads.
     """
 
     def handle_hup(self: Any) -> None:

@@ -1,15 +1,15 @@
-"""Takes requests from the socket and writes answers to it.
+"""Reads requests from the socket and writes responses to it.
 
-Requests bypass BentoML's layers, which cost 0.15 ms. Their time limit sets a timer per request that is never cancelled:
-0.78 kB a request for the whole limit, which has to be long because a check of accuracy may take that long (0.05 kB
-without, 10,000 requests).
+Requests bypass BentoML's layers, which cost 0.15 ms and memory: their time limit sets a timer per request that is never
+cancelled, 0.78 kB for as long as the limit, and the limit must be long enough for an accuracy check (0.05 kB without
+them, over 10,000 requests).
 
-Answers leave in one write of head and body, as far as the socket takes them at once, some hundred kilobytes. Not for
-speed (throughput times 1.03 [0.97..1.07]): a load balancer asks another replica only while it has seen nothing of an
-answer, and a SIGKILL between uvicorn's two writes lost the answer every time.
+Headers and body leave in one write, up to what the socket takes at once, some hundred kilobytes. This is not for speed
+(throughput times 1.03 [0.97..1.07]): a load balancer retries on another replica only if it has received nothing of a
+response, and a SIGKILL between uvicorn's two writes lost the response every time.
 
-Offers to upgrade the connection are ignored, as RFC 9110 allows. curl --http2 and Java's HttpClient offer h2c with
-every first request; httptools stops at such a head, and uvicorn then passes on the request without its body.
+Requests to upgrade the connection are ignored, as RFC 9110 allows. curl --http2 and Java's HttpClient offer h2c with
+their first request; httptools stops parsing there, and uvicorn would pass on the request without its body.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 CUT_OFF = "body_cut_off"
-"""What the request's state holds where the client has stopped sending before its body's end."""
+"""Key in the request's state that is set if the client stopped sending before the end of the body."""
 
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 _ENOUGH = 65536
-"""Bytes that are sent before the turn ends, so that an answer in many parts is not collected whole."""
+"""Bytes after which a write is not delayed any longer, so that long responses are not buffered."""
 
 
 class OneWriteATurn:
-    """A transport that joins what is written in one turn of the event loop."""
+    """A transport that joins all writes of one iteration of the event loop."""
 
     def __init__(self, transport: asyncio.Transport):
         self._transport = transport
@@ -61,7 +61,7 @@ class OneWriteATurn:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's, which ignores upgrades and does not wait for the turn's end once an answer is complete."""
+    """uvicorn's protocol, but it ignores upgrades and flushes complete responses at once."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._joining = OneWriteATurn(transport)
@@ -84,7 +84,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def on_headers_complete(self) -> None:
-        # The same request comes again, without its offer.
+        # Parse the same request again, without the upgrade.
         if not self._upgrade_offered():
             super().on_headers_complete()
 
@@ -93,11 +93,11 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _upgrade_offered(self) -> bool:
-        # httptools calls CONNECT an upgrade as well.
+        # httptools also treats CONNECT as an upgrade.
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def _head_without_upgrade(self) -> bytes:
-        """The head that was read last, as HTTP/1.1 without its offer. The parser has checked every part of it."""
+        """The last request head, as HTTP/1.1 and without the upgrade. The parser has validated every part."""
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
         for name, value in self.headers:
@@ -110,12 +110,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _renew_parser(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn has it, where httptools is new enough.
+        # uvicorn sets it if httptools is new enough.
         with contextlib.suppress(AttributeError):
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that has stopped sending in the middle of a body may still read why it is refused."""
+        """A client that stops sending in the middle of a body may still read the error response."""
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.more_body:
             return False
@@ -130,9 +130,10 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def serve(application: ASGIApp, serves: Callable[[], bool]) -> None:
-    """Have the server that BentoML starts in this process do so for ``application``; it offers no option for that.
+    """Make the server that BentoML starts in this process use this protocol for ``application``; BentoML has no option
+    for it.
 
-    If it does not ``serves`` here, because another service's process has imported it, requests go their usual way.
+    If another service's process only imports this one (``serves`` is false), nothing changes.
     """
 
     class Straight(HttpProtocol):
@@ -140,8 +141,8 @@ def serve(application: ASGIApp, serves: Callable[[], bool]) -> None:
             super().__init__(*arguments, **options)
             if serves():
                 self.app = application
-                # The handshake of a WebSocket would go past the service; without this it is a GET like any other.
+                # A WebSocket handshake would bypass the service; without WebSocket support, it is an ordinary GET.
                 self.ws_protocol_class = None
 
-    # Where uvicorn expects the path of a class it takes the class, too.
+    # uvicorn accepts the class as well as its import path.
     uvicorn.config.HTTP_PROTOCOLS["auto"] = Straight  # type: ignore[assignment]

@@ -147,10 +147,7 @@ def _read(pipeline: Pipeline, request: NerRequest, timer: Timer) -> Generator[No
 
 
 def _entities(result: Result) -> list[EntityAnswer]:
-    return [
-        EntityAnswer.model_construct(**entity._replace(score=round(entity.score, 4))._asdict())
-        for entity in result.entities
-    ]
+    return [EntityAnswer.model_construct(**entity._asdict()) for entity in result.entities]
 
 
 def milliseconds(seconds: float) -> float:

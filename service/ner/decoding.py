@@ -20,13 +20,14 @@ class EntitySpan(NamedTuple):
 
 
 class LabelScheme:
-    """A model's labels, and the best valid sequence of them under its scores, given in IOB2."""
+    """A model's labels in its scheme; finds the best valid sequence and returns it in IOB2."""
 
     def __init__(self, labels: Sequence[str], transitions: Transitions | None = None, scheme: Scheme = "IOB2"):
-        """``labels`` are those of the model's head, in its order. ``self.labels`` are IOB2, and paths are places in it.
+        """``labels`` are the labels of the model's head, in order. Paths are indices into ``self.labels``, which are
+        IOB2.
 
-        Without ``transitions`` every valid label is as likely after another as any. Raises ``ValueError`` if a label
-        is not of the scheme, or if there is no O.
+        Without ``transitions``, all valid transitions are equally likely. Raises ``ValueError`` if a label is not in
+        the scheme, or if there is no O.
         """
         marks = marks_of(labels, scheme)
         self.labels = iob2_labels(labels, scheme)
@@ -45,17 +46,17 @@ class LabelScheme:
         self._iob2 = None if scheme == "IOB2" else _iob2_tables(marks, self.labels)
 
     def certainly_outside(self, words: int) -> NDArray[np.float64]:
-        """Log-probabilities, of shape (words, labels), of words that are O without doubt."""
+        """Log probabilities of shape (words, labels) for words that are certainly O."""
         log_probabilities = np.full((words, len(self._same_type)), -np.inf)
         log_probabilities[:, self._outside] = 0.0
         return log_probabilities
 
     def is_valid(self, path: NDArray[np.intp]) -> bool:
-        """Whether every label of a path that is not empty may stand where it does."""
+        """Whether a non-empty path is valid in the model's scheme."""
         return bool(self._first[path[0]] and self._allowed[path[:-1], path[1:]].all() and self._last[path[-1]])
 
     def _in_iob2(self, path: NDArray[np.intp]) -> NDArray[np.intp]:
-        """A valid path of the model's labels as places in ``self.labels``."""
+        """Convert a valid path of the model's labels to indices into ``self.labels``."""
         if self._iob2 is None:
             return path
         continues, beginning, inside = self._iob2
@@ -63,7 +64,7 @@ class LabelScheme:
         return np.where(goes_on, inside[path], beginning[path])
 
     def type_probabilities(self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp]) -> NDArray[np.float64]:
-        """For each word, the probability of the type of its label in ``path``: that of B- plus that of I-."""
+        """For each word, the probability of its entity type in ``path``: the sum over all labels of that type."""
         of_type = np.exp(log_probabilities) @ self._same_type
         return np.asarray(of_type[np.arange(len(path)), path])
 
@@ -100,11 +101,11 @@ class LabelScheme:
 
 
 def _valid(marks: Sequence[Mark], scheme: Scheme) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which label may follow which, which may begin a sentence and which may end one."""
+    """Which labels may follow each other, start a sentence, and end a sentence."""
     closed = scheme in ("BILOU", "IOBES")
     if scheme in ("IO", "IOB1"):
         return np.ones((len(marks), len(marks)), np.bool_), np.ones(len(marks), np.bool_), np.ones(len(marks), np.bool_)
-    # An I- or L- goes on with an entity of its own type; what is open must be gone on with where the scheme closes.
+    # I- and L- continue an entity of the same type; in schemes with end labels, an open entity must be continued.
     inner = np.array([mark.place in "IL" for mark in marks])
     open_ended = np.array([mark.place in "BI" for mark in marks])
     types = np.array([mark.type for mark in marks])
@@ -116,7 +117,9 @@ def _valid(marks: Sequence[Mark], scheme: Scheme) -> tuple[NDArray[np.bool_], ND
 def _iob2_tables(
     marks: Sequence[Mark], labels: Sequence[str]
 ) -> tuple[NDArray[np.bool_], NDArray[np.intp], NDArray[np.intp]]:
-    """Which label goes on with the entity of which, and each label's place in IOB2 as the first of one and within."""
+    """Which label continues the entity of which other, and the IOB2 index of each label at the start of an entity and
+    inside.
+    """
     inner = np.array([mark.place in "IL" for mark in marks])
     types = np.array([mark.type for mark in marks])
     places = {label: place for place, label in enumerate(labels)}

@@ -93,6 +93,17 @@ class Pipeline:
         _, path = yield from self._decide(words, timer)
         return path
 
+    def find_in_words(
+        self, words: Sequence[str], timer: Timer
+    ) -> Generator[None, None, tuple[NDArray[np.intp], list[tuple[EntitySpan, float]]]]:
+        """As ``label_words``, with the entities and the scores that ``read_words`` gives them."""
+        log_probabilities, path = yield from self._decide(words, timer)
+        spans = entity_spans([self.scheme.labels[label] for label in path.tolist()])
+        if not spans:
+            return path, []
+        scores = yield from self._word_scores(log_probabilities, path, timer)
+        return path, [(span, _score(scores, span)) for span in spans]
+
     def _decide(
         self, words: Sequence[str], timer: Timer
     ) -> Generator[None, None, tuple[NDArray[np.float64], NDArray[np.intp]]]:
@@ -123,16 +134,25 @@ class Pipeline:
     ) -> Generator[None, None, tuple[list[str], NDArray[np.float64]]]:
         """The best valid IOB2 labels and the probabilities of their types."""
         log_probabilities, path = yield from self._decide(words, timer)
-        labels: list[str] = []
-        scores = np.empty(len(words))
-        for first in range(0, len(words), WORDS_AT_ONCE):
+        scores = yield from self._word_scores(log_probabilities, path, timer)
+        return [self.scheme.labels[label] for label in path.tolist()], scores
+
+    def _word_scores(
+        self, log_probabilities: NDArray[np.float64], path: NDArray[np.intp], timer: Timer
+    ) -> Generator[None, None, NDArray[np.float64]]:
+        scores = np.empty(len(path))
+        for first in range(0, len(path), WORDS_AT_ONCE):
             if first:
                 yield
             some = slice(first, first + WORDS_AT_ONCE)
             with timer.decode:
-                labels += [self.scheme.labels[label] for label in path[some]]
                 scores[some] = self.scheme.type_probabilities(log_probabilities[some], path[some])
-        return labels, scores
+        return scores
+
+
+def _score(scores: NDArray[np.float64], span: EntitySpan) -> float:
+    """The score of an entity, from those of all words."""
+    return round(float(scores[span.first : span.last + 1].mean()), 4)
 
 
 def _split(text: str) -> Generator[None, None, tuple[list[Word], list[str]]]:
@@ -153,8 +173,7 @@ def _entities(
     """The entities of labelled words; ``cut`` maps a span of words to its text, start and end."""
     entities: list[Entity] = []
     for span in entity_spans(labels):
-        score = float(scores[span.first : span.last + 1].mean())
-        entities.append(Entity(span.label, *cut(span), score))
+        entities.append(Entity(span.label, *cut(span), _score(scores, span)))
         if len(entities) % WORDS_AT_ONCE == 0:
             yield
     return entities

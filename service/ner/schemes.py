@@ -1,6 +1,6 @@
-"""Label schemes of a model's head, and conversion to and from IOB2, in which answers are given.
+"""Label schemes of models: detection, and conversion to and from IOB2, the scheme of all answers.
 
-For the schemes of labelled files see ``service.evaluation.data_schemes``.
+For those of data sets, see ``service.evaluation.data_schemes``.
 """
 
 import re
@@ -13,11 +13,11 @@ SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
 _LABEL = re.compile(r"([BILUES])[-_](.+)|(.+)[-_]([BILUES])", re.IGNORECASE | re.DOTALL)
 _PLACES = {"E": "L", "S": "U"}
-"""IOBES says E and S where BILOU says L and U."""
+"""IOBES has E and S for BILOU's L and U."""
 
 
 class Mark(NamedTuple):
-    """A label taken apart: the ``place`` of its word in the entity (one of O, B, I, L and U), and the entity's type."""
+    """A parsed label: the ``place`` of a word in its entity (O, B, I, L or U), and the entity's type."""
 
     place: str
     type: str
@@ -27,7 +27,7 @@ OUTSIDE = Mark("O", "")
 
 
 def take_apart(label: str) -> Mark | None:
-    """The mark that a label spells, prefix or suffix, in upper or lower case; None if it has neither."""
+    """Parse a label with a prefix or suffix in upper or lower case; None if it has neither."""
     if label.upper() == "O":
         return OUTSIDE
     found = _LABEL.fullmatch(label)
@@ -38,7 +38,7 @@ def take_apart(label: str) -> Mark | None:
 
 
 def marks_of(labels: Sequence[str], scheme: Scheme) -> list[Mark]:
-    """The labels of a scheme taken apart. Raises ``ValueError`` for one that is not of the scheme."""
+    """Parse the labels of a scheme. Raises ``ValueError`` for a label that is not in the scheme."""
     places = {"IOB2": "OBI", "IOB1": "OBI", "IO": "OI"}.get(scheme, "OBILU")
     marks = []
     for label in labels:
@@ -57,10 +57,10 @@ def marks_of(labels: Sequence[str], scheme: Scheme) -> list[Mark]:
 
 
 def scheme_of(labels: Sequence[str]) -> Scheme:
-    """The scheme that a list of labels follows. Raises ``ValueError`` if there is none.
+    """Detect the scheme of a list of labels. Raises ``ValueError`` if there is none.
 
-    IOB1 is recognized by a type without a B-, because IOB1 needs one only between neighbours of one type. A list with
-    B- and I- of every type fits IOB1 too, and is taken as IOB2: only what a model answers could tell them apart.
+    A type without B- means IOB1, which needs B- only between adjacent entities of one type. A list with B- and I- of
+    every type fits both IOB1 and IOB2 and counts as IOB2; only a model's output could tell them apart.
     """
     taken = [take_apart(label) for label in labels]
     marks = [mark for mark in taken if mark is not None]
@@ -84,7 +84,7 @@ def scheme_of(labels: Sequence[str]) -> Scheme:
 
 
 def iob2_labels(labels: Sequence[str], scheme: Scheme) -> list[str]:
-    """The IOB2 labels that answers are given in: the labels themselves where they are IOB2, written as B-TYPE."""
+    """The IOB2 labels of answers; labels that are IOB2 already keep their order and are written as B-TYPE."""
     marks = marks_of(labels, scheme)
     if scheme == "IOB2":
         return ["O" if mark == OUTSIDE else f"{mark.place}-{mark.type}" for mark in marks]
@@ -93,7 +93,7 @@ def iob2_labels(labels: Sequence[str], scheme: Scheme) -> list[str]:
 
 
 def from_iob2(sentence: Sequence[str], labels: Sequence[str], scheme: Scheme) -> list[str]:
-    """A sentence's IOB2 labels in the words of ``labels``. Raises ``ValueError`` for a type that is missing."""
+    """Convert a sentence's IOB2 labels to the model's ``labels``. Raises ``ValueError`` for a type that is missing."""
     names = dict(zip(marks_of(labels, scheme), labels, strict=True))
     converted = []
     for before, (label, after) in zip(["O", *sentence], pairwise([*sentence, "O"]), strict=False):
@@ -103,7 +103,7 @@ def from_iob2(sentence: Sequence[str], labels: Sequence[str], scheme: Scheme) ->
         elif scheme in ("BILOU", "IOBES") and place in "BI" and after != f"I-{name}":
             place = {"B": "U", "I": "L"}[place]
         mark = Mark(place, name)
-        # A model that knows only B- of a type, say of dates, labels every word of one with it.
+        # A model that has only B- for a type, such as dates, labels every word with it.
         mark = mark if mark in names or mark.place != "I" else Mark("B", name)
         if mark not in names:
             raise ValueError(f"no label for {label}")

@@ -1,10 +1,9 @@
-"""Splits raw text into words, the unit that the models label.
+"""Splits text into words, the units that models label.
 
-The rule follows the tokenization of the MasakhaNER files, so that a model sees at serving time what it saw in
-training (``python -m build_models words`` measures it): letters, marks and digits stay together, and with them the
-apostrophes between, before and behind them ("n'ụlọ", "‘yan", "Ochieng'"). Every other visible character is a word of
-its own. Because labels belong to words and words are spans of the text as it was sent, entity offsets never pass
-through the tokenizer's normalization.
+The rules follow the tokenization of MasakhaNER, so that a model sees the same words at serving time as in training
+(``python -m build_models words`` measures this): letters, marks and digits form words, together with apostrophes
+between, before and after them ("n'ụlọ", "‘yan", "Ochieng'"). Every other visible character is a word of its own. Words
+are spans of the original text, so entity offsets never pass through the tokenizer's normalization.
 """
 
 from collections.abc import Iterator
@@ -13,13 +12,13 @@ from typing import NamedTuple
 import regex
 
 WORDS_AT_ONCE = 512
-"""Words that are worked on in one step, so that a long document does not hold up a short one."""
+"""Words per step, so that a long document does not delay short ones."""
 
 MAX_WORD_CHARACTERS = 64
-"""Longer runs are read as several words, so that nothing of a text without spaces is cut away."""
+"""Longer runs of letters are split, so that no part of a text without spaces is ignored."""
 
 ESCAPED_QUOTE = '""""'
-"""A quotation mark as MasakhaNER has it, escaped twice; the encoder takes one for the other."""
+"""MasakhaNER's doubly escaped quotation mark; the encoder treats it as a quotation mark."""
 
 
 class Word(NamedTuple):
@@ -29,10 +28,10 @@ class Word(NamedTuple):
     end: int
 
 
-# Han, kana and full-width letters and digits are written without spaces and labelled one character at a time in the
-# data sets; U+1361 is the Ethiopic word space. Format characters (zero-width joiners, soft hyphens, byte-order marks)
-# hold words together but are never a word by themselves; neither are control characters. A word has at most two
-# apostrophes at each edge. Repetitions are bounded and possessive, so that splitting is always linear.
+# Han, kana and full-width characters have no spaces between words, and data sets label each character. U+1361 is the
+# Ethiopic word space. Format characters (zero-width joiners, soft hyphens, byte-order marks) may be part of a word but
+# never form one alone, and neither do control characters. A word has at most two apostrophes at each edge. Repetitions
+# are bounded and possessive, so that splitting takes linear time.
 _WORD = regex.compile(
     r"""
       [SINGLE]\p{M}*
@@ -53,7 +52,7 @@ _WORD = regex.compile(
 
 
 def split_words(text: str) -> list[Word]:
-    """Return the words of ``text`` from left to right; they do not overlap and hold no white space at their edges."""
+    """Return the words of ``text`` in order. They do not overlap and have no white space at their edges."""
     return list(iterate_words(text))
 
 

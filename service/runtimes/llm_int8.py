@@ -3,6 +3,10 @@
 import logging
 from pathlib import Path
 
+# What transformers imports by itself is imported here, so that a package that is not installed is named.
+import accelerate  # noqa: F401
+import bitsandbytes  # noqa: F401
+
 from service.runtimes.torch import TorchRuntime
 
 # It warns on every call about type conversions and unused kernels.

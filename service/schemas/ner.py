@@ -73,6 +73,18 @@ class ResultAnswer(BaseModel):
     entities: list[EntityAnswer]
     labels: list[str] | None = Field(default=None, description="IOB2 label of each word, only for `tokens`")
 
+    def at_least(self, score: float) -> "ResultAnswer":
+        """Without the entities below ``score``; the labels of their words become O."""
+        kept = [entity for entity in self.entities if entity.score >= score]
+        if len(kept) == len(self.entities):
+            return self
+        changed: dict[str, Any] = {"entities": kept}
+        if self.labels is not None:
+            changed["labels"] = ["O"] * len(self.labels)
+            for entity in kept:
+                changed["labels"][entity.start : entity.end] = self.labels[entity.start : entity.end]
+        return self.model_copy(update=changed)
+
 
 class Timing(BaseModel):
     """Server-side milliseconds: queueing, inference, and the total from the first byte to the response."""
@@ -117,3 +129,7 @@ class NerAnswer(BaseModel):
     results: list[ResultAnswer]
     timing: Timing
     choice: ChoiceAnswer | None = Field(None, description="Only for `variant=auto`")
+
+    def at_least(self, score: float) -> "NerAnswer":
+        """Without the entities below ``score``."""
+        return self.model_copy(update={"results": [result.at_least(score) for result in self.results]})

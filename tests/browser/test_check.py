@@ -79,7 +79,7 @@ def test_what_is_wrong_with_data_is_said(open_page: Open, checked: Service, prob
     for conll, says in (
         ("Nairobi\n", "conll, line 1: 'Nairobi' has one column"),
         ("Nairobi B-CITY\n", "does not know the label 'B-CITY'"),
-        ("leo O\n", "hold no entity"),
+        ("leo O\n", "have no entities"),
     ):
         page.get_by_label("CoNLL columns").fill(conll)
         start(page)

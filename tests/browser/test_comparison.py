@@ -168,7 +168,7 @@ def test_too_much_in_flight_is_said(open_page: Open, services: Services, service
         page.get_by_role("button", name="Compare").click()
         error = page.locator("#compare-error")
         expect(error).to_have_text(
-            "1 requests are in flight, as many as are accepted. Try again in a moment. (You can try again in 1 second.)"
+            "1 requests are in flight, which is the limit. Try again in a moment. (You can try again in 1 second.)"
         )
         expect(error).to_have_attribute("role", "alert")
     page.get_by_role("button", name="Compare").click()

@@ -158,7 +158,7 @@ def test_a_service_with_a_token_asks_for_it(
     page = open_page(guarded)
     field = page.get_by_label("This service needs its token")
     expect(field).to_be_visible()
-    expect(page.locator("#status")).to_contain_text("This needs the service's token")
+    expect(page.locator("#status")).to_contain_text("This requires the service's token")
     field.fill("another token, which is wrong")
     page.get_by_role("button", name="Use it").click()
     expect(page.locator(".card")).to_have_count(0)

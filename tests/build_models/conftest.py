@@ -15,7 +15,7 @@ from build_models.bases.pretraining import PretrainSettings, pretrain
 from build_models.data.loading import load_data
 from build_models.data.sample.generate import generate_sample
 from build_models.settings import BaseSettings, BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
-from build_models.workspace.workspace import WORKSPACE
+from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import Manifest, read_manifest
 from service.evaluation.conll import Sentence
 from service.ner.pipeline import Pipeline

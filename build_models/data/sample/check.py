@@ -8,14 +8,14 @@ from build_models.data.sample.grammar import PACKS, Pack, PackError, Span, load_
 
 
 def marked(text: str, spans: list[Span]) -> str:
-    """The text with its entities in brackets, as a person reads it."""
+    """The text with its entities in brackets."""
     for span in reversed(spans):
         text = f"{text[: span.start]}[{span.label} {text[span.start : span.end]}]{text[span.end :]}"
     return text
 
 
 def problems(pack: Pack) -> list[str]:
-    """What can be found wrong without knowing the language."""
+    """Problems that can be found without knowing the language."""
     found = []
     own = {name for name in pack.lists if not name.startswith("world_")}
     used = {slot.list_name for pattern in (*pack.patterns, *pack.plain) for slot in references(pattern)}

@@ -9,7 +9,7 @@ from service.evaluation.conll import Sentence
 from service.ner.words import split_words
 
 DEV_SENTENCES, TEST_SENTENCES = 60, 150
-"""Of each language."""
+"""Sentences per language in dev and in test."""
 
 PLAIN_SHARE = 0.2
 UPPER_CASE_SHARE = 0.02
@@ -18,9 +18,9 @@ ATTEMPTS = 200
 
 
 def generate_sample(wanted: Sequence[str] | None = None, seed: int = 0, sentences: int = 5500) -> Dataset:
-    """All splits of the languages asked for (by default all), with ``sentences`` of each to train on.
+    """Generate all splits of the requested languages (default: all), with ``sentences`` training sentences each.
 
-    No entity of dev or test stands in train.
+    No entity of dev or test occurs in train.
     """
     sizes: dict[Split, int] = {"train": sentences, "dev": DEV_SENTENCES, "test": TEST_SENTENCES}
     splits: dict[Split, list[Sentence]] = {"train": [], "dev": [], "test": []}
@@ -40,10 +40,10 @@ def generate_sample(wanted: Sequence[str] | None = None, seed: int = 0, sentence
 def _sentences(
     pack: Pack, split: Split, number: int, random_state: random.Random, seen: set[str]
 ) -> Iterator[Sentence]:
-    """Sentences of one split; for dev and test none whose entities were ``seen`` in training, and none twice."""
+    """Sentences of one split; dev and test have no duplicates and no entities ``seen`` in training."""
     texts: set[str] = set()
     for _ in range(number):
-        # Decided before anything is refused: sentences without names are never refused for a name.
+        # Decided before rejecting sentences, because a sentence without entities is never rejected.
         patterns = pack.plain if random_state.random() < PLAIN_SHARE else pack.patterns
         for _ in range(ATTEMPTS):
             text, spans = pack.expand(random_state.choice(patterns), split, random_state)
@@ -57,7 +57,7 @@ def _sentences(
 
 
 def _change_case(text: str, random_state: random.Random) -> str:
-    """Now and then a headline in capitals or a message without any, where that leaves every offset in place."""
+    """Sometimes change a sentence to upper or lower case, if that keeps all offsets."""
     chance = random_state.random()
     changed = text
     if chance < UPPER_CASE_SHARE:
@@ -68,7 +68,7 @@ def _change_case(text: str, random_state: random.Random) -> str:
 
 
 def to_sentence(language: str, text: str, spans: Sequence[Span]) -> Sentence:
-    """Split text into words; every word that a span touches gets its label."""
+    """Split a text into words; each word that overlaps a span gets its label."""
     words = split_words(text)
     labels = ["O"] * len(words)
     for span in spans:
@@ -79,7 +79,7 @@ def to_sentence(language: str, text: str, spans: Sequence[Span]) -> Sentence:
 
 
 def _entity_texts(sentence: Sentence) -> set[str]:
-    """The entities of a sentence as they are compared between splits: without regard to case."""
+    """The entities of a sentence in lower case, for comparison between splits."""
     texts: list[list[str]] = []
     for word, label in zip(sentence.words, sentence.labels, strict=True):
         if label.startswith("B-"):

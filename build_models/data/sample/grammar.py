@@ -23,7 +23,7 @@ PACKS = Path(__file__).parent / "languages"
 WORLD = "_world"
 BLEND_SHARE = 0.3
 PARTS = ("given", "family", "world_given", "world_family")
-"""Lists of parts of names: every split may use all of them, and a full name is new as a whole."""
+"""Lists of name parts, shared by all splits; full names combine them, so a full name can still be new."""
 
 
 class PackError(BuildError):
@@ -125,10 +125,10 @@ def references(pattern: Pattern) -> Iterator[Slot]:
 
 
 def split_of(list_name: str, items: list[str]) -> dict[str, Split]:
-    """Deal the items of a list of whole names out to the splits.
+    """Distribute the items of a list of whole names over the splits.
 
-    The first half, the best-known names, always trains. The rest is shuffled by a hash and dealt 70 : 10 : 20, with
-    at least one item for dev and for test.
+    The first half, the best-known names, goes to train. The rest is shuffled by hash and split 70:10:20, with at least
+    one item each for dev and test.
     """
     unique = list(dict.fromkeys(items))
     known, rest = unique[: len(unique) // 2], unique[len(unique) // 2 :]
@@ -142,7 +142,7 @@ def split_of(list_name: str, items: list[str]) -> dict[str, Split]:
 
 
 def blend(first: Pattern, second: Pattern) -> Pattern:
-    """The first half of one name with the second half of another, by words or, for single words, by characters."""
+    """Join the first half of one name and the second half of another: by words, or by characters for single words."""
     match first, second:
         case (str(one),), (str(other),):
             words, others = one.split(" "), other.split(" ")
@@ -184,7 +184,7 @@ class Pack:
         return self._parsed[key]
 
     def _item(self, list_name: str, split: Split, random_state: random.Random) -> Pattern:
-        """A random item; for training now and then a name blended of two, so that no list can be learnt by heart."""
+        """A random item. In training it is sometimes blended from two names, so that lists cannot be memorized."""
         items = self.items(list_name, split)
         item = random_state.choice(items)
         if split == "train" and list_name in self.held_out and random_state.random() < BLEND_SHARE:
@@ -216,12 +216,12 @@ class Pack:
 
 
 def languages() -> list[str]:
-    """The ISO 639-3 codes of the packs that there are, sorted."""
+    """The ISO 639-3 codes of all packs, sorted."""
     return sorted(path.stem for path in PACKS.glob("*.toml") if path.stem != WORLD)
 
 
 def load_pack(language: str, folder: Path = PACKS) -> Pack:
-    """Read a pack and the lists that all packs share. Raises ``PackError`` naming file and place."""
+    """Read a pack and the shared lists. Raises ``PackError`` naming file and place."""
     path = folder / f"{language}.toml"
     try:
         world = tomllib.loads((folder / f"{WORLD}.toml").read_text(encoding="utf-8"))
@@ -253,7 +253,7 @@ def check_references(pack: Pack) -> None:
         if name not in pack.lists:
             raise PackError(f"{pack.language}: no list named {name!r} (used in {path[-1]!r})")
         if name not in labelled:
-            # A list, not a generator: every item is visited, for the checks on the way.
+            # A list, not a generator: every item must be visited to be checked.
             labels = [visit(slot, (*path, name)) for item in pack.lists[name] for slot in references(parse(item))]
             labelled[name] = any(labels)
         return labelled[name]

@@ -1,4 +1,4 @@
-"""The HTTP routes, one module per path. They read, ask the engine or a check, and answer.
+"""The HTTP routes, one module per path.
 
 May import every other package of the service.
 """

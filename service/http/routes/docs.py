@@ -16,8 +16,8 @@ router = APIRouter(include_in_schema=False)
 
 _SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-light-32x32.png")
 
-# In a file of its own, so that the page needs no leave for scripts inside it. By default the page has its document
-# checked by a server of Swagger's.
+# A separate file, so that the content security policy need not allow inline scripts. By default, Swagger UI sends the
+# document to a validator on another host.
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null});'
 
 

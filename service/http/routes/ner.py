@@ -38,6 +38,7 @@ class NerParameters(BaseModel):
     min_f1: float | None = Field(
         None, description="For `auto`: F1 on the build's test split", ge=0, le=1, allow_inf_nan=False
     )
+    min_score: float = Field(0.0, description="Leave out entities below this score", ge=0, le=1, allow_inf_nan=False)
 
 
 @router.post("/ner", response_model=NerAnswer, responses={200: ANSWERED, **REFUSALS}, openapi_extra=body_of(NerRequest))
@@ -64,8 +65,9 @@ async def ner(request: Request, parameters: Annotated[NerParameters, Query()]) -
             found = await unless_gone(request, engine.recognize(body, variant, visit))
     if choice is not None:
         found.choice = choice
+    shown = found.at_least(parameters.min_score) if parameters.min_score else found
     return Response(
-        found.model_dump_json(exclude_unset=True),
+        shown.model_dump_json(exclude_unset=True),
         headers={ARTIFACT_DIGEST: found.digest},
         media_type="application/json",
         background=BackgroundTask(agreement.consider, engine, body, found),

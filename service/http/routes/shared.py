@@ -38,7 +38,7 @@ VariantQuery = Annotated[
 
 
 def body_of(model: type[BaseModel], required: bool = True) -> dict[str, Any]:
-    """The OpenAPI description of a body that the route reads itself. ``api`` adds the model's schema."""
+    """The OpenAPI description of a body that the route reads itself. ``api.py`` adds the model's schema."""
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": reference}}}}
 
@@ -64,7 +64,7 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     except asyncio.CancelledError:
         # If the server cancels the request too, that takes precedence.
         if gone and not asking.uncancel():
-            raise ClientGone("The client closed the connection before its answer.") from None
+            raise ClientGone("The client closed the connection before the response.") from None
         raise
     finally:
         ended = True

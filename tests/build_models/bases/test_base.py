@@ -224,8 +224,8 @@ def test_what_cannot_be_a_base_says_why(
         ),
         (
             ["--data", "masakhaner", "--languages", "swa"],
-            "masakhane/masakhaner (refs/convert/parquet) could not be taken from the hub",
-            "download the CoNLL files elsewhere and give their folder: --data ./masakhaner",
+            "masakhane/masakhaner (refs/convert/parquet) could not be downloaded from the hub",
+            "download the CoNLL files elsewhere and pass the folder: --data ./masakhaner",
         ),
     ],
     ids=["base", "data"],
@@ -292,7 +292,7 @@ def test_a_revision_and_an_identifier_are_passed_on(hub: dict[tuple[str, str, st
     hub["somebody/names", "run", "abc123"] = rows()
     assert load_hub_data("somebody/names", None, "abc123").languages == ["run"]
     with pytest.raises(
-        BuildError, match=r"somebody/names \(def456\) could not be taken .* somebody/names is not there"
+        BuildError, match=r"somebody/names \(def456\) could not be downloaded .* somebody/names is not there"
     ):
         load_hub_data("somebody/names", None, "def456")
 

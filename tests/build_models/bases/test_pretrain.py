@@ -80,8 +80,8 @@ def write(folder: Path, **files: bytes) -> Path:
     ("files", "languages", "said"),
     [
         ({"swa__txt": "Habari za leo\nJina lake \xff\n".encode("latin-1")}, None, r"swa\.txt, line 2: not UTF-8"),
-        ({"swa__txt": b""}, None, r"swa\.txt holds no text.*--languages"),
-        ({"swa__txt": b"\n \n"}, None, r"swa\.txt holds no text"),
+        ({"swa__txt": b""}, None, r"swa\.txt has no text.*--languages"),
+        ({"swa__txt": b"\n \n"}, None, r"swa\.txt has no text"),
         ({"swa__txt": b"Habari\n"}, ("swa", "hau"), r"has no hau; it has swa"),
         ({"swa__txt__xz": lzma.compress(b"Habari\n" * 90)[:-9]}, None, r"swa\.txt\.xz, after line \d+: cannot be read"),
         ({"readme__md": b"nothing"}, None, r"has no <language>\.txt or <language>\.txt\.xz"),

@@ -18,7 +18,6 @@ from build_models.bundled.export import check_model, served, write_digests
 from build_models.bundled.labelling import Agreement, Teachers, agreed_sentences, balanced
 from build_models.bundled.licences import ALLOWED, check_corpus, licensed_lines
 from build_models.bundled.make import ALL, make
-from build_models.bundled.noise import NO_NOISE, NoiseShares, add_noise
 from build_models.bundled.pieces import forms
 from build_models.bundled.settings import LANGUAGES, STUDENT, TEACHERS, BundledSettings
 from build_models.bundled.teaching import LABEL_LIST, Lesson
@@ -250,26 +249,6 @@ def test_pieces_get_their_forms_in_other_cases() -> None:
     assert dict(forms("Kano")) == {"lower": "kano", "capitals": "KANO"}
     assert list(forms("▁ከተማ")) == list(forms("▁")) == list(forms("▁7")) == []
     assert "ß".upper() not in [form for _, form in forms("▁ß")]
-
-
-def test_noise_keeps_labels_and_leaves_most_sentences_alone() -> None:
-    sentences = [Sentence("yor", ["Ọbáfẹ́mi", "lọ"], ["B-PER", "O"])] * 400
-    noisy = add_noise(sentences, NoiseShares(), seed=3)
-
-    assert all(len(one.words) == 2 and one.labels == ["B-PER", "O"] and all(one.words) for one in noisy)
-    assert 200 < noisy.count(sentences[0]) < 320
-    assert {"ọbáfẹ́mi", "ỌBÁFẸ́MI", "Obafemi"} <= {one.words[0] for one in noisy}
-    assert add_noise(sentences, NO_NOISE, seed=3) == sentences
-    assert add_noise(sentences, NoiseShares(), seed=3) == noisy
-
-
-def test_amharic_gets_other_letters_of_the_same_sound_instead_of_case() -> None:
-    sentences = [Sentence("amh", ["ሐሰን", "ዐቢይ"], ["B-PER", "I-PER"])] * 300
-    noisy = add_noise(sentences, NoiseShares(), seed=3)
-
-    spellings = {one.words[1] for one in noisy}
-    assert {"ዐቢይ", "አቢይ", "ኣቢይ", "ዓቢይ"} <= spellings
-    assert noisy.count(sentences[0]) < 270
 
 
 @pytest.fixture

@@ -40,6 +40,22 @@ def test_data_of_one_s_own(built: Built, tmp_path: Path) -> None:
     assert (answer["examples"], answer["entities"]) == (1, 1)
 
 
+def test_noise_changes_what_is_read(built: Built) -> None:
+    arguments = ["--variants", "dense", "--limit", "50"]
+    as_it_is, upper = (
+        json.loads(evaluate(built, "--json", *arguments, *noise).stdout) for noise in ([], ["--noise", "upper"])
+    )
+    assert (as_it_is["noise"], upper["noise"]) == (None, {"name": "upper", "seed": 0})
+    assert upper["f1"] < as_it_is["f1"]
+    assert upper["data"] == as_it_is["data"]
+    table = evaluate(built, *arguments, "--noise", "typos", "--seed", "3").stdout
+    assert "with noise typos (seed 3)" in table
+    assert "wrong border" in table
+    refused = evaluate(built, "--noise", "loud")
+    assert refused.exit_code == 2
+    assert "choose from lower, upper" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

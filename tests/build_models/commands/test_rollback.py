@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from build_models.__main__ import cli
 from build_models.workspace.replaced import replacements_recorded
-from build_models.workspace.workspace import WORKSPACE, Workspace
+from build_models.workspace.workspace import Workspace
+from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import PREVIOUS, read_manifest, replace_folder
 from service.variants import VARIANTS
 from tests.fakes import write_artifacts

@@ -157,7 +157,7 @@ def test_lines_of_json_may_say_their_language(tmp_path: Path) -> None:
         ('{"tokens": ["a", "b"], "labels": ["O"]}', "line 2: 2 tokens and 1 labels"),
         ('{"tokens": ["a"], "labels": ["PRE"]}', "line 2, token 0: unknown label 'PRE'"),
         ('{"tokens": ["\\ud800"], "labels": ["O"]}', "line 2: not JSON: .*surrogates"),
-        ('{"tokens": ["a"], "labels": ["O"], "language": "../swa"}', "line 2: '../swa' is no language"),
+        ('{"tokens": ["a"], "labels": ["O"], "language": "../swa"}', "line 2: '../swa' is not a language code"),
         ("[" * 100_000, "line 2: not JSON"),
     ],
 )
@@ -178,7 +178,7 @@ def test_what_is_no_layout_is_refused(tmp_path: Path) -> None:
         load(write(tmp_path / "double", train_txt=SMALL, dev_txt=SMALL, valid_txt=SMALL))
     with pytest.raises(DataError, match="has no train split; it has dev, test"):
         load(write(tmp_path / "untrained", dev_txt=SMALL, test_txt=SMALL))
-    with pytest.raises(DataError, match="holds no sentence"):
+    with pytest.raises(DataError, match="has no sentences"):
         load(write(tmp_path / "empty", train_txt=SMALL, dev_txt="\n", test_txt=SMALL))
 
 

@@ -183,7 +183,7 @@ def test_too_few_texts_and_files_that_are_no_text(
     with pytest.raises(DataError, match=r"holds 1 different texts; at least 20 are needed"):
         build(settings, ["dense"])
     assert "not used" in capsys.readouterr().err
-    with pytest.raises(DataError, match=r"is not there: --texts takes a text file or a folder"):
+    with pytest.raises(DataError, match=r"does not exist: --texts takes a text file or a folder"):
         build(replace(settings, texts=tmp_path / "nowhere"), ["dense"])
 
 

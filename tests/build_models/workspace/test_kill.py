@@ -13,7 +13,8 @@ from service.variants import VARIANTS
 from tests.commands import start_command
 
 OPTIONS = (
-    "--languages swa --sample-sentences 200 --base-steps 2 --vocabulary 500 --max-length 64 --overlap 16 --threads 1"
+    "--from-scratch --languages swa --sample-sentences 200 --base-steps 2 --vocabulary 500 --max-length 64 --overlap 16"
+    " --threads 1"
 )
 STEPS = [
     # What a run says when it begins the step that it is killed in, and what it must have kept: that which the runs

@@ -1,6 +1,7 @@
 """New artefacts are taken while requests are answered."""
 
 import asyncio
+import fcntl
 import gc
 import threading
 import weakref
@@ -11,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from service.artifacts.building import LOCK, WORKSPACE
 from service.artifacts.manifest import read_manifest
 from service.artifacts.pool import VariantPool
 from tests.fakes import FakeRuntimes, Gate, write_artifacts
@@ -240,7 +242,36 @@ async def test_a_package_that_is_not_installed_is_named(services: Services, toke
     entry = await variant(service, "int8")
     assert (entry["status"], entry["reason"]) == (
         "failed",
-        "int8 is not in this image: the package torch is not installed",
+        "int8 needs the package torch, which is not installed here: pip install 'kidogo[int8]'",
     )
     assert_refused(await service.ner(BODY, "int8"), 503, "variant_not_ready")
     assert (await service.get("/readyz")).status_code == 200
+
+
+async def test_variants_of_a_running_build_are_loading_until_it_ends(
+    services: Services, tokenizer: Path, tmp_path: Path
+) -> None:
+    folder = write_artifacts(tmp_path / "artifacts", tokenizer, ["dense"])
+    runtimes = FakeRuntimes()
+    pool = VariantPool(folder, 1, runtimes)
+    service = services.make(pool, runtimes)
+    (folder / WORKSPACE).mkdir()
+    with (folder / WORKSPACE / LOCK).open("w") as build:
+        fcntl.flock(build, fcntl.LOCK_EX)
+        pool.load()
+        assert (await service.get("/readyz")).status_code == 200
+        await digest_that_answers(service)
+        pool.refresh()
+        entry = await variant(service, "pruned")
+        assert (entry["status"], entry["reason"]) == ("loading", "pruned is being built")
+        refused = await service.ner(BODY, "pruned")
+        assert_refused(refused, 503, "variant_not_ready")
+        assert refused.headers["retry-after"] == "5"
+        write_artifacts(folder, tokenizer, ["dynamic"])
+        pool.refresh()
+        await digest_that_answers(service, "dynamic")
+    pool.refresh()
+    entry = await variant(service, "pruned")
+    assert entry["status"] == "failed"
+    assert "build this variant" in entry["reason"]
+    await digest_that_answers(service, "dynamic")

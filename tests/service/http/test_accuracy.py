@@ -5,13 +5,15 @@ import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from service.evaluation.conll import Sentence, parse_conll, to_conll
+from service.evaluation.noise import NOISES
 from service.evaluation.reading import read
+from service.schemas.accuracy import NoiseName
 from tests.service.conftest import Service, Services
 from tests.service.http.servers import connection, head, served
 from tests.service.http.shapes import assert_refused
@@ -98,6 +100,71 @@ async def test_ten_differing_sentences_are_shown_at_most(checked: Service) -> No
     assert answer["differing"][-1]["tokens"] != ["Mji9"], "they are spread over the data"
 
 
+async def test_mistakes_of_the_variant_and_the_reference(checked: Service) -> None:
+    answer = (await accuracy(checked, variant="pruned")).json()
+    # "Rais William Ruto" (one LOC), UNICEF and Buhari are no places; Nairobi and Kano are right.
+    counts = {"missed": 0, "spurious": 0, "wrong_border": 0, "wrong_type": 3}
+    mistakes = answer["mistakes"]
+    assert {kind: mistakes[kind] for kind in counts} == counts
+    assert mistakes["labels"] == {
+        "LOC": counts | {"wrong_type": 0},
+        "ORG": counts | {"wrong_type": 1},
+        "PER": counts | {"wrong_type": 2},
+    }
+    assert mistakes["languages"] == {"hau": counts | {"wrong_type": 1}, "swa": counts | {"wrong_type": 2}}
+    of_reference = answer["reference"]["mistakes"]
+    assert {kind: of_reference[kind] for kind in counts} == counts | {"wrong_border": 1}, "PER, from Rais on"
+    assert of_reference["labels"]["PER"]["wrong_border"] == 1
+    first = answer["mistaken"][0]
+    assert (first["language"], first["tokens"]) == ("hau", ["Buhari", "ya"])
+    assert first["mistakes"] == [
+        {"label": "PER", "start": 0, "end": 1, "kind": "wrong_type", "found": {"label": "LOC", "start": 0, "end": 1}}
+    ]
+    assert len(answer["mistaken"]) == 3
+    for most in (0, 2):
+        assert len((await accuracy(checked, variant="pruned", mistakes=most)).json()["mistaken"]) == most
+
+
+async def test_calibration_by_the_scores_of_ner(checked: Service) -> None:
+    answer = (await accuracy(checked, variant="pruned")).json()
+    sentences = [*sentences_of(HAUSA, "hau"), *sentences_of(SWAHILI, "swa")]
+    found = await checked.ner({"tokens": [sentence.words for sentence in sentences]}, "pruned")
+    scores = [entity["score"] for result in found.json()["results"] for entity in result["entities"]]
+    assert len(scores) == 5
+    place = int(scores[0] * 10)
+    assert {int(score * 10) for score in scores} == {place}
+    only = answer["calibration"]["bins"][place]
+    assert only == {
+        "low": place / 10,
+        "high": (place + 1) / 10,
+        "count": 5,
+        "mean_score": pytest.approx(sum(scores) / 5, abs=1e-12),
+        "right": 2 / 5,
+    }
+    assert answer["calibration"]["expected_error"] == pytest.approx(sum(scores) / 5 - 2 / 5)
+    assert answer["reference"]["calibration"]["bins"] != answer["calibration"]["bins"]
+
+
+async def test_noise_changes_the_words_and_is_named(checked: Service) -> None:
+    plain = (await accuracy(checked)).json()
+    assert plain["noise"] is None
+    lower = (await accuracy(checked, noise="lower", variant="pruned")).json()
+    assert lower["noise"] == {"name": "lower", "seed": 0}
+    assert (lower["f1"], lower["mistakes"]["missed"], lower["data"]) == (0, 5, plain["data"])
+    assert ["rais", "william", "ruto"] in [sentence["tokens"] for sentence in lower["mistaken"]]
+    body = {"conll": "".join(f"Mwanamuziki{number} B-PER\n\n" for number in range(40))}
+    typos = [
+        [sentence["tokens"] for sentence in (await accuracy(checked, body, noise="typos", **seed)).json()["mistaken"]]
+        for seed in ({}, {"seed": 0}, {"seed": 1})
+        for body["conll"] in [body["conll"].replace("PER", "LOC")]
+    ]
+    assert typos[0] == typos[1] != typos[2]
+
+
+def test_the_document_names_every_noise() -> None:
+    assert get_args(NoiseName) == NOISES
+
+
 async def test_a_language_and_a_limit(checked: Service) -> None:
     swahili = (await accuracy(checked, language="swa")).json()
     assert (swahili["examples"], list(swahili["languages"])) == (3, ["swa"])
@@ -136,7 +203,7 @@ async def test_data_of_the_caller(checked: Service) -> None:
         ({"conll": "Rais\n"}, ["line 1", "one column"]),
         ({"conll": "Rais B-PER\nNairobi I-LOC\nRuto I-PER\n"}, ["line 2", "'I-LOC' follows 'B-PER'", "?scheme="]),
         ({"conll": "New York B-LOC\nleo O\nna O\n"}, ["line 1", "3 columns", "tabs"]),
-        ({"conll": "leo O\n"}, ["no entity"]),
+        ({"conll": "leo O\n"}, ["no entities"]),
         ({"conll": "\n\n"}, ["no sentence"]),
         ({"conll": ""}, ["no sentence"]),
         ({"examples": []}, ["no sentence"]),
@@ -181,6 +248,10 @@ async def test_strict_reading_refuses_what_is_repaired(checked: Service, body: o
         ({"language": "fon"}, "hau, swa"),
         ({"limit": "0"}, "limit"),
         ({"limit": "many"}, "limit"),
+        ({"mistakes": "101"}, "mistakes"),
+        ({"noise": "loud"}, "'lower', 'upper'"),
+        ({"noise": "typos", "seed": "-1"}, "seed"),
+        ({"seed": "1"}, "give it with noise"),
     ],
 )
 async def test_wrong_queries(checked: Service, query: dict[str, str], names: str) -> None:

@@ -4,9 +4,11 @@ import unicodedata
 
 import pytest
 
+from service.schemas.ner import EntityAnswer, ResultAnswer
 from service.variants import VARIANTS
 from tests.fakes import LABEL_OF_VARIANT
 from tests.service.conftest import Service
+from tests.service.http.shapes import assert_refused
 
 pytestmark = pytest.mark.anyio
 
@@ -118,3 +120,35 @@ async def test_a_long_document_is_read_to_its_end(service: Service, filler: str)
     text = (filler * 100_000)[: 100_000 - len(ending)] + ending
     (entity,) = (await service.ner({"text": text})).json()["results"][0]["entities"]
     assert (entity["text"], entity["end"]) == ("Nairobi", 100_000)
+
+
+async def test_entities_below_the_minimal_score_are_left_out(service: Service) -> None:
+    async def answer(body: dict[str, object], score: float) -> dict[str, object]:
+        response = await service.request("POST", "/ner", json=body, params={"min_score": score})
+        (result,) = response.json()["results"]
+        return dict(result)
+
+    whole = await answer({"text": TEXT}, 0)
+    (score,) = {entity["score"] for entity in whole["entities"]}  # type: ignore[attr-defined]
+    assert await answer({"text": TEXT}, score) == whole
+    assert await answer({"text": TEXT}, score + 0.0001) == {"entities": []}
+    words = {"tokens": [TEXT.split()]}
+    assert (await answer(words, score))["labels"] == ["O", "B-PER", "I-PER", "O", "O", "O", "O", "B-PER", "O"]
+    assert await answer(words, 1) == {"entities": [], "labels": ["O"] * 9}
+
+
+def test_labels_agree_with_the_entities_that_are_left() -> None:
+    first, second = (
+        EntityAnswer(label="PER", text="a", start=start, end=start + 2, score=score)
+        for start, score in ((0, 0.4), (2, 0.9))
+    )
+    result = ResultAnswer(entities=[first, second], labels=["B-PER", "I-PER", "B-PER", "I-PER", "O"])
+    left = result.at_least(0.5)
+    assert left.model_dump() == ResultAnswer(entities=[second], labels=["O", "O", "B-PER", "I-PER", "O"]).model_dump()
+    assert result.at_least(0.4) == result
+
+
+@pytest.mark.parametrize("score", ["-0.1", "1.1", "nan", "high"])
+async def test_a_minimal_score_that_is_none(service: Service, score: str) -> None:
+    response = await service.request("POST", "/ner", json={"text": TEXT}, params={"min_score": score})
+    assert "min_score" in assert_refused(response, 422, "invalid_request")["message"]

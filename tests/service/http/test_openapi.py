@@ -65,7 +65,7 @@ async def test_all_references_resolve(document: dict[str, Any]) -> None:
 
 async def test_variant_is_a_query_parameter_with_its_names(document: dict[str, Any]) -> None:
     parameter, *wish = document["paths"]["/ner"]["post"]["parameters"]
-    assert [each["name"] for each in wish] == ["max_latency_ms", "min_f1"]
+    assert [each["name"] for each in wish] == ["max_latency_ms", "min_f1", "min_score"]
     assert (parameter["name"], parameter["in"], parameter["required"]) == ("variant", "query", False)
     assert parameter["schema"]["enum"] == [*VARIANTS, "auto"]
     assert parameter["schema"]["default"] == "dense"

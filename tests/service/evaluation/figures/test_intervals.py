@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.evaluation.intervals import RESAMPLES, intervals, ratio, resampled_sums
+from service.evaluation.figures.intervals import RESAMPLES, intervals, ratio, resampled_sums
 from service.ner.pipeline import run_to_end
 
 

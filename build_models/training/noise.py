@@ -1,0 +1,20 @@
+"""Training sentences as people type them: a share of them is changed."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from build_models.settings import NoiseShares
+from service.evaluation.conll import Sentence
+from service.evaluation.noise import add
+
+
+def add_noise(sentences: Sequence[Sentence], shares: NoiseShares, seed: int) -> list[Sentence]:
+    """The sentences, each either as it is or changed in one way; labels stay."""
+    random_state = random.Random(f"noise/{seed}")
+    weights = asdict(shares)
+    chosen = random_state.choices([None, *weights], [1 - sum(weights.values()), *weights.values()], k=len(sentences))
+    return [
+        sentence if noise is None else sentence._replace(words=add(sentence.words, noise, random_state))
+        for sentence, noise in zip(sentences, chosen, strict=True)
+    ]
