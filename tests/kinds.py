@@ -34,6 +34,7 @@ KINDS = {
         "build_models/bases/test_base.py",
         "build_models/bases/test_pretrain.py",
         "build_models/bundled/test_default_build.py",
+        "build_models/experiments/test_frontier.py",
         "build_models/experiments/test_grid.py",
         "build_models/experiments/test_techniques.py",
         "build_models/recipes/pocket/test_pocket.py",
