@@ -32,7 +32,9 @@ def trim_normalizer(normalizer: Any, known: Set[str]) -> Any:
 
 def trim_table(table: bytes, known: Set[str]) -> bytes:
     rules = dict(rules_of(table))
-    useful = {start for start, result in rules.items() if not result or not known.isdisjoint(start + result)}
+    # Without the rule of a sequence, its characters would be normalized one by one.
+    alone = {start: "".join(rules.get(character, character) for character in start) for start in rules}
+    useful = {start for start, end in rules.items() if not end or not known.isdisjoint(start + end + alone[start])}
     # Readers take the shortest rule that fits.
     useful |= {start[:length] for start in useful for length in range(1, len(start)) if start[:length] in rules}
     return compiled({start: rules[start] for start in useful})
