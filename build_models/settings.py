@@ -146,7 +146,7 @@ class DistillationSettings:
 
 @dataclass(frozen=True)
 class PocketSettings:
-    """The smallest variant. What is None of its shape follows from dense's: see ``recipes.pocket.shrink``.
+    """The smallest variant. What is None of its shape follows from dense's: see ``recipes.pocket.shapes``.
 
     ``pieces`` is the most pieces that texts choose; ``whole_vocabulary`` keeps all. ``hidden_epochs`` and ``epochs``
     are those of the two steps in which dense teaches it. ``size`` in MB, ``speed`` as a multiple of dense's and

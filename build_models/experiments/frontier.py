@@ -24,7 +24,7 @@ from build_models.recipes.context import Context
 from build_models.recipes.dynamic import Candidate
 from build_models.recipes.pocket.pocket import CANDIDATES, checkpoint, stage_of, trimmed
 from build_models.recipes.pocket.search import described, ladder, written
-from build_models.recipes.pocket.shrink import default_shape, scaled, shape_of
+from build_models.recipes.pocket.shapes import default_shape, scaled, shape_of
 from build_models.settings import BuildSettings
 from build_models.workspace.workspace import Workspace
 from service.artifacts.building import WORKSPACE

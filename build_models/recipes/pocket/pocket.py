@@ -15,15 +15,8 @@ from build_models.recipes import dense, dynamic
 from build_models.recipes.context import Context
 from build_models.recipes.dynamic import Candidate
 from build_models.recipes.pocket.search import Trial, Wish, search
-from build_models.recipes.pocket.shrink import (
-    calibrate,
-    contributions,
-    default_shape,
-    possible,
-    scaled,
-    shape_of,
-    shrink,
-)
+from build_models.recipes.pocket.shapes import default_shape, possible, scaled, shape_of
+from build_models.recipes.pocket.shrink import calibrate, contributions, shrink
 from build_models.recipes.pocket.teaching import teach
 from build_models.recipes.pocket.vocabulary import (
     MOST_UNSEEN,

@@ -25,7 +25,8 @@ from build_models.errors import BuildError
 from build_models.progress import say
 from build_models.recipes.context import Context
 from build_models.recipes.dynamic import Candidate, quantize
-from build_models.recipes.pocket.shrink import Contributions, possible, scaled, shape_of, shrink
+from build_models.recipes.pocket.shapes import possible, scaled, shape_of
+from build_models.recipes.pocket.shrink import Contributions, shrink
 from build_models.training.finetune import load_classifier
 from build_models.workspace.workspace import full_disk_named
 from service.ner.pipeline import Pipeline

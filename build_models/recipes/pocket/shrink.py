@@ -7,25 +7,19 @@ by one projection for the whole model, onto the directions in which its hidden s
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from build_models.bases.architectures import architecture_of
 from build_models.bases.shapes import Shape
-from build_models.errors import BuildError
+from build_models.recipes.pocket.shapes import narrows, shape_of
 from build_models.recipes.students import make_student
 from build_models.training.examples import IGNORED, Batch
 from build_models.training.finetune import cross_entropy
-
-
-def shape_of(config: PretrainedConfig) -> Shape:
-    # DistilBERT has a name of its own for it.
-    neurons = config.hidden_dim if config.model_type == "distilbert" else config.intermediate_size
-    return Shape(config.hidden_size, config.num_hidden_layers, config.num_attention_heads, neurons)
 
 
 @dataclass
@@ -37,32 +31,6 @@ class Contributions:
     heads: Tensor
     neurons: Tensor
     moments: Tensor
-
-
-def narrows(config: PretrainedConfig) -> bool:
-    """Whether heads, neurons and width can be taken from such a model, and not only layers."""
-    # ELECTRA's embeddings may have a width of their own.
-    same_width: bool = getattr(config, "embedding_size", config.hidden_size) == config.hidden_size
-    return architecture_of(config).narrows and same_width
-
-
-def possible(shape: Shape, config: PretrainedConfig) -> Shape:
-    """The shape, or for a model that does not narrow, its own with as many layers.
-
-    Raises ``BuildError`` for one that no student of the model can have.
-    """
-    own = shape_of(config)
-    if not narrows(config):
-        shape = replace(own, layers=shape.layers)
-    if any(wanted > there for wanted, there in zip(astuple(shape), astuple(own), strict=True)):
-        raise BuildError(f"pocket cannot be larger than dense, which has {own}; asked for was {shape}")
-    if shape.width % 2 or shape.width % shape.heads or shape.width // shape.heads > own.width // own.heads:
-        size = own.width // own.heads
-        raise BuildError(
-            f"pocket cannot be {shape.width} wide with {shape.heads} heads: the width must be even, the heads must"
-            f" divide it, and none may be wider than the {size} of dense's"
-        )
-    return shape
 
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList:
@@ -286,29 +254,3 @@ def norms(model: PreTrainedModel) -> list[nn.LayerNorm]:
     for layer in layers_of(model):
         found += [layer.attention.output.LayerNorm, layer.output.LayerNorm]  # type: ignore[union-attr]
     return found
-
-
-def smallest_heads(width: int, shape: Shape) -> int:
-    """How many heads a student of this width keeps: of their own size where that fits, else as few as are no larger."""
-    size = shape.width // shape.heads
-    fitting = [heads for heads in range(1, shape.heads + 1) if width % heads == 0 and width // heads <= size]
-    return fitting[0] if fitting else shape.heads
-
-
-def scaled(shape: Shape, width: int) -> Shape:
-    """Half of the layers, but two if there are as many, and this width, with all that goes with it."""
-    return Shape(
-        width=width,
-        layers=min(shape.layers, max(2, shape.layers // 2)),
-        heads=smallest_heads(width, shape),
-        feed_forward=shape.feed_forward * width // shape.width,
-    )
-
-
-def default_shape(shape: Shape) -> Shape:
-    """A third of the width, in a model that is wide enough to spare it."""
-    return scaled(shape, min(shape.width, max(NARROWEST, shape.width // 3)))
-
-
-NARROWEST = 96
-"""Below this width, the fixed cost of a graph's nodes is most of the time."""

@@ -9,17 +9,8 @@ from transformers import PreTrainedModel
 
 from build_models.bases.architectures import ARCHITECTURES
 from build_models.bases.shapes import Shape
-from build_models.recipes.pocket.shrink import (
-    Contributions,
-    calibrate,
-    compressed,
-    contributions,
-    default_shape,
-    layers_of,
-    narrows,
-    shape_of,
-    shrink,
-)
+from build_models.recipes.pocket.shapes import default_shape, narrows, shape_of
+from build_models.recipes.pocket.shrink import Contributions, calibrate, compressed, contributions, layers_of, shrink
 from build_models.recipes.pocket.teaching import imitation
 from build_models.training.examples import IGNORED, Batch
 from build_models.training.finetune import load_classifier
