@@ -107,7 +107,11 @@ class Context:
     @cached_property
     def examples(self) -> list[Example]:
         """The training split, encoded with the base's tokenizer."""
-        encoder = Encoder.from_folder(self.source.folder, self.settings.max_length, self.settings.overlap)
+        return self.encoded(self.source.folder)
+
+    def encoded(self, folder: Path) -> list[Example]:
+        """The training split, encoded with the tokenizer of a checkpoint."""
+        encoder = Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
         train, shares = self._shown
         if self.source.head is not None:
             train = [sentence._replace(labels=from_iob2(sentence.labels, *self.head)) for sentence in train]

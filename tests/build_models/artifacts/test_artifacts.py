@@ -35,7 +35,7 @@ def checkpoint_digest(folder: Path) -> str:
 
 
 def test_the_build_makes_all_of_them(built: Built) -> None:
-    assert list(built.manifests) == ["dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic"]
+    assert list(built.manifests) == ["dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic", "pocket"]
 
 
 @every_variant
@@ -130,6 +130,7 @@ def test_parents_are_named_with_the_digest_of_their_files(built: Built) -> None:
         "int8": ("dense", dense),
         "dynamic": ("dense", dense),
         "distilled-dynamic": ("distilled", student),
+        "pocket": ("dense", dense),
     }
 
 
