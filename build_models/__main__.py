@@ -1,5 +1,7 @@
 """The command line ``python -m build_models``."""
 
+# Over 300 lines: typer takes the options from one signature, in which each has several.
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
