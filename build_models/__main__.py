@@ -1,5 +1,7 @@
 """The command line ``python -m build_models``."""
 
+# Over 300 lines: typer takes the options from one signature, in which each has several.
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +19,7 @@ from build_models.commands.command_line import (
 )
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
+from build_models.commands.frontier import frontier
 from build_models.commands.pretrain import pretrain
 from build_models.commands.push import push_command
 from build_models.commands.words import words
@@ -30,7 +33,7 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     epilog="""
 Examples:
 
-`python -m build_models` compresses the bundled model: all six variants in about a minute.
+`python -m build_models` compresses the bundled model: all seven variants in about a minute.
 
 `python -m build_models --from-scratch` trains a model on the bundled sample instead.
 
@@ -164,6 +167,33 @@ def main(
         typer.Option(help="Text for --agnostic-steps, in the format of `pretrain`. Default: the training data."),
     ] = None,
     int8_threshold: Annotated[float, typer.Option(min=0.0, help="Outlier threshold of LLM.int8().")] = 6.0,
+    pocket_size: Annotated[
+        float | None, typer.Option(min=0.0, help="Largest size of `pocket` in MB: shapes are tried.")
+    ] = None,
+    pocket_speed: Annotated[
+        float | None, typer.Option(min=0.0, help="How many times as fast as `dense` `pocket` is at least.")
+    ] = None,
+    pocket_loss: Annotated[
+        float | None, typer.Option(help="How many points of F1 `pocket` may lose on dev: shapes are taught and tried.")
+    ] = None,
+    pocket_layers: Annotated[int | None, typer.Option(min=1, help="Default: half of the model's, at least 2.")] = None,
+    pocket_width: Annotated[
+        int | None, typer.Option(min=2, help="Default: a third of the model's, at least 96.")
+    ] = None,
+    pocket_heads: Annotated[int | None, typer.Option(min=1, help="Default: as many as fit the width.")] = None,
+    pocket_feed_forward: Annotated[
+        int | None, typer.Option(min=1, help="Neurons of a layer. Default: in proportion to the width.")
+    ] = None,
+    pocket_pieces: Annotated[
+        int | None, typer.Option(min=0, help="Most pieces that texts choose. Default: all that they use.")
+    ] = None,
+    pocket_whole_vocabulary: Annotated[bool, typer.Option(help="Keep all pieces.")] = False,
+    pocket_hidden_epochs: Annotated[
+        int | None, typer.Option(min=0, help="Epochs on hidden states and attention. Default: 4; 0 on the sample.")
+    ] = None,
+    pocket_epochs: Annotated[
+        int | None, typer.Option(min=0, help="Epochs on logits and labels. Default: 6; 1 on the sample.")
+    ] = None,
     shape: Annotated[
         str, typer.Option(help="Size of a base pretrained here: tiny, mini, small, base or large.")
     ] = "tiny",
@@ -171,7 +201,7 @@ def main(
     base_steps: Annotated[int | None, typer.Option(min=1, help="Training steps of a base pretrained here.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all available CPUs.")] = None,
 ) -> None:
-    """Build variants of a named-entity model: dense, pruned, distilled, int8 and dynamic.
+    """Build variants of a named-entity model: dense and compressed forms of it.
 
     Whatever is unchanged since the last build is kept. An interrupted build resumes at its last checkpoint.
     The options above belong to the build; the commands below have their own.
@@ -190,6 +220,7 @@ def main(
         BuildSettings,
         DistillationSettings,
         FinetuneSettings,
+        PocketSettings,
     )
     from service.settings import available_cpus
 
@@ -251,6 +282,19 @@ def main(
             corpus=corpus,
             **given(epochs=student_epochs, alpha=alpha),  # type: ignore[arg-type]
         ),
+        pocket=replace(
+            PocketSettings.defaults(sample=data in (None, SAMPLE) and texts is None),
+            size=pocket_size,
+            speed=pocket_speed,
+            loss=pocket_loss,
+            layers=pocket_layers,
+            width=pocket_width,
+            heads=pocket_heads,
+            feed_forward=pocket_feed_forward,
+            pieces=pocket_pieces,
+            whole_vocabulary=pocket_whole_vocabulary,
+            **given(hidden_epochs=pocket_hidden_epochs, epochs=pocket_epochs),  # type: ignore[arg-type]
+        ),
         threads=threads or available_cpus(),
     )
     with report_errors():
@@ -262,6 +306,7 @@ cli.command()(pretrain)
 cli.command()(bundled)
 cli.command()(experiments)
 cli.command()(results)
+cli.command()(frontier)
 cli.command()(words)
 cli.command("rollback")(rollback.command)
 cli.command("push")(push_command)

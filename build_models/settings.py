@@ -155,6 +155,33 @@ class DistillationSettings:
 
 
 @dataclass(frozen=True)
+class PocketSettings:
+    """The smallest variant. What is None of its shape follows from dense's: see ``recipes.pocket.shapes``.
+
+    ``pieces`` is the most pieces that texts choose; ``whole_vocabulary`` keeps all. ``hidden_epochs`` and ``epochs``
+    are those of the two steps in which dense teaches it. ``size`` in MB, ``speed`` as a multiple of dense's and
+    ``loss`` in points of F1 are wishes, for which shapes are tried.
+    """
+
+    whole_vocabulary: bool = False
+    pieces: int | None = None
+    layers: int | None = None
+    width: int | None = None
+    heads: int | None = None
+    feed_forward: int | None = None
+    hidden_epochs: int = 4
+    epochs: int = 6
+    size: float | None = None
+    speed: float | None = None
+    loss: float | None = None
+
+    @classmethod
+    def defaults(cls, sample: bool) -> "PocketSettings":
+        """The generated sample is large: an epoch of it will do."""
+        return cls(hidden_epochs=0, epochs=1) if sample else cls()
+
+
+@dataclass(frozen=True)
 class BuildSettings:
     """One build.
 
@@ -195,6 +222,7 @@ class BuildSettings:
     from_scratch: BaseSettings = field(default_factory=BaseSettings)
     finetune: FinetuneSettings = field(default_factory=lambda: FinetuneSettings.defaults(False, False))
     distillation: DistillationSettings = field(default_factory=lambda: DistillationSettings.defaults(True, 0))
+    pocket: PocketSettings = field(default_factory=PocketSettings)
     threads: int = field(default_factory=available_cpus)
 
     def for_given(self, width: int, measured: bool) -> "BuildSettings":

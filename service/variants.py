@@ -32,6 +32,12 @@ VARIANTS: dict[str, Variant] = {
             "onnx",
             "build_models.recipes.distilled_dynamic",
         ),
+        Variant(
+            "pocket",
+            "fewer pieces, narrower and shallower, taught by dense, quantized",
+            "onnx",
+            "build_models.recipes.pocket.pocket",
+        ),
     )
 }
 

@@ -26,6 +26,7 @@ LABEL_OF_VARIANT = {
     "int8": "DATE",
     "dynamic": "MISC",
     "distilled-dynamic": "WORK",
+    "pocket": "EVENT",
 }
 LABELS = ["O", *(f"{prefix}-{label}" for label in LABEL_OF_VARIANT.values() for prefix in "BI")]
 MAX_LENGTH, OVERLAP = 64, 16

@@ -9,22 +9,24 @@ from build_models.errors import BuildError
 
 class Architecture(NamedTuple):
     """``layers`` and ``embeddings`` are paths below the base model. ``places_from_padding``: positions are counted
-    from the one behind the padding's, as RoBERTa does, so that a model has fewer than its configuration says."""
+    from the one behind the padding's, as RoBERTa does, so that a model has fewer than its configuration says.
+    ``narrows``: the layers' parts have BERT's names, so that heads, neurons and width can be taken away."""
 
     layers: str = "encoder.layer"
     embeddings: str = "embeddings.word_embeddings"
     places_from_padding: bool = False
+    narrows: bool = False
 
 
 ARCHITECTURES = {
-    "bert": Architecture(),
-    "camembert": Architecture(places_from_padding=True),
+    "bert": Architecture(narrows=True),
+    "camembert": Architecture(places_from_padding=True, narrows=True),
     "deberta-v2": Architecture(),
     "distilbert": Architecture(layers="transformer.layer"),
-    "electra": Architecture(),
+    "electra": Architecture(narrows=True),
     "modernbert": Architecture(layers="layers", embeddings="embeddings.tok_embeddings"),
-    "roberta": Architecture(places_from_padding=True),
-    "xlm-roberta": Architecture(places_from_padding=True),
+    "roberta": Architecture(places_from_padding=True, narrows=True),
+    "xlm-roberta": Architecture(places_from_padding=True, narrows=True),
 }
 """By ``model_type`` in config.json."""
 

@@ -25,7 +25,7 @@ from build_models.data.datasets import Dataset
 from build_models.errors import BuildError
 from build_models.progress import say
 from build_models.recipes.card import write_card
-from build_models.recipes.supervision import Supervision
+from build_models.recipes.supervision import Supervision, nothing_learnt
 from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.training.examples import Batch, Example, distinct_words, encode_examples
 from build_models.training.finetune import finetune
@@ -37,7 +37,6 @@ from service.artifacts.manifest import (
     ArtifactError,
     Manifest,
     RecipeRecord,
-    Scores,
     digest_of,
     publish,
     read_manifest,
@@ -107,7 +106,11 @@ class Context:
     @cached_property
     def examples(self) -> list[Example]:
         """The training split, encoded with the base's tokenizer."""
-        encoder = Encoder.from_folder(self.source.folder, self.settings.max_length, self.settings.overlap)
+        return self.encoded(self.source.folder)
+
+    def encoded(self, folder: Path) -> list[Example]:
+        """The training split, encoded with the tokenizer of a checkpoint."""
+        encoder = Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
         train, shares = self._shown
         if self.source.head is not None:
             train = [sentence._replace(labels=from_iob2(sentence.labels, *self.head)) for sentence in train]
@@ -249,7 +252,7 @@ class Context:
             try:
                 scores["dev"] = dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
                 if must_learn and dev.entities and not dev.f1:
-                    raise BuildError(self._learnt_nothing(name, dev))
+                    raise BuildError(nothing_learnt(name, dev, self.labels, settings.finetune, len(self.dataset.train)))
                 scores["test"] = evaluate(pipeline, self.dataset.test, f"{name}: test")
             except FloatingPointError:
                 raise BuildError(f"{not_finite(settings.out / name)}") from None
@@ -287,13 +290,3 @@ class Context:
         write_card(folder, manifest, self.source)
         files = record_files(folder)
         return manifest.model_copy(update={"files": files, "digest": digest_of(files)})
-
-    def _learnt_nothing(self, name: str, dev: Scores) -> str:
-        training = self.settings.finetune
-        types = ", ".join(label[2:] for label in self.labels if label.startswith("B-"))
-        return (
-            f"{name} finds none of the {dev.entities:,} entities of dev after training (F1 0), so nothing was written."
-            f" Look at the labels above: are they read in the right scheme (--scheme), are {types} the types? Then try"
-            f" more --epochs (now {training.epochs}), another --learning-rate (now {training.learning_rate:g}) or"
-            f" more than {len(self.dataset.train):,} sentences"
-        )

@@ -7,4 +7,5 @@ from service.artifacts.manifest import Manifest
 
 def build(context: Context) -> Manifest:
     student, _ = distilled.trained_student(context)
-    return dynamic.quantized(context, "distilled-dynamic", "distilled", student)
+    parent = context.parent("distilled", student)
+    return dynamic.quantized(context, "distilled-dynamic", "distilled", student, parent)

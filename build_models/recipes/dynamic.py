@@ -8,7 +8,7 @@ VNNI. So the manifest requires no CPU features.
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +18,13 @@ import onnx
 from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from build_models.artifacts.block_embeddings import NIBBLES, quantize_embeddings, unpacked
 from build_models.artifacts.export import export_onnx, exported
 from build_models.artifacts.onnx_files import onnx_bytes, settle
 from build_models.artifacts.scores import evaluate, seconds_per_text
 from build_models.progress import say
 from build_models.recipes import dense
-from build_models.recipes.context import Context, Made
+from build_models.recipes.context import Context, Made, Parent
 from build_models.workspace.workspace import full_disk_named
 from service.artifacts.manifest import Manifest
 from service.artifacts.transitions import TRANSITIONS
@@ -38,12 +39,12 @@ SPEED_TOLERANCE = 0.2
 
 @dataclass(frozen=True)
 class Candidate:
-    """Settings of ``quantize_dynamic``."""
+    """Settings of ``quantize_dynamic``. Embeddings take 32, 8 or 4 bits; see ``artifacts.block_embeddings`` for 4."""
 
     fused: bool
     signed: bool
     per_channel: bool
-    embeddings: bool
+    embedding_bits: int
 
     @property
     def name(self) -> str:
@@ -52,18 +53,18 @@ class Candidate:
                 "fused" if self.fused else "plain",
                 "signed 7-bit" if self.signed else "unsigned 8-bit",
                 "per channel" if self.per_channel else "per tensor",
-                "embeddings too" if self.embeddings else "embeddings in float",
+                "embeddings in float" if self.embedding_bits == 32 else f"embeddings in {self.embedding_bits} bits",
             )
         )
 
 
 CANDIDATES = [
-    Candidate(fused=True, signed=True, per_channel=True, embeddings=True),
-    Candidate(fused=True, signed=True, per_channel=True, embeddings=False),
-    Candidate(fused=True, signed=True, per_channel=False, embeddings=True),
-    Candidate(fused=True, signed=False, per_channel=False, embeddings=True),
-    Candidate(fused=False, signed=True, per_channel=True, embeddings=True),
-    Candidate(fused=False, signed=False, per_channel=False, embeddings=True),
+    Candidate(fused=True, signed=True, per_channel=True, embedding_bits=8),
+    Candidate(fused=True, signed=True, per_channel=True, embedding_bits=32),
+    Candidate(fused=True, signed=True, per_channel=False, embedding_bits=8),
+    Candidate(fused=True, signed=False, per_channel=False, embedding_bits=8),
+    Candidate(fused=False, signed=True, per_channel=True, embedding_bits=8),
+    Candidate(fused=False, signed=False, per_channel=False, embedding_bits=8),
 ]
 """Settings to try. The first is taken if nothing can be measured. A new kind of setting is a field of ``Candidate``."""
 
@@ -93,12 +94,14 @@ def quantize(source: Path, target: Path, candidate: Candidate) -> None:
         quantize_dynamic(
             source,
             target,
-            op_types_to_quantize=None if candidate.embeddings else ["MatMul", "Attention", "Gemm"],
+            op_types_to_quantize=None if candidate.embedding_bits == 8 else ["MatMul", "Attention", "Gemm"],
             per_channel=candidate.per_channel,
             reduce_range=candidate.signed,
             weight_type=QuantType.QInt8 if candidate.signed else QuantType.QUInt8,
             extra_options={"DefaultTensorType": TensorProto.FLOAT, "MatMulConstBOnly": True},
         )
+        if candidate.embedding_bits == 4:
+            quantize_embeddings(target)
     finally:
         logging.disable(logging.NOTSET)
 
@@ -108,9 +111,14 @@ def count_weights(path: Path) -> tuple[int, int]:
     tensors = {tensor.name: tensor for tensor in onnx.load(path).graph.initializer}
     total = nonzero = 0
     for name, tensor in tensors.items():
-        if name.endswith(("_scale", "_zero_point")) or tensor.data_type in (TensorProto.INT64, TensorProto.INT32):
+        if name.endswith(("_scale", "_scales", "_zero_point")) or tensor.data_type in (
+            TensorProto.INT64,
+            TensorProto.INT32,
+        ):
             continue
         values = numpy_helper.to_array(tensor)
+        if name.endswith(NIBBLES):
+            values = unpacked(values)
         total += values.size
         zero = np.zeros(1, values.dtype)
         if name.endswith("_quantized"):
@@ -122,16 +130,26 @@ def count_weights(path: Path) -> tuple[int, int]:
 
 
 def build(context: Context) -> Manifest:
-    return quantized(context, "dynamic", "dense", dense.checkpoint(context))
+    checkpoint = dense.checkpoint(context)
+    return quantized(context, "dynamic", "dense", checkpoint, context.parent("dense", checkpoint))
 
 
-def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Manifest:
-    """Write the artefact ``name`` from the checkpoint ``parent`` of the variant ``parent_name``."""
+def quantized(
+    context: Context,
+    name: str,
+    stage: str,
+    checkpoint: Path,
+    parent: Parent,
+    candidates: Sequence[Candidate] = CANDIDATES,
+    more: Mapping[str, object] | None = None,
+) -> Manifest:
+    """Write the artefact ``name`` from a checkpoint, which ``stage`` made; ``more`` are parameters for the manifest."""
     settings = context.settings
     # Without anything to measure by, the settings that most often win.
-    candidates = CANDIDATES if context.supervision.measured else CANDIDATES[:1]
+    candidates = candidates if context.supervision.measured else candidates[:1]
     figure = "F1" if context.supervision.gold else "agreement"
     parameters = {
+        **(more or {}),
         "tolerance": TOLERANCE,
         "speed_tolerance": SPEED_TOLERANCE,
         "candidates": [asdict(candidate) for candidate in candidates],
@@ -140,10 +158,10 @@ def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Ma
     def fill(folder: Path) -> Made:
         with tempfile.TemporaryDirectory(dir=folder) as temporary, full_disk_named(folder):
             work = Path(temporary)
-            sources = {True: exported(context.workspace, parent_name, parent) / MODEL}
+            sources = {True: exported(context.workspace, stage, checkpoint) / MODEL}
             if any(not candidate.fused for candidate in candidates):
                 sources[False] = work / "plain.onnx"
-                export_onnx(parent, sources[False], fused=False)
+                export_onnx(checkpoint, sources[False], fused=False)
             measured = []
             for number, candidate in enumerate(candidates):
                 place = work / str(number)
@@ -179,4 +197,4 @@ def quantized(context: Context, name: str, parent_name: str, parent: Path) -> Ma
             },
         )
 
-    return context.artifact(name, parent, context.parent(parent_name, parent), parameters, fill)
+    return context.artifact(name, checkpoint, parent, parameters, fill)

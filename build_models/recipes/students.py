@@ -1,5 +1,7 @@
 """Distillation students: a copy of the teacher with fewer layers, and the soft loss."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -15,11 +17,14 @@ def teacher_layers(teacher: int, student: int) -> list[int]:
     return [position * (teacher - 1) // max(1, student - 1) for position in range(student)]
 
 
-def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None = None) -> PreTrainedModel:
+def make_student(
+    teacher: PreTrainedModel, layers: int | None, heads: int | None = None, chosen: Sequence[int] | None = None
+) -> PreTrainedModel:
     """A copy of the teacher with ``layers`` of its layers (default: half, rounded up) and ``heads`` heads.
 
-    The number of heads changes how the matrices are split, not their size. Raises ``BuildError`` if there are more
-    layers than the teacher has or the heads do not divide its width.
+    ``chosen`` says which layers; by default they are evenly spaced. The number of heads changes how the matrices are
+    split, not their size. Raises ``BuildError`` if there are more layers than the teacher has or the heads do not
+    divide its width.
     """
     config = teacher.config
     layers = layers or (config.num_hidden_layers + 1) // 2
@@ -33,7 +38,7 @@ def make_student(teacher: PreTrainedModel, layers: int | None, heads: int | None
         # Not part of to_dict().
         attn_implementation=config._attn_implementation,
     )
-    chosen = teacher_layers(config.num_hidden_layers, layers)
+    chosen = chosen or teacher_layers(config.num_hidden_layers, layers)
     prefix = f"{teacher.base_model_prefix}.{architecture_of(config).layers}."
     weights = {}
     for name, value in teacher.state_dict().items():

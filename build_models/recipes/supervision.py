@@ -1,6 +1,7 @@
 """What the variants of a build learn from and are measured on: people's labels, or those that dense gives."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from build_models.data.sample.generate import generate_sample
 from build_models.data.texts import read_unlabelled
 from build_models.errors import DataError
 from build_models.progress import progress, say
-from build_models.settings import BuildSettings
+from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.workspace.workspace import Workspace
-from service.artifacts.manifest import DataRecord
+from service.artifacts.manifest import DataRecord, Scores
 from service.evaluation.conll import Sentence
 from service.ner.pipeline import Pipeline, label_sentences
 from service.ner.schemes import iob2_labels
@@ -116,3 +117,14 @@ def _labelled(pipeline: Pipeline, sentences: list[Sentence], split: str) -> list
             labelled.append(sentence._replace(labels=labels))
             advance()
     return labelled
+
+
+def nothing_learnt(name: str, dev: Scores, labels: Sequence[str], training: FinetuneSettings, sentences: int) -> str:
+    """What to do about a model that finds nothing after training."""
+    types = ", ".join(label[2:] for label in labels if label.startswith("B-"))
+    return (
+        f"{name} finds none of the {dev.entities:,} entities of dev after training (F1 0), so nothing was written."
+        f" Look at the labels above: are they read in the right scheme (--scheme), are {types} the types? Then try"
+        f" more --epochs (now {training.epochs}), another --learning-rate (now {training.learning_rate:g}) or"
+        f" more than {sentences:,} sentences"
+    )

@@ -47,7 +47,7 @@ from service.settings import available_cpus
 from service.variants import KNOWN_VARIANTS
 
 PIECES = 70_006
-VARIANTS = ("dense-torch", "dense", "distilled", "int8", "dynamic", "distilled-dynamic")
+VARIANTS = ("dense-torch", "dense", "distilled", "int8", "dynamic", "distilled-dynamic", "pocket")
 SEED = 1
 
 

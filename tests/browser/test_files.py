@@ -66,7 +66,7 @@ def test_lines_of_json_keep_their_fields_and_broken_ones_are_named(
         (4, True),
         (5, False),
     ]
-    assert "more than the 50" in found[3]["error"]
+    assert "the limit is 50" in found[3]["error"]
     assert all("413" in problem for problem in problems)
     problems.clear()
 

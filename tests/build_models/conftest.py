@@ -14,7 +14,7 @@ from build_models.artifacts.scores import open_pipeline
 from build_models.bases.pretraining import PretrainSettings, pretrain
 from build_models.data.loading import load_data
 from build_models.data.sample.generate import generate_sample
-from build_models.settings import BaseSettings, BuildSettings, DistillationSettings, FinetuneSettings
+from build_models.settings import BaseSettings, BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
 from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import Manifest, read_manifest
 from service.evaluation.conll import Sentence
@@ -31,6 +31,7 @@ TINY = BuildSettings(
     from_scratch=BaseSettings(steps=5, vocabulary=1000),
     finetune=FinetuneSettings.defaults(base_given=False, data_given=False),
     distillation=DistillationSettings.defaults(sample=True, agnostic_steps=0),
+    pocket=PocketSettings.defaults(sample=True),
 )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests import ROOT
 
-PLAIN = {".json", ".onnx", ".safetensors", ".model", ".conll"}
+PLAIN = {".json", ".onnx", ".safetensors", ".model", ".conll", ".md"}
 """What artefacts are made of: JSON, protocol buffers, tensors behind a JSON header, text."""
 UNPICKLES = {"load", "loads", "Unpickler", "read_pickle"}
 PICKLING_MODULES = {"pickle", "dill", "joblib", "cloudpickle", "torch", "marshal", "shelve", "pd", "pandas"}

@@ -35,7 +35,7 @@ def checkpoint_digest(folder: Path) -> str:
 
 
 def test_the_build_makes_all_of_them(built: Built) -> None:
-    assert list(built.manifests) == ["dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic"]
+    assert list(built.manifests) == ["dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic", "pocket"]
 
 
 @every_variant
@@ -54,7 +54,7 @@ def test_the_artefact_is_what_its_manifest_says(built: Built, variant: str) -> N
 @every_variant
 def test_nothing_in_it_is_a_pickle(built: Built, variant: str) -> None:
     files = [path for path in (built.folder / variant).rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".onnx", ".safetensors", ".json", ".model"}
+    assert {path.suffix for path in files} <= {".onnx", ".safetensors", ".json", ".model", ".md"}
     assert not {path.suffix for path in built.folder.rglob("*")} & PICKLES
     # A pickle of protocol 2 or later begins with 0x80, torch's zip with PK.
     assert not [path.name for path in files if path.read_bytes()[:2] in (b"PK", b"\x80\x02", b"\x80\x04")]
@@ -130,6 +130,7 @@ def test_parents_are_named_with_the_digest_of_their_files(built: Built) -> None:
         "int8": ("dense", dense),
         "dynamic": ("dense", dense),
         "distilled-dynamic": ("distilled", student),
+        "pocket": ("dense", dense),
     }
 
 

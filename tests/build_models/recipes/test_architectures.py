@@ -12,7 +12,7 @@ from build_models.artifacts.scores import open_artifact
 from build_models.bases.architectures import ARCHITECTURES
 from build_models.build import build
 from build_models.recipes import dynamic
-from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings
+from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
 from service.ner.pipeline import Pipeline
 from service.variants import VARIANTS
 from tests.build_models.classifiers import CORPUS, TOKENIZERS, write_classifier
@@ -73,6 +73,7 @@ def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         dynamic_timed=False,
         finetune=replace(FinetuneSettings.of_given(), epochs=1),
         distillation=DistillationSettings(),
+        pocket=PocketSettings(width=16, layers=1, hidden_epochs=1, epochs=1),
     )
     with pytest.MonkeyPatch.context() as patch:
         # One of the fused graph and one of the plain one; test_dynamic.py has all of them.
@@ -120,3 +121,4 @@ def test_compression_compresses(folders: tuple[Path, Path]) -> None:
     assert made["distilled"].parameters < made["dense"].parameters
     assert made["dynamic"].artifact_bytes < made["dense"].artifact_bytes
     assert made["distilled-dynamic"].artifact_bytes < made["distilled"].artifact_bytes
+    assert made["pocket"].artifact_bytes < made["distilled-dynamic"].artifact_bytes

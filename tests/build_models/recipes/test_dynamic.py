@@ -49,7 +49,7 @@ def test_eight_bit_weights_fill_the_file(built: Built) -> None:
     encoder = shape.layers * (4 * shape.width**2 + 2 * shape.width * shape.feed_forward)
     matrices = encoder + shape.width * len(built.manifests["dynamic"].labels)
     chosen = built.manifests["dynamic"].recipe.parameters["chosen"]
-    if chosen["embeddings"]:
+    if chosen["embedding_bits"] == 8:
         assert eight_bit > matrices
     else:
         assert eight_bit == matrices

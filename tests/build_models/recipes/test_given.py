@@ -19,7 +19,7 @@ from service.variants import VARIANTS
 from tests.build_models.classifiers import change_json, write_classifier
 from tests.build_models.conftest import Built
 
-VARIANTS_MADE = ["dense", "pruned", "distilled", "dynamic", "distilled-dynamic"]
+VARIANTS_MADE = ["dense", "pruned", "distilled", "dynamic", "distilled-dynamic", "pocket"]
 
 
 def settings_for(model: Path, out: Path, **changes: object) -> BuildSettings:

@@ -1,5 +1,7 @@
 """A share of the training sentences gets noise."""
 
+import pytest
+
 from build_models.settings import ALL_NOISE, NO_NOISE, FinetuneSettings, NoiseShares
 from build_models.training.noise import add_noise, with_noise
 from service.evaluation.conll import Sentence
@@ -25,7 +27,7 @@ def test_every_sentence_has_a_form_with_noise_that_takes_its_place_in_a_share_of
     assert shown[200:].count(sentences[0]) < 60
     assert shares == [0.75] * 200 + [0.25] * 200
     assert with_noise(sentences, 0.0, seed=3) == (sentences, [1.0] * 200)
-    assert sum(vars(ALL_NOISE).values()) == 1
+    assert sum(vars(ALL_NOISE).values()) == pytest.approx(1)
 
 
 def test_the_users_own_data_gets_noise() -> None:

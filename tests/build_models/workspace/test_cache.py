@@ -97,7 +97,7 @@ def would_build(copy: Built, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     ("change", "expected"),
     [
         ({"int8_threshold": 5.0}, {"int8"}),
-        ({"distillation": DistillationSettings(temperature=3.0)}, {"distilled", "distilled-dynamic"}),
+        ({"distillation": DistillationSettings(temperature=3.0)}, {"distilled", "distilled-dynamic", "pocket"}),
         ({"seed": 43}, set(VARIANTS)),
         ({"max_length": 48}, set(VARIANTS)),
     ],
@@ -118,7 +118,7 @@ def note(path: Path) -> None:
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "tokenizer_config.json"])
 @pytest.mark.parametrize(
     ("stage", "expected"),
-    [("base", set(VARIANTS)), ("dense", {"distilled", "int8", "dynamic", "distilled-dynamic"})],
+    [("base", set(VARIANTS)), ("dense", {"distilled", "int8", "dynamic", "distilled-dynamic", "pocket"})],
     ids=["base", "dense"],
 )
 def test_what_another_tokenizer_or_configuration_would_build(

@@ -76,9 +76,9 @@ def test_killed_at_every_step_in_turn(tmp_path: Path) -> None:
     said = log.read_text()
     assert process.exitcode == 0, said
     exports = {"dense-onnx", "distilled-onnx"}
-    assert kept(said.splitlines()) == {"base", *exports, *VARIANTS} - {"dynamic", "distilled-dynamic"}
+    assert kept(said.splitlines()) == {"base", *exports, *VARIANTS} - {"dynamic", "distilled-dynamic", "pocket"}
     assert visible_artefacts(folder) == set(VARIANTS)
     # What the killed runs left under way is gone.
     assert {path.name for path in folder.iterdir()} == {*VARIANTS, "data", ".work"}
-    stages = {"base", "dense", "pruned", "distilled", *exports}
+    stages = {"base", "dense", "pruned", "distilled", "pocket-pieces", "pocket", "pocket-onnx", *exports}
     assert {path.name for path in (folder / ".work").iterdir()} == {*stages, "lock"}

@@ -49,7 +49,7 @@ async def test_a_slow_variant_s_queue_is_not_the_fast_one_s(services: Services, 
 async def test_comparisons_wait_their_turn_too(services: Services, service: Service) -> None:
     service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.2, slots=1)
     with service.runtimes.slow(0.02):
-        # Six variants of 20 ms are 120 ms for each; alone one is accepted, however long its document.
+        # Seven variants of 20 ms are 140 ms for each; alone one is accepted, however long its document.
         for body in (SHORT, {"text": "leo " * 500}):
             assert (await service.request("POST", "/compare", json=body)).status_code == 200
         before = service.runtimes.calls

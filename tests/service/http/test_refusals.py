@@ -214,8 +214,8 @@ async def test_422_for_many_wrong_items_takes_no_time(service: Service, body: di
 @pytest.mark.parametrize(
     ("method", "path", "known"),
     [
-        ("POST", "/ner", ["variant", "max_latency_ms", "min_f1"]),
-        ("POST", "/accuracy", ["variant", "language", "limit", "strict", "scheme"]),
+        ("POST", "/ner", ["variant", "max_latency_ms", "min_f1", "min_score"]),
+        ("POST", "/accuracy", ["variant", "language", "limit", "noise", "seed", "mistakes", "strict", "scheme"]),
         *(("POST", path, []) for path in ("/compare",)),
         *(
             ("GET", path, [])

@@ -1,0 +1,66 @@
+"""The shapes that a student can have."""
+
+from dataclasses import astuple, replace
+
+from transformers import PretrainedConfig
+
+from build_models.bases.architectures import architecture_of
+from build_models.bases.shapes import Shape
+from build_models.errors import BuildError
+
+NARROWEST = 96
+"""Below this width, the fixed cost of a graph's nodes is most of the time."""
+
+
+def shape_of(config: PretrainedConfig) -> Shape:
+    # DistilBERT has a name of its own for it.
+    neurons = config.hidden_dim if config.model_type == "distilbert" else config.intermediate_size
+    return Shape(config.hidden_size, config.num_hidden_layers, config.num_attention_heads, neurons)
+
+
+def narrows(config: PretrainedConfig) -> bool:
+    """Whether heads, neurons and width can be taken from such a model, and not only layers."""
+    # ELECTRA's embeddings may have a width of their own.
+    same_width: bool = getattr(config, "embedding_size", config.hidden_size) == config.hidden_size
+    return architecture_of(config).narrows and same_width
+
+
+def possible(shape: Shape, config: PretrainedConfig) -> Shape:
+    """The shape, or for a model that does not narrow, its own with as many layers.
+
+    Raises ``BuildError`` for one that no student of the model can have.
+    """
+    own = shape_of(config)
+    if not narrows(config):
+        shape = replace(own, layers=shape.layers)
+    if any(wanted > there for wanted, there in zip(astuple(shape), astuple(own), strict=True)):
+        raise BuildError(f"pocket cannot be larger than dense, which has {own}; asked for was {shape}")
+    if shape.width % 2 or shape.width % shape.heads or shape.width // shape.heads > own.width // own.heads:
+        size = own.width // own.heads
+        raise BuildError(
+            f"pocket cannot be {shape.width} wide with {shape.heads} heads: the width must be even, the heads must"
+            f" divide it, and none may be wider than the {size} of dense's"
+        )
+    return shape
+
+
+def smallest_heads(width: int, shape: Shape) -> int:
+    """How many heads a student of this width keeps: of their own size where that fits, else as few as are no larger."""
+    size = shape.width // shape.heads
+    fitting = [heads for heads in range(1, shape.heads + 1) if width % heads == 0 and width // heads <= size]
+    return fitting[0] if fitting else shape.heads
+
+
+def scaled(shape: Shape, width: int) -> Shape:
+    """Half of the layers, but two if there are as many, and this width, with all that goes with it."""
+    return Shape(
+        width=width,
+        layers=min(shape.layers, max(2, shape.layers // 2)),
+        heads=smallest_heads(width, shape),
+        feed_forward=shape.feed_forward * width // shape.width,
+    )
+
+
+def default_shape(shape: Shape) -> Shape:
+    """A third of the width, in a model that is wide enough to spare it."""
+    return scaled(shape, min(shape.width, max(NARROWEST, shape.width // 3)))
