@@ -13,21 +13,18 @@ from build_models.experiments.report.inference import ALPHA, Estimate
 def power(group: Group) -> Iterator[str]:
     """Which difference a study of other numbers of languages and seeds would see, from the spread of this one."""
     reference = group.dense()
-    spreads = [
-        spread
-        for row in group.curve(after=False)
-        if reference and row.cell.sparsity <= 0.7 and (spread := variances(row, reference))
-    ]
+    rows = [row for row in group.variants("pruned", "distilled") if row.cell.sparsity <= 0.7]
+    spreads = [spread for row in rows if reference and (spread := variances(row, reference))]
     if not spreads:
         return
     between, within = (fmean(spread[part] for spread in spreads) for part in (0, 1))
     yield "## Power"
     yield ""
     yield (
-        f"Between languages, the difference of a model pruned by up to 70% from dense has a standard deviation of"
-        f" {math.sqrt(between):.2f} F1; between seeds of one language, {math.sqrt(within):.2f}. With that spread, a"
-        f" test at the level of these verdicts (0.05/{len(CLAIMS)}) sees the following distance from its line with a"
-        " probability of 80%:"
+        "Between languages, the difference of a student or a model pruned by up to 70% from dense has a standard"
+        f" deviation of {math.sqrt(between):.2f} F1; between seeds of one language, {math.sqrt(within):.2f}. With that"
+        f" spread, a test at the level of these verdicts (0.05/{len(CLAIMS)}) sees the following distance from its line"
+        " with a probability of 80%:"
     )
     yield ""
     yield "| languages | 1 seed | 2 seeds | 3 seeds | 5 seeds |"
