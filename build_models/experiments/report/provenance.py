@@ -98,7 +98,7 @@ def paper_command(main: Group, taught: Sequence[Group]) -> str:
     return (
         made.replace(f"--base {main.base}", f"--base {main.base}{bases}", 1)
         + f" --more-seeds {','.join(map(str, more))} --crosslingual crosslingual"
-        + (f" --unseen-sentences {limit}" if limit else "")
+        + (f" --unseen-sentences {limit}" if limit and "--unseen-sentences" not in made else "")
     )
 
 
