@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Response, expect
 
+from service.variants import VARIANTS
 from tests.browser.conftest import Open
 from tests.browser.reading import card
 from tests.service.conftest import Service, Services
@@ -182,11 +183,11 @@ def test_unknown_files_are_not_there(service: Service) -> None:
 @pytest.mark.parametrize("text", ["", " \n\t", "\u00a0\u200b"], ids=["nothing", "white space", "no width"])
 def test_without_a_text_it_asks_for_one(open_page: Open, service: Service, text: str) -> None:
     page = open_page(service)
-    expect(page.locator("#status")).to_contain_text("6 variants ready")
+    expect(page.locator("#status")).to_contain_text(f"{len(VARIANTS)} variants ready")
     field, error = page.locator("#text"), page.locator("#compare-error")
     compare = page.get_by_role("button", name="Compare")
     compare.click()
-    expect(page.locator("#summary")).to_contain_text("6 variants answered")
+    expect(page.locator("#summary")).to_contain_text(f"{len(VARIANTS)} variants answered")
     field.fill(text)
     compare.click()
     expect(error).to_have_text("There is no text yet. Write or paste one, or choose a sample.")
@@ -195,5 +196,5 @@ def test_without_a_text_it_asks_for_one(open_page: Open, service: Service, text:
     expect(page.locator("#cards mark")).to_have_count(0)
     field.fill("Nairobi")
     compare.click()
-    expect(page.locator("#summary")).to_contain_text("6 variants answered")
+    expect(page.locator("#summary")).to_contain_text(f"{len(VARIANTS)} variants answered")
     expect(error).to_be_hidden()

@@ -10,7 +10,8 @@ const ABOUT = {
   distilled: "A student with half the layers that has learnt from the whole model: faster, and less exact.",
   int8: "Linear layers in 8 bits (LLM.int8()). Saves memory in large models, and is slow on a CPU.",
   dynamic: "Weights and activations in 8 bits: a smaller file and shorter times, with nearly the same answers.",
-  "distilled-dynamic": "The student in 8 bits as well: the shortest times, as exact as the student.",
+  "distilled-dynamic": "The student in 8 bits as well: short times, as exact as the student.",
+  pocket: "Fewer pieces, layers and a narrower width, in 4 to 8 bits: the smallest file and the shortest times.",
 };
 
 /** A sentence on a variant; of one that this page does not know, the server's own words. */
