@@ -1,7 +1,7 @@
-"""A callable for engines that run over more documents than one machine reads: batches of columns in, columns out.
+"""A callable for distributed engines: takes batches of columns and returns columns.
 
-It works in ``datasets.Dataset.map``, in Ray Data's ``map_batches`` and in a Spark pandas UDF; docs/files.md has an
-example of each.
+It works in ``datasets.Dataset.map``, Ray Data's ``map_batches`` and Spark pandas UDFs; docs/files.md has an example of
+each.
 """
 
 from collections.abc import Mapping, Sequence

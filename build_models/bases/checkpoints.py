@@ -1,4 +1,4 @@
-"""The files of a checkpoint, from a folder or the hub: which are used, which are not, and what is no checkpoint."""
+"""The files of a checkpoint in a folder or on the hub: which are used, which are not, and which are invalid."""
 
 import fnmatch
 import json
@@ -53,7 +53,7 @@ class Checkpoint(NamedTuple):
     commit: str | None
 
     def read_json(self, file: str) -> dict[str, Any]:
-        """A JSON file of it; empty if it is not there. Raises ``BuildError`` if it is not JSON."""
+        """The contents of a JSON file; empty if it does not exist. Raises ``BuildError`` if it is invalid."""
         try:
             content = json.loads((self.folder / file).read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -87,12 +87,12 @@ def weights_of(files: Sequence[str]) -> list[str]:
 
 
 def used_files(files: Sequence[str]) -> list[str]:
-    """Those that are read: the weights, and what stands beside them."""
+    """The files that are used: weights, tokenizer and configuration."""
     return [*weights_of(files), *(file for file in matching(files, BESIDE_WEIGHTS) if "/" not in file)]
 
 
 def say_what_is_not_used(name: str, files: Sequence[str]) -> None:
-    """Name the files that hold something and are not read."""
+    """Log the files that are not used."""
     used = set(used_files(files))
     rest = [file for file in files if file not in used and not matching([file.rpartition("/")[2]], DOCUMENTS)]
     if rest:
@@ -101,9 +101,9 @@ def say_what_is_not_used(name: str, files: Sequence[str]) -> None:
 
 
 def open_checkpoint(name: str, revision: str | None, option: str) -> Checkpoint:
-    """A folder, or what the hub has under an id, downloaded without the files that are not used.
+    """Open a folder, or download the used files of a hub id.
 
-    Raises ``BuildError`` if it is no checkpoint, or the hub is out of reach; ``option`` is the one that named it.
+    Raises ``BuildError`` if it is not a checkpoint or the hub is unreachable; ``option`` is the option that named it.
     """
     path = Path(name)
     if path.is_file():
@@ -124,7 +124,7 @@ def open_checkpoint(name: str, revision: str | None, option: str) -> Checkpoint:
 
 
 def _refuse_pointers(checkpoint: Checkpoint, files: Sequence[str]) -> None:
-    """Raise ``BuildError`` where Git LFS has left its pointers in place of files."""
+    """Raise ``BuildError`` if a file is only a Git LFS pointer."""
     for file in used_files(files):
         if is_pointer(checkpoint.folder / file):
             raise BuildError(f"{checkpoint.folder / file} {POINTER_PROBLEM}")
@@ -150,7 +150,7 @@ def _download(name: str, revision: str | None, option: str) -> tuple[Checkpoint,
 
 
 def refuse_no_checkpoint(name: str, files: Sequence[str]) -> None:
-    """Raise ``BuildError`` for files that are something else than a checkpoint of transformers."""
+    """Raise ``BuildError`` if the files are not a transformers checkpoint."""
     if "config.json" in files and weights_of(files):
         return
     if "adapter_config.json" in files:

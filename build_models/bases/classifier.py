@@ -1,4 +1,4 @@
-"""A token classifier that is fine-tuned already, taken as it is; what cannot be taken is refused before any work."""
+"""Imports a fine-tuned token classifier; unusable ones are rejected before any work is done."""
 
 import json
 import re
@@ -30,14 +30,14 @@ HEADS = {
 
 
 class Head(NamedTuple):
-    """The labels of a classifier, in the order of its logits, and the scheme that they follow."""
+    """The labels of a classifier, in the order of its logits, and their scheme."""
 
     labels: list[str]
     scheme: Scheme
 
 
 class Wanted(NamedTuple):
-    """A classifier to take: folder or hub id, and what the user says of it beyond what it says itself."""
+    """A classifier to import: folder or hub id, and what the user specifies about it."""
 
     name: str
     revision: str | None = None
@@ -46,9 +46,9 @@ class Wanted(NamedTuple):
 
 
 def import_classifier(wanted: Wanted, max_length: int, overlap: int, folder: Path) -> None:
-    """Write a token classifier into ``folder`` as fp32 safetensors with a fast tokenizer and ``source.json``.
+    """Write a token classifier to ``folder`` as fp32 safetensors with a fast tokenizer and ``source.json``.
 
-    Raises ``BuildError`` with what to do for whatever is no token classifier, or one that cannot be served.
+    Raises ``BuildError``, which says what to do, if it is not a token classifier or cannot be served.
     """
     checkpoint = open_checkpoint(wanted.name, wanted.revision, "--model")
     config = checkpoint.read_json("config.json")
@@ -101,7 +101,7 @@ def _refuse_other_models(checkpoint: Checkpoint, config: dict[str, object]) -> N
 
 
 def read_labels(checkpoint: Checkpoint, config: dict[str, object], wanted: Wanted) -> Head:
-    """The labels that the configuration gives, or the user, and their scheme."""
+    """The labels from the configuration or the user, and their scheme."""
     name = checkpoint.name
     by_number = cast(dict[str, str], config.get("id2label") or {})
     try:
@@ -132,7 +132,7 @@ def read_labels(checkpoint: Checkpoint, config: dict[str, object], wanted: Wante
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
-    """The fast tokenizer, such that it takes words one by one. Raises ``BuildError`` where there is none."""
+    """The fast tokenizer, configured for pre-split words. Raises ``BuildError`` if there is none."""
 
     def load(**options: bool) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, use_fast=True, local_files_only=True, **options)

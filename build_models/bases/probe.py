@@ -1,4 +1,4 @@
-"""Whether a classifier whose labels fit IOB2 and IOB1 alike speaks IOB1: asked of the classifier itself."""
+"""Tells IOB1 from IOB2 by a classifier's predictions, if its labels fit both."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ FEWEST, ENOUGH, SHARE = 10, 60, 0.8
 
 
 def begins_inside_mostly(model: PreTrainedModel, encoder: Encoder, labels: Sequence[str]) -> bool:
-    """Whether most entities that the classifier finds in the sample begin with an I-."""
+    """Whether most entities that the classifier predicts on the sample begin with I-."""
     model.eval()
     marks = [take_apart(label) for label in labels]
     begins = {"B": 0, "I": 0}

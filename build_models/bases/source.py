@@ -1,4 +1,4 @@
-"""What a build starts from: a base that is fine-tuned here, or a classifier that is taken as it is."""
+"""What a build starts from: a base to fine-tune, or a fine-tuned classifier."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,5 +95,5 @@ def _given(stage: str, name: str, settings: BuildSettings) -> Mapping[str, objec
 
 
 def _shown(name: str) -> str:
-    """A folder by its own name: where it lies is nobody's business."""
+    """A folder's name without its path, which would reveal the user's file system."""
     return Path(name).resolve().name if Path(name).is_dir() else name

@@ -14,15 +14,13 @@ from service.evaluation.conll import Sentence
 
 LABELS = Path(__file__).parent / "labels"
 EXCLUDED = LABELS / "excluded"
-"""Digests of lines that also stand in a labelled data set that only measures: a source of the corpus may be the very
-text that such a set was made of.
-"""
+"""Digests of corpus lines that also occur in an evaluation data set, which may have been made from the same source."""
 
 _ENTITY = re.compile(r"([A-Z]+):(\d+)-(\d+)")
 
 
 def digest_of_words(words: Sequence[str]) -> str:
-    """What a sentence is found by: 16 hexadecimal digits of the SHA-256 of its words, white space between them."""
+    """The key of a sentence: 16 hexadecimal digits of the SHA-256 of its space-separated words."""
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
 
 

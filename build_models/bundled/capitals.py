@@ -1,4 +1,4 @@
-"""What capital letters tell of words: one that is capitalised inside of sentences and hardly ever small is a name."""
+"""Finds probable names by capitalization: words that are almost always capitalised inside sentences."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from service.evaluation.conll import Sentence
 
 BEGINS_AFTER = frozenset(".!?:;\"“”‘'’«»()[]-–—/|#@…*")
-"""Behind these a sentence or a title may begin, so a capital tells nothing."""
+"""A sentence or title may begin after these, so a capital there is no evidence."""
 
 NAME_SHARE = 0.7
-"""A word that has a capital in so many of its places is probably a name."""
+"""A word is probably a name if this share of its occurrences is capitalised."""
 
 
 class Capitals:
-    """How often each word of a text is capitalised where no sentence begins."""
+    """Counts how often each word is capitalised inside sentences."""
 
     def __init__(self, sentences: Iterable[Sequence[str]], labelled: Iterable[Sentence] = ()):
-        """In ``labelled`` sentences stand titles and other words that are capitalised and no names."""
+        """``labelled`` sentences show which capitalised words, such as titles, are not names."""
         self._titles: Counter[str] = Counter()
         for sentence in labelled:
             for place in inner_capitals(sentence.words):
@@ -32,12 +32,12 @@ class Capitals:
         return self._titles[word.lower()] <= 0 and capitalised > NAME_SHARE * (capitalised + small)
 
     def overlooked(self, words: Sequence[str], labels: Sequence[str]) -> bool:
-        """Whether a word is labelled as nothing that is probably a name. Text without small letters tells nothing."""
+        """Whether a probable name is labelled O. Text without lower-case letters is no evidence."""
         return any(labels[place] == "O" and self.probably_name(words[place]) for place in inner_capitals(words))
 
 
 def inner_capitals(words: Sequence[str]) -> list[int]:
-    """Places of capitalised words behind ordinary ones."""
+    """Indices of capitalised words that do not begin a sentence."""
     return [
         place
         for place in range(1, len(words))

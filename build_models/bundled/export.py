@@ -1,4 +1,4 @@
-"""From a trained checkpoint to what is served, and to the folder that is shipped."""
+"""Turns a trained checkpoint into a pipeline, and into the folder that is shipped."""
 
 import re
 import shutil

@@ -16,8 +16,8 @@ from service.ner.pipeline import Pipeline, log_softmax, run_to_end
 
 @dataclass(frozen=True)
 class Agreement:
-    """Which sentences are kept: every word's label has at least ``confidence``, by the mean of the teachers. ``most``
-    of each language with entities, ``plain_share`` times as many without, out of ``read`` that are looked at.
+    """Which sentences are kept: all words' labels have a mean probability of at least ``confidence``. Per language, up
+    to ``most`` sentences with entities and ``plain_share`` times as many without, from ``read`` candidates.
     """
 
     confidence: float = 0.6
@@ -29,7 +29,7 @@ class Agreement:
 
 
 class Teachers:
-    """Pipelines over the same labels; their pieces may differ, for they are asked word by word."""
+    """Pipelines with the same labels; their tokenizers may differ, because they are combined per word."""
 
     def __init__(self, pipelines: Sequence[Pipeline]):
         self._pipelines = pipelines
@@ -57,10 +57,10 @@ def agreed_sentences(
     seed: int,
     labelled: Sequence[Sentence] = (),
 ) -> tuple[list[Sentence], Counter[str]]:
-    """Sentences of one language that the teachers are sure of, shuffled, and how many were read, sure and kept.
+    """Sentences of one language with confident labels, shuffled, and the numbers of sentences read, confident and kept.
 
-    Those in which they overlook what is probably a name, by its capital, are left out. Reading ends when there are
-    enough. ``labelled`` sentences of the language tell what is capitalised and no name.
+    Sentences with an overlooked probable name are dropped (see ``Capitals``, which takes ``labelled``). Stops when
+    there are enough.
     """
     capitals = Capitals(sentences, labelled)
     order = list(sentences)

@@ -1,6 +1,6 @@
-"""Raw text that a shipped model may learn from: chosen line by line, by the licence of each line's source.
+"""Selects corpus lines whose source has a licence that a shipped model may learn from.
 
-Beside ``<language>.txt.xz`` stands ``<language>.sources.xz``, which names the source of each line.
+``<language>.sources.xz`` names the source of each line of ``<language>.txt.xz``.
 """
 
 import lzma
@@ -24,8 +24,9 @@ ALLOWED = {
     "UD_Naija-NSC": "CC-BY-SA-4.0",
     "masakhane-news": "AFL-3.0",
 }
-"""Licences by source. A source that is not here is left out: so are the CC BY-NC ones, those with no clear licence,
-and ``yoruba-text`` and ``asp-source``, of whose lines only some are under an open licence and none says which."""
+"""Licences by source. All other sources are excluded: those under CC BY-NC, those without a clear licence, and
+``yoruba-text`` and ``asp-source``, which do not say which of their lines are openly licensed.
+"""
 
 TEXT, SOURCES = "{language}.txt.xz", "{language}.sources.xz"
 

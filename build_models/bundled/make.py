@@ -1,4 +1,4 @@
-"""Makes the bundled model in stages, each kept in a workspace and resumed after a kill."""
+"""Makes the bundled model in cached, resumable stages."""
 
 import json
 import random
@@ -129,7 +129,7 @@ def read_lines(folder: Path, language: str) -> list[str]:
 
 
 def real_sentences(settings: BundledSettings, lines: Path) -> list[Sentence]:
-    """Real text with labels by people or by hand: the open data, and the labelled lines of the corpus."""
+    """Labelled real text: the open data sets, and the labelled lines of the corpus."""
     found = [sentence for path in open_files(settings.open) for sentence in read_sentences(path, path.parent.name)]
     for language in ALL:
         entities = read_annotations(language)
@@ -149,7 +149,9 @@ def teaching(
     agreed: Path | None = None,
     start: Path | None = None,
 ) -> Callable[[Path, Path], None]:
-    """A stage that trains on the sample, real text and, for a student, what the teachers agree on."""
+    """A stage that trains on the sample, labelled real text and, for a student, the sentences on which the teachers
+    agree.
+    """
 
     def run(result: Path, state: Path) -> None:
         made = generate_sample(None, lesson.seed, lesson.sample).train
@@ -180,7 +182,7 @@ def texts_for_pieces(made: Sequence[Sentence], lines: Path, most: int, seed: int
 
 
 def label_lines(settings: BundledSettings, lines: Path, teachers: Sequence[Path], result: Path, state: Path) -> None:
-    """What the teachers agree on, a file for each language; a language that is done is not done again."""
+    """Write the sentences on which the teachers agree, one file per language; finished languages are skipped."""
     pipelines = [served(teacher, state / teacher.name, threads=settings.threads) for teacher in teachers]
     asked = Teachers(pipelines)
     agreement = settings.agreement

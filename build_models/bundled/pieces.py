@@ -1,9 +1,9 @@
-"""Pieces in every letter case, and embeddings that they share.
+"""Pieces in every letter case, with shared embeddings.
 
-Text in capitals falls into single letters with pieces learnt from ordinary text, and so does a common word at the
-beginning of a sentence that was only seen inside of one. Here each learnt piece also gets its forms in lower case, in
-capitals and, at the beginning of a word, capitalised. A form that was not learnt has no embedding of its own: it has
-that of the learnt one plus a shift that all such forms share, so that what is learnt of one case holds in the others.
+With pieces learnt from ordinary text, a tokenizer splits text in capitals into single letters, and likewise common
+words that it has not seen capitalised. Here, each piece also gets its forms in lower case, in capitals and, at the
+start of a word, capitalised. The embedding of an added form is that of the learnt piece plus a shift shared by all such
+forms, so that what is learnt in one case holds in the others.
 """
 
 import json
@@ -23,7 +23,7 @@ from build_models.bundled.homophones import write_rules
 
 RULES = "normalization.tsv"
 FORMS = "forms.json"
-"""Beside the tokenizer: for each piece that was added, the learnt one and how they differ."""
+"""File next to the tokenizer: for each added piece, the learnt piece and the kind of form."""
 
 PENALTY = 0.5
 """By which the log-probability of a form lies below that of the piece that was learnt."""
@@ -59,7 +59,7 @@ def learn_pieces(texts: Sequence[str], vocabulary: int, folder: Path, sentences:
 
 
 def forms(piece: str) -> Iterator[tuple[str, str]]:
-    """The other forms of a piece, each with its kind; none where letters have no case, or a form is longer."""
+    """The other forms of a piece with their kinds; none for scripts without case, or if a form is longer."""
     start = WORD_START if piece.startswith(WORD_START) else ""
     text = piece.removeprefix(WORD_START)
     if not text or text.lower() == text.upper():
@@ -109,7 +109,7 @@ def share_forms(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fold
 
 
 def part_forms(model: PreTrainedModel) -> None:
-    """Give every piece an embedding of its own again, as it stands."""
+    """Untie the embeddings: each piece keeps its current one."""
     if not parametrize.is_parametrized(model.get_input_embeddings()):
         return
     parametrize.remove_parametrizations(model.get_input_embeddings(), "weight", leave_parametrized=True)

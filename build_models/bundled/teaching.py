@@ -1,4 +1,4 @@
-"""Trains one classifier from scratch on labelled sentences; teachers and the student are made alike."""
+"""Trains a classifier on labelled sentences; used for teachers and students."""
 
 import shutil
 from collections.abc import Sequence
@@ -132,7 +132,7 @@ def load_taught(folder: Path, dropout: float) -> XLMRobertaForTokenClassificatio
 def new_classifier(
     shape: Shape, tokenizer: XLMRobertaTokenizerFast, dropout: float = 0.0
 ) -> XLMRobertaForTokenClassification:
-    """A classifier that knows nothing but how its pieces are spelt and which stand next to each other."""
+    """An untrained classifier with embeddings initialized from spelling and heads that attend to neighbours."""
     body = new_model(shape, tokenizer, 512, dropout, neighbours=True)
     names = dict(enumerate(LABEL_LIST))
     config = body.config

@@ -1,4 +1,4 @@
-"""What the variants of a build learn from and are measured on: people's labels, or those that dense gives."""
+"""The labels that variants are trained and scored on: gold labels, or the predictions of dense."""
 
 import json
 from collections.abc import Sequence
@@ -29,8 +29,9 @@ SAMPLE_SENTENCES = 100
 
 @dataclass(frozen=True)
 class Supervision:
-    """``gold``: the labels are people's, and variants are scored by F1. If not they are dense's, and what is scored is
-    agreement with it. Without dev and test, nothing is measured."""
+    """If ``gold``, variants are scored by F1; otherwise the labels are predictions of dense, and scores are agreement
+    with it. Without dev and test, nothing is measured.
+    """
 
     dataset: Dataset
     gold: bool = True
@@ -74,7 +75,7 @@ def supervise(settings: BuildSettings, source: Source, dataset: Dataset | None, 
 
 
 def check_labels(dataset: Dataset, head: Head) -> None:
-    """Raise ``DataError`` for entity types that the classifier has not; name those that the data have not."""
+    """Raise ``DataError`` for entity types that the classifier lacks; log those that the data lack."""
     known = {label[2:] for label in iob2_labels(head.labels, head.scheme)} - {""}
     used = {label[2:] for label in dataset.label_list} - {""}
     if unknown := sorted(used - known):
@@ -87,7 +88,7 @@ def check_labels(dataset: Dataset, head: Head) -> None:
 
 
 def label_texts(settings: BuildSettings, source: Source, texts: Dataset, workspace: Workspace) -> Dataset:
-    """The same sentences with the labels that dense gives them."""
+    """The sentences, labelled by dense."""
     assert source.head is not None
     inputs = {
         "stage": "texts",

@@ -1,4 +1,4 @@
-"""Training sentences as people type them."""
+"""Adds noise to training sentences."""
 
 import random
 from collections.abc import Sequence

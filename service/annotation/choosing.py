@@ -1,4 +1,4 @@
-"""The variant of a run."""
+"""Chooses the variant of a run."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""A document and its answer, which is that of ``/ner``: it comes from the same pipeline."""
+"""Documents and their answers, which come from the same pipeline as those of ``/ner``."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,17 +16,19 @@ Content = str | list[str]
 """A text, or a sentence that is split into words."""
 
 LEAST_SHARE = 0.5
-"""Of a part's length: a better place to cut is not looked for before it."""
+"""Minimum share of a part's length, before which no cut is made."""
 
 CUTS = [re.compile(pattern) for pattern in (r"\n\s*\n\s*", r"\n\s*", r"[.!?።]\s+", r"\s+")]
-"""Where a long text is cut, the best first: between paragraphs, lines, sentences, words."""
+"""Places to cut a long text, best first: between paragraphs, lines, sentences, words."""
 
 SHOWN = 10
-"""Field names that a message lists."""
+"""Maximum number of field names in a message."""
 
 
 class Limits(NamedTuple):
-    """Entities below ``min_score`` are left out; longer documents are refused, or read in parts with ``split``."""
+    """Entities below ``min_score`` are omitted. Documents over ``max_characters`` are rejected or, with ``split``, read
+    in parts.
+    """
 
     min_score: float = 0.0
     max_characters: int | None = None
@@ -35,7 +37,7 @@ class Limits(NamedTuple):
 
 @dataclass
 class Answer:
-    """The fields that a document came with, its content, and what was found in it."""
+    """A document's fields, its content, and the result."""
 
     fields: dict[str, Any]
     content: Content
@@ -79,7 +81,7 @@ def parse(payload: bytes, field: str) -> tuple[dict[str, Any], Content]:
 
 
 def annotate(pipeline: Pipeline, content: Content, limits: Limits) -> Result:
-    """What ``/ner`` answers for a document. Raises ``Problem`` for one that is too long."""
+    """Annotate a document like ``/ner``. Raises ``Problem`` if it is too long."""
     characters = len(content) if isinstance(content, str) else sum(map(len, content)) + max(0, len(content) - 1)
     most = limits.max_characters
     if most is None or characters <= most:
@@ -105,7 +107,7 @@ def _read(pipeline: Pipeline, content: Content) -> Result:
 
 
 def at_least(result: Result, score: float) -> Result:
-    """Without the entities below ``score``; the labels of their words become O."""
+    """Remove entities below ``score``; their words are labelled O."""
     kept, labels, place = [], list(result.labels), 0
     begins = [word for word, label in enumerate(labels) if label.startswith("B-")]
     for place, entity in enumerate(result.entities):
@@ -121,7 +123,7 @@ def at_least(result: Result, score: float) -> Result:
 
 
 def split_text(text: str, most: int) -> Iterator[tuple[int, str]]:
-    """Parts of at most ``most`` characters, and where each begins."""
+    """Parts of at most ``most`` characters with their start offsets."""
     start = 0
     while len(text) - start > most:
         end = start + most
@@ -137,7 +139,7 @@ def split_text(text: str, most: int) -> Iterator[tuple[int, str]]:
 
 
 def split_words(words: Sequence[str], most: int) -> Iterator[tuple[int, list[str]]]:
-    """Parts of at most ``most`` characters, or of one longer word, and the number of each one's first word."""
+    """Parts of at most ``most`` characters, or of one longer word, with the index of the first word."""
     start, characters = 0, -1
     for place, word in enumerate(words):
         if place > start and characters + 1 + len(word) > most:

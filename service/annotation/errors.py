@@ -1,8 +1,8 @@
-"""What can go wrong while files are annotated."""
+"""Errors of file annotation."""
 
 
 class AnnotationError(Exception):
-    """The run cannot begin or go on; the message says what to do."""
+    """The run cannot start or continue; the message says what to do."""
 
 
 class Stopped(Exception):
@@ -10,8 +10,8 @@ class Stopped(Exception):
 
 
 class InputError(Exception):
-    """An input that cannot be read, or not to its end. The others go on."""
+    """An input that cannot be read completely. Other inputs are not affected."""
 
 
 class Problem(Exception):
-    """A document that cannot be annotated. The others go on."""
+    """A document that cannot be annotated. Other documents are not affected."""

@@ -1,4 +1,4 @@
-"""What a run has written, so that a killed one goes on where it was."""
+"""Records what a run has written, so that an interrupted run can be resumed."""
 
 import fcntl
 import json
@@ -15,9 +15,7 @@ FORMAT = 1
 
 
 class Progress(BaseModel):
-    """Of one output: how many records were read, how many of them failed, the bytes written for them, and the SHA-256
-    of the records.
-    """
+    """Progress of one output: records read and failed, bytes written, and the SHA-256 of the records."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -29,13 +27,13 @@ class Progress(BaseModel):
 
 
 class Journal:
-    """Lines in a file beside the outputs: first the settings, then the progress of outputs, the last line counts.
+    """A file next to the outputs: the settings, then lines of progress, of which the last one per output counts.
 
     A run holds a lock on it.
     """
 
     def __init__(self, folder: Path, anew: bool):
-        """Raises ``AnnotationError`` if another run writes here, or if the file is damaged."""
+        """Raises ``AnnotationError`` if another run is writing here, or if the file is damaged."""
         self._path = folder / JOURNAL
         self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644), "r+b")
         try:
@@ -48,7 +46,7 @@ class Journal:
             self._file.truncate(0)
         whole = 0
         for number, line in enumerate(self._file.readlines()):
-            # A line that was cut short when the run was killed does not count.
+            # Ignore a line that was cut short by a kill.
             if not line.endswith(b"\n"):
                 break
             self._take(number, line)
@@ -72,7 +70,7 @@ class Journal:
             ) from None
 
     def begin(self, settings: dict[str, Any]) -> None:
-        """Write the settings, or raise ``AnnotationError`` if the run that goes on here had others."""
+        """Write the settings, or raise ``AnnotationError`` if the interrupted run had others."""
         if self.settings is None:
             self.settings = settings
             self._write({"format": FORMAT, "settings": settings})

@@ -1,4 +1,4 @@
-"""An output file, which has its name only once it is finished."""
+"""Output files, which get their final name when they are complete."""
 
 import contextlib
 import hashlib
@@ -12,11 +12,11 @@ from service.annotation.inputs.records import Record
 from service.annotation.journal import Journal, Progress
 
 SYNCED_BYTES = 1024 * 1024
-"""Smaller files are quickly made again if the machine loses power, and waiting for the disk would take longer."""
+"""Smaller files are not fsynced: after a power failure, writing them again is faster."""
 
 
 class Output:
-    """Written to ``NAME.part``; ``checkpoint`` notes in the journal what is safely there."""
+    """Written to ``NAME.part``; ``checkpoint`` records in the journal what is on disk."""
 
     def __init__(self, folder: Path, name: str, form: Format, journal: Journal):
         self.path = folder / name
@@ -27,7 +27,7 @@ class Output:
         self.progress = journal.outputs.get(name, Progress())
         written = self.path.exists() if self.progress.done else self._size() >= self.progress.bytes
         if not written:
-            # Removed, or lost when the machine's power was.
+            # The file was removed, or lost in a power failure.
             self.progress = Progress()
         self.before = self.progress
         self.progress = self.progress.model_copy(update={"records": 0})
@@ -37,7 +37,7 @@ class Output:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def skips(self, record: Record) -> bool:
-        """Whether an earlier run wrote the next record. Raises ``AnnotationError`` if the input has changed."""
+        """Whether an earlier run has written the next record. Raises ``AnnotationError`` if the input has changed."""
         if self.progress.records >= self.before.records:
             if self.before.done:
                 raise self._changed()

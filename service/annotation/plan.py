@@ -1,4 +1,4 @@
-"""What a run is told, and what it says of itself at the end."""
+"""The settings and the summary of a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ class Plan:
 
 @dataclass
 class Summary:
-    """What a run did. ``failed`` documents and ``unreadable`` inputs are those that have no answer."""
+    """The result of a run; ``failed`` documents and ``unreadable`` inputs have no answer."""
 
     variant: str
     documents: int = 0

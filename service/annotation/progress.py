@@ -1,4 +1,4 @@
-"""How far a run is, on standard error."""
+"""Reports progress on standard error."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ TERMINAL_SECONDS, LOG_SECONDS = 0.2, 10.0
 """How often a line is drawn again on a terminal, and written elsewhere."""
 
 NAMED = 20
-"""Problems of an input that are named; the others are counted."""
+"""Maximum number of problems to print per input; the others are counted."""
 
 
 class Reporter:

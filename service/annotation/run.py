@@ -1,6 +1,6 @@
-"""Annotates files: records are read, annotated in worker processes, and written in their order.
+"""Annotates files: reads records, annotates them in worker processes, and writes the answers in order.
 
-Memory is bounded: records are read only as far ahead as the workers need.
+Memory is bounded, because records are read only as far ahead as the workers need.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from service.annotation.progress import Reporter
 from service.annotation.work.workers import Reply, Workers
 
 CHUNK_DOCUMENTS, CHUNK_BYTES = 64, 64 * 1024
-"""Documents are sent to a worker in chunks of about this size: some 25 ms of work with the bundled model."""
+"""Approximate size of a chunk of documents, about 25 ms of work with the bundled model."""
 
 CHUNKS_PER_WORKER = 8
 """Read ahead, so that one long document does not hold up the other workers."""
@@ -102,7 +102,7 @@ class _Run:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             workers.close()
-            # What is written so far stays, and the next run goes on from there.
+            # Keep what has been written; the next run resumes there.
             for output in self._outputs.values():
                 with contextlib.suppress(OSError):
                     output.checkpoint()

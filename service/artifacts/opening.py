@@ -1,4 +1,4 @@
-"""Makes a pipeline of an artefact."""
+"""Loads the pipeline of an artefact."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 
 
 def open_pipeline(folder: Path, manifest: Manifest, threads: int, load_runtime: LoadRuntime = load_runtime) -> Pipeline:
-    """The pipeline of a folder whose files are known to match its manifest."""
+    """The pipeline of an artefact whose files have been verified."""
     return Pipeline(
         load_runtime(manifest.runtime, folder, threads),
         Encoder.from_folder(folder, manifest.max_length, manifest.overlap),

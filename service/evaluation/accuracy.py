@@ -1,7 +1,7 @@
-"""How right a variant is on labelled data, how sure that is, where it errs and where it differs from the reference.
+"""Scores a variant on labelled data with intervals, mistakes and calibration, and compares it with the reference.
 
-Labels come from the pipeline that answers ``/ner`` and entities are counted as the build counts them, so the F1 of the
-build's test split is the one in the manifest.
+Labels come from the pipeline that answers ``/ner``, and entities are counted as in the build, so the F1 on the build's
+test split is the one in the manifest.
 """
 
 import time
@@ -35,12 +35,12 @@ MODE = "strict IOB2, as seqeval counts with mode='strict' and scheme=IOB2"
 MOST_SHOWN = 10
 
 Labels = NDArray[np.uint16]
-"""The labels of all words of all sentences, as places in one list."""
+"""The labels of all words of all sentences, as indices into one list of labels."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A variant by name, with what answers for it."""
+    """A variant's name and pipeline."""
 
     name: str
     pipeline: Pipeline
@@ -95,13 +95,13 @@ def check(
 
 
 def _spread(places: Sequence[int] | NDArray[np.intp], most: int) -> Sequence[int] | NDArray[np.intp]:
-    """At most so many of the places, from all over the data."""
+    """At most ``most`` of the places, spread over the data."""
     return places[:: max(1, len(places) // most)][:most] if most else []
 
 
 @dataclass
 class _Reader:
-    """What one variant says: the label of every word, where it errs, and how right its scores are."""
+    """One variant's labels, mistakes and calibration."""
 
     labels: Labels
     mistaken: "array[int]" = field(default_factory=lambda: array("i"))
@@ -111,7 +111,7 @@ class _Reader:
     def note(
         self, place: int, language: str, gold: Sequence[EntitySpan], predicted: Sequence[tuple[EntitySpan, float]]
     ) -> list[EntitySpan]:
-        """Count the entities of a sentence, and return them without their scores."""
+        """Count the entities of a sentence; return them without scores."""
         spans = [span for span, _ in predicted]
         mistakes = mistakes_of(gold, spans)
         if mistakes:
@@ -160,7 +160,7 @@ class _Readings:
             advance()
 
     def _numbered(self, labels: Iterable[str]) -> Labels:
-        """A number for each label; a new label gets the next one."""
+        """The numbers of labels; a new label gets the next number."""
         return np.array([self._numbers.setdefault(label, len(self._numbers)) for label in labels], dtype=np.uint16)
 
     def _place(self, place: int) -> slice:

@@ -1,4 +1,4 @@
-"""Output formats: what is written for each answer, and around all of them.
+"""Output formats: how each answer is rendered, and the header and footer of a file.
 
 May import service.annotation.documents and service.annotation.errors.
 """
@@ -15,7 +15,7 @@ from service.annotation.formats.page import FOOTER, HEADER, section
 
 
 class Format(NamedTuple):
-    """``render`` gives the bytes of one answer of a model; ``finish`` turns the finished file into the output."""
+    """``render`` formats one answer as bytes; ``finish`` converts the completed file into the output."""
 
     suffix: str
     render: Callable[[Answer, str], bytes]

@@ -1,4 +1,4 @@
-"""CoNLL columns: a word and its IOB2 label on a line, a blank line after each sentence."""
+"""CoNLL: one word and its IOB2 label per line, a blank line after each sentence."""
 
 from service.annotation.documents import Answer
 from service.annotation.errors import Problem
@@ -6,7 +6,7 @@ from service.ner.words import split_words
 
 
 def conll(answer: Answer, model: str) -> bytes:
-    """A text is one sentence for each of its lines, except that no entity is cut."""
+    """Each line of a text is a sentence, unless an entity spans lines."""
     labels = answer.result.labels
     if isinstance(answer.content, str):
         text = answer.content

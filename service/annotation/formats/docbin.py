@@ -1,4 +1,4 @@
-"""spaCy's DocBin. The answers are collected as JSON lines, and spaCy makes the DocBin of them at the end."""
+"""spaCy's DocBin. Answers are collected as JSON lines and converted by spaCy at the end."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from service.ner.decoding import entity_spans
 from service.ner.words import split_words
 
 DOCUMENTS = 10_000
-"""In one file. A DocBin is made in memory."""
+"""Documents per file, because a DocBin is built in memory."""
 
 
 def refuse_without_spacy() -> None:
@@ -25,7 +25,7 @@ def refuse_without_spacy() -> None:
 
 
 def tokens_of(answer: Answer, model: str) -> bytes:
-    """Tokens that make up the text again, which of them a space follows, and the entities as spans of tokens."""
+    """Tokens that restore the text, whether a space follows each, and the entities as token spans."""
     tokens: list[str] = []
     spaces: list[bool] = []
     places: list[int] = []

@@ -1,4 +1,4 @@
-"""A page that shows the entities in their texts. It needs no other file and runs no script."""
+"""A self-contained HTML page that highlights entities, without scripts."""
 
 from html import escape
 
@@ -29,7 +29,7 @@ SHOWN = 3
 
 
 def section(answer: Answer, model: str) -> bytes:
-    """One document: what its fields say of it, and its text with marks."""
+    """One document: a caption from its fields, and its text with marks."""
     text, place, parts = answer.text, 0, []
     for entity, start, end in answer.spans:
         label = escape(entity.label)

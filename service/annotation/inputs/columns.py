@@ -1,4 +1,4 @@
-"""CoNLL columns in blocks, each read by the project's one reader."""
+"""Reads CoNLL files in blocks, using the parser of ``service.evaluation``."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _ONE_COLUMN = re.compile(r"^(?!#\s|\s)(\S+)[ \t]*$", re.MULTILINE)
 
 
 def read_conll(file: BinaryIO, name: str, most_bytes: int) -> Iterator[tuple[list[str], int]]:
-    """The words of each sentence, and the bytes read for it. Labels, if there are any, are not looked at.
+    """The words of each sentence, and the bytes read for it; labels are ignored.
 
     Raises ``InputError``.
     """

@@ -1,11 +1,11 @@
-"""Says what a file is that is not text in UTF-8."""
+"""Recognizes files that are not UTF-8 text, to name what they are."""
 
 import codecs
 
 from service.annotation.errors import InputError, Problem
 
 HEAD = 4096
-"""Bytes that are looked at before a file is read."""
+"""Number of bytes to inspect before reading a file."""
 
 _BINARY = {
     b"\x1f\x8b": "compressed with gzip",
@@ -31,7 +31,7 @@ _MARKS = {
 
 
 def refuse_foreign(head: bytes) -> None:
-    """Raise ``InputError`` if a file that begins with ``head`` is no text in UTF-8, whatever follows."""
+    """Raise ``InputError`` if a file that starts with ``head`` cannot be UTF-8 text."""
     for magic, kind in _BINARY.items():
         if head.startswith(magic):
             raise InputError(f"not text: it is {kind}")

@@ -1,4 +1,4 @@
-"""Reads the files of an input as a stream of records, which are sent to the workers as they are."""
+"""Reads input files as a stream of records, which are passed to the workers unparsed."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from service.annotation.inputs.columns import SUFFIXES, read_conll
 from service.annotation.inputs.encodings import HEAD, decode, refuse_foreign
 
 MOST_BYTES = 16 * 1024 * 1024
-"""Of a document. More would make a worker's memory depend on the file."""
+"""Maximum bytes of a document, which bounds a worker's memory."""
 
 DELIMITERS = ",;\t|"
 UTF8_MARK = b"\xef\xbb\xbf"
@@ -21,7 +21,7 @@ LOOKED_AT = 20
 
 
 class Reading(NamedTuple):
-    """How inputs are read: the names of what holds the text, and what a .txt file is."""
+    """How inputs are read: the field or column with the text, and what a .txt file contains."""
 
     field: str = "text"
     column: str = "text"
@@ -43,9 +43,9 @@ class Record(NamedTuple):
 
 
 def read_file(path: Path, name: str, how: Reading) -> Iterator[Record]:
-    """The records of a file, which is called ``name``. Raises ``InputError``."""
+    """The records of a file; ``name`` is used in messages. Raises ``InputError``."""
     read = _reader(path, how)
-    # Names on disk need not be UTF-8.
+    # File names need not be UTF-8.
     name = name.encode("utf-8", "replace").decode()
     try:
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""Worker processes: what they run, how they are talked to, and that they are started again.
+"""Worker processes: the worker's program, its messages, and a pool that restarts workers.
 
 May import service.inference, and service.annotation's documents, formats and errors.
 """

@@ -24,9 +24,9 @@ from service.variants import KNOWN_VARIANTS
 
 def main() -> None:
     imported = time.monotonic()
-    # The command stops its workers itself.
+    # The parent process stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What a library prints must not stand among the messages.
+    # Output of libraries must not mix with the messages.
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     first = receive(sys.stdin.buffer)

@@ -1,4 +1,4 @@
-"""The command's side of its workers: each thread that runs documents has a process of its own."""
+"""The pool of worker processes; each thread that annotates documents has its own process."""
 
 import contextlib
 import os
@@ -31,7 +31,9 @@ class WorkerEnded(Exception):
 
 
 class Worker:
-    """A process that is told its ``task`` once. Raises ``AnnotationError`` if it cannot do it, and ``WorkerEnded``."""
+    """A worker process for one ``task``. Raises ``AnnotationError`` if it cannot perform the task, or
+    ``WorkerEnded``.
+    """
 
     def __init__(self, task: dict[str, Any]):
         folders = [str(Path(service.__file__).parents[1]), os.environ.get("PYTHONPATH")]
@@ -93,7 +95,7 @@ class Workers:
         self.restarts = 0
 
     def run(self, fields: Sequence[str], payloads: Sequence[bytes]) -> Reply:
-        """Annotate documents in this thread's worker. If it ends, the documents are tried again one by one."""
+        """Annotate documents in this thread's worker. If it dies, the documents are retried one by one."""
         try:
             return self._ask(fields, payloads)
         except WorkerEnded:

@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: of the entities with a score near 0.9, are nine in ten right?"""
+"""Calibration of entity scores: of the entities with a score near 0.9, nine in ten should be correct."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ BINS = 10
 
 
 class Calibration:
-    """Counts predicted entities by score, and how many of them are right."""
+    """Counts predicted and correct entities by score."""
 
     def __init__(self) -> None:
         self._counts = [0] * BINS

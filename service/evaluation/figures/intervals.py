@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 SEED = 20240407
 AT_ONCE = 50_000
-"""Sentences drawn, or things summed, in one step, a fraction of a millisecond, so that other work can go in between;
-more than these are drawn at once where one resample has more, 10 ms for 100,000 sentences."""
+"""Sentences drawn, or items summed, per step: a fraction of a millisecond, so that other work can run in between. A
+single resample is never split: 10 ms for 100,000 sentences.
+"""
 
 
 def resampled_sums(
     sentences: int, places: NDArray[np.int32], columns: NDArray[np.intp], width: int
 ) -> Generator[None, None, NDArray[np.int32]]:
-    """How many things of each column there are in as many sentences, drawn with replacement; the draws are always the
-    same.
+    """Column sums over resamples of the sentences with replacement, with a fixed seed.
 
-    Each thing is in the sentence ``places`` and counts in one of ``width`` ``columns``; the result has the shape
-    (RESAMPLES, width). All columns see the same draws, so a difference of two of them is a paired one. Yields between
+    Each item belongs to the sentence in ``places`` and to one of ``width`` ``columns``; the result has the shape
+    (RESAMPLES, width). All columns share the same resamples, so differences between columns are paired. Yields between
     steps.
     """
     sums = np.zeros((RESAMPLES, width), dtype=np.int32)
@@ -46,9 +46,9 @@ def resampled_sums(
 
 
 def intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The middle 95% of resampled values, which are along the first axis; the bounds are along a new last one.
+    """The central 95% of resampled values along the first axis; the bounds are along a new last axis.
 
-    What ``numpy.percentile`` gives, in a fifth of its time.
+    Equals ``numpy.percentile`` in a fifth of its time.
     """
     ordered = np.sort(values, axis=0)
     bounds = []
@@ -60,5 +60,5 @@ def intervals(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def ratio(numerators: NDArray[np.float64], denominators: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Element by element; 0 where there is nothing to divide by, as for single scores."""
+    """Elementwise ratio; 0 where the denominator is 0."""
     return np.divide(numerators, denominators, out=np.zeros_like(numerators), where=denominators > 0)

@@ -1,4 +1,4 @@
-"""In which way a variant is wrong: entities missed, made up, cut wrongly or given another type."""
+"""Kinds of mistakes: entities that are missed, spurious, or have a wrong border or type."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from service.schemas.accuracy import MISTAKES, MistakeCounts, MistakeKind, Mista
 
 
 class Mistake(NamedTuple):
-    """``span`` is the gold entity, or the predicted one where it is spurious; ``found`` is what overlaps it."""
+    """``span`` is the gold entity, or the predicted one if it is spurious; ``found`` overlaps it."""
 
     kind: MistakeKind
     span: EntitySpan
@@ -17,9 +17,10 @@ class Mistake(NamedTuple):
 
 
 def mistakes_of(gold: Sequence[EntitySpan], predicted: Sequence[EntitySpan]) -> list[Mistake]:
-    """Every gold entity that is not found rightly has one mistake, and so has every prediction that overlaps none.
+    """Each gold entity that is not found exactly has one mistake, and so has each prediction that overlaps no gold
+    entity.
 
-    Both are in the order of the text and do not overlap among themselves.
+    Both lists are in text order and have no overlaps of their own.
     """
     if gold == predicted:
         return []
@@ -37,7 +38,7 @@ def mistakes_of(gold: Sequence[EntitySpan], predicted: Sequence[EntitySpan]) -> 
 def _overlaps(
     spans: Sequence[EntitySpan], others: Sequence[EntitySpan]
 ) -> Iterator[tuple[EntitySpan, list[EntitySpan]]]:
-    """Each span with the others that share a word with it, in linear time."""
+    """Each span with the others that overlap it, in linear time."""
     first = 0
     for span in spans:
         while first < len(others) and others[first].last < span.first:
@@ -58,7 +59,7 @@ class MistakeTally:
         self._counts.update((language, mistake.span.label, mistake.kind) for mistake in mistakes)
 
     def answer(self, labels: Sequence[str], languages: Sequence[str]) -> MistakesAnswer:
-        """The counts overall, for each of the labels and for each of the languages."""
+        """The counts overall, per label and per language."""
         total: Counter[str] = Counter()
         of_label: dict[str, Counter[str]] = {label: Counter() for label in labels}
         of_language: dict[str, Counter[str]] = {language: Counter() for language in languages}

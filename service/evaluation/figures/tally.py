@@ -1,4 +1,4 @@
-"""Entities found rightly, predicted and expected: scores with intervals, overall, by label and by language."""
+"""Counts of correct, predicted and expected entities: scores with intervals, overall, by label and by language."""
 
 from array import array
 from collections.abc import Callable, Collection, Generator, Sequence
@@ -17,15 +17,15 @@ from service.schemas.accuracy import DifferenceAnswer, DifferencesAnswer, Interv
 T = TypeVar("T")
 
 F1 = 2
-"""The place of F1 behind precision and recall."""
+"""The index of F1, after precision and recall."""
 
 VARIANT, REFERENCE, AGREEMENT = range(3)
-"""What is compared: the variant with the gold labels, the reference with them, the variant with the reference."""
+"""The comparisons: variant with gold, reference with gold, variant with reference."""
 
 
 class Entities:
-    """Different entities: the sentence of each, its type, and in ``finders`` a bit for each of gold, variant, reference
-    that has it. Arrays of numbers: a check may have 200,000 sentences.
+    """The distinct entities: the sentence and type of each, and in ``finders`` one bit each for gold, variant and
+    reference. Stored in arrays, because a check may have 200,000 sentences.
     """
 
     def __init__(self) -> None:
@@ -63,12 +63,12 @@ KINDS = np.array(
     ],
     dtype=np.float64,
 )
-"""By ``finders`` of an entity: for each comparison whether it is found rightly, predicted, expected."""
+"""For each value of ``finders``, and each comparison: whether the entity is correct, predicted, expected."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many entities are found rightly, predicted and expected, in groups: overall, each label, each language.
+    """Counts of correct, predicted and expected entities by group: overall, each label, each language.
 
     ``total`` has the shape (groups, comparisons, 3), ``bounds`` (groups, comparisons without AGREEMENT, 3, 2) for
     precision, recall and F1, ``difference_bounds`` (groups, 2).
