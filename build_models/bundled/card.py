@@ -35,7 +35,9 @@ and Yoruba: PER, LOC, ORG and DATE in IOB2. XLM-R architecture, random initializ
 
 The weights are the mean of two students, which start as one of the teachers.
 
-No sentence of MasakhaNER was used for training. Its dev sets chose between recipes; its test sets only measure.
+No sentence of MasakhaNER was used for training: corpus lines that are one of its sentences, or share eight words in a
+row with one, were left out. Its dev sets chose between recipes, and were read to learn its conventions of labelling;
+its test sets only measure.
 
 Text could come from these lines; lines of other sources were left out.
 

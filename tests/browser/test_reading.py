@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Open
 from tests.browser.reading import card, compare
@@ -48,6 +48,20 @@ def test_names_under_the_threshold_are_not_marked(open_page: Open, service: Serv
     expect(page.locator("#cards mark")).to_have_count(0)
     expect(page.locator("#summary")).to_contain_text("all find the same")
     slider.fill("0")
+    expect(card(page, "dense").locator("mark")).to_have_count(1)
+
+
+def test_a_text_that_is_typed_before_the_samples_come_stays(open_page: Open, service: Service) -> None:
+    page = open_page(service)
+    held: list[Route] = []
+    page.route("**/samples.json", lambda route: held.append(route))
+    page.reload(wait_until="domcontentloaded")
+    page.locator("#text").fill("leo Nairobi")
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    expect(page.locator("#summary")).to_contain_text("answered")
+    expect(page.locator("#text")).to_have_value("leo Nairobi")
     expect(card(page, "dense").locator("mark")).to_have_count(1)
 
 

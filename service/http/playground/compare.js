@@ -97,6 +97,8 @@ export async function compare() {
   showCards();
   try {
     for await (const [name, data] of events("compare", { text }, mine.signal)) {
+      // What had come before it was aborted is of another text.
+      if (page.comparing !== mine) return false;
       if (name === "result") {
         last = data;
         continue;

@@ -117,6 +117,10 @@ function take(text, tag, sample = "") {
 }
 
 async function start() {
+  $("compare").addEventListener("submit", (event) => {
+    event.preventDefault();
+    compare();
+  });
   const samples = await (await ask("playground/samples.json")).json();
   $("sample").append(...samples.map(({ code, tag, name, english }) =>
     make("option", { value: code, lang: tag }, name === english ? name : `${name} (${english})`)));
@@ -124,7 +128,10 @@ async function start() {
     const sample = samples.find((sample) => sample.code === code) ?? samples[0];
     take(sample.text, sample.tag, sample.code);
   };
+  // Some type before the samples have come, and browsers restore what was typed.
+  const typed = $("text").value;
   choose();
+  if (typed) take(typed, "");
   const linked = readLink();
   if (linked) take(linked.text, "");
   $("sample").addEventListener("change", () => {
@@ -149,10 +156,6 @@ async function start() {
   });
   $("text").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) compare();
-  });
-  $("compare").addEventListener("submit", (event) => {
-    event.preventDefault();
-    compare();
   });
   $("threshold").addEventListener("input", () => {
     page.threshold = Number($("threshold").value);
