@@ -51,6 +51,9 @@ def learn_pieces(texts: Sequence[str], vocabulary: int, folder: Path, sentences:
                 owners[form] = (piece.piece, kind)
                 model.pieces.add(piece=form, score=piece.score - PENALTY, type=piece.NORMAL)
     model.trainer_spec.vocab_size = len(model.pieces)
+    # Paths of the machine that trained.
+    model.trainer_spec.ClearField("model_prefix")
+    model.normalizer_spec.ClearField("normalization_rule_tsv")
     path.write_bytes(model.SerializeToString())
     tokenizer = XLMRobertaTokenizerFast(vocab_file=str(path), model_max_length=512)
     tokenizer.save_pretrained(folder)
