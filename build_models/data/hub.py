@@ -10,7 +10,7 @@ from build_models.data.assembly import Documents, assemble
 from build_models.data.datasets import Dataset
 from build_models.data.folders import SPLIT_OF, SUFFIXES, UNKNOWN_LANGUAGE, read_path
 from build_models.errors import DataError
-from build_models.hub import download
+from build_models.hub import download, first_line
 from build_models.progress import say
 from service.evaluation.conll import Document, Row
 from service.evaluation.reading import PLAIN, Rules
@@ -88,7 +88,7 @@ def _document(name: str, language: str, path: Path) -> Document:
     try:
         data: Any = datasets.Dataset(pyarrow.parquet.read_table(path))
     except (OSError, ValueError) as error:
-        raise DataError(f"{name} cannot be read as parquet: {next(iter(str(error).splitlines()), '')}") from error
+        raise DataError(f"{name} cannot be read as parquet: {first_line(error)}") from error
     column = next((column for column in ("ner_tags", "labels") if column in data.column_names), None)
     if column is None or "tokens" not in data.column_names:
         raise DataError(f"{name}: expected the columns tokens and ner_tags; it has {', '.join(data.column_names)}")

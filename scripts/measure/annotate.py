@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from servers import memory_of
 
 from build_models.data.sample.generate import generate_sample
 from service.annotation.documents import Limits
@@ -77,16 +78,13 @@ def seconds_of_annotate(plan: Plan) -> float:
 def most_megabytes(arguments: list[str]) -> float:
     """The largest sum of the proportional set sizes of the command and its workers."""
     process = subprocess.Popen([sys.executable, "-m", "service", "annotate", *arguments])
-    whole = psutil.Process(process.pid)
     most = 0
     while process.poll() is None:
-        total = 0
         try:
-            for one in (whole, *whole.children(recursive=True)):
-                total += one.memory_full_info().pss
+            _, proportional = memory_of(process.pid)
         except psutil.Error:
             continue
-        most = max(most, total)
+        most = max(most, proportional)
         time.sleep(0.05)
     assert process.returncode == 0
     return most / 1e6

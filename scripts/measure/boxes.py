@@ -18,7 +18,6 @@ import json
 import os
 import random
 import signal
-import socket
 import statistics
 import sys
 import tempfile
@@ -26,9 +25,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import psutil
-from overhead import ask, request_of
-from servers import free_port, server
+from overhead import connected, milliseconds_of
+from servers import free_port, memory_of, server
 
 from service.evaluation.labelled import read_test_split
 from service.variants import VARIANTS
@@ -54,7 +52,8 @@ class Box:
 
     def killed(self) -> bool:
         """Whether a process was killed because the memory was full."""
-        return any(line.split() > ["oom_kill", "0"] for line in self._kills.read_text().splitlines() if "kill " in line)
+        counts = dict(line.split() for line in self._kills.read_text().splitlines())
+        return int(counts["oom_kill"]) > 0
 
     def command(self, command: Sequence[str], cpus: int) -> list[str]:
         """The command, run inside the box on this many CPUs."""
@@ -83,25 +82,13 @@ def box(megabytes: int) -> Iterator[Box]:
         made.remove()
 
 
-def memory_of(process: int) -> dict[str, float]:
-    """Resident and proportional memory in MB of a process and its descendants."""
-    first = psutil.Process(process)
-    full = [one.memory_full_info() for one in (first, *first.children(recursive=True))]
-    return {"rss_mb": sum(one.rss for one in full) / 1e6, "pss_mb": sum(one.pss for one in full) / 1e6}
-
-
 def latencies(port: int, variant: str, texts: Sequence[str], seconds: float) -> list[float]:
     """Milliseconds of one request after the other, for at most ``seconds``."""
     times: list[float] = []
     end = time.perf_counter() + seconds
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with connected(port) as connection:
         for text in texts:
-            request = request_of(text, variant)
-            started = time.perf_counter()
-            answer = ask(connection, request)
-            times.append(1000 * (time.perf_counter() - started))
-            assert json.loads(answer)["variant"] == variant, answer[:200]
+            times.append(milliseconds_of(connection, text, variant))
             if time.perf_counter() > end:
                 break
     return times
@@ -127,7 +114,7 @@ def measure(
                     done = clients.map(lambda _: latencies(port, variant, texts * 100, SECONDS), range(cpus))
                     answered = sum(map(len, done))
                     row["requests_per_second"] = round(answered / (time.perf_counter() - started), 1)
-                row |= {name: round(value) for name, value in memory_of(process).items()}
+                row["rss_mb"], row["pss_mb"] = (round(size / 1e6) for size in memory_of(process))
         except (SystemExit, OSError):
             row["failed"] = "out of memory" if limits.killed() else "did not start or stopped"
     return row

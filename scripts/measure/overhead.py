@@ -7,6 +7,7 @@ with the same number of threads. The last line is one JSON record.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import socket
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from servers import free_port, server
@@ -54,17 +56,29 @@ def ask(connection: socket.socket, request: bytes) -> bytes:
     return answer[end:]
 
 
+@contextlib.contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield connection
+
+
+def milliseconds_of(connection: socket.socket, text: str, variant: str) -> float:
+    """The time of one request, without the client's encoding and decoding."""
+    request = request_of(text, variant)
+    started = time.perf_counter()
+    answer = ask(connection, request)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    assert json.loads(answer)["variant"] == variant, answer[:200]
+    return milliseconds
+
+
 def measure(port: int, pipeline: Pipeline, variant: str, texts: list[str]) -> dict[str, list[float]]:
     """Milliseconds per text, served and in process, without the client's encoding and decoding."""
     times: dict[str, list[float]] = {"served": [], "in process": []}
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with connected(port) as connection:
         for text in texts:
-            request = request_of(text, variant)
-            started = time.perf_counter()
-            answer = ask(connection, request)
-            times["served"].append(1000 * (time.perf_counter() - started))
-            assert json.loads(answer)["variant"] == variant, answer[:200]
+            times["served"].append(milliseconds_of(connection, text, variant))
             started = time.perf_counter()
             run_to_end(pipeline.read_text(text, Timer()))
             times["in process"].append(1000 * (time.perf_counter() - started))

@@ -14,14 +14,13 @@ import concurrent.futures
 import json
 import os
 import random
-import socket
 import statistics
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from overhead import ask, request_of
+from overhead import ask, connected, request_of
 from servers import free_port, server
 
 from build_models.artifacts.scores import open_artifact
@@ -57,8 +56,7 @@ def served(
 
     def call(number: int) -> int:
         chance, count, end = random.Random(f"{seed}/{number}"), 0, time.perf_counter() + seconds
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connected(port) as connection:
             while time.perf_counter() < end:
                 answer = ask(connection, request_of(chance.choice(texts), variant))
                 assert answer.startswith(b'{"variant"'), answer[:200]

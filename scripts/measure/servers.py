@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 180
 
@@ -49,6 +51,13 @@ def server(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def memory_of(process: int) -> tuple[int, int]:
+    """Resident and proportional bytes of a process and its descendants. Raises ``psutil.Error`` once it has ended."""
+    first = psutil.Process(process)
+    full = [one.memory_full_info() for one in (first, *first.children(recursive=True))]
+    return sum(one.rss for one in full), sum(one.pss for one in full)
 
 
 def answers(port: int) -> bool:

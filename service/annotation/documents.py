@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
 from service.annotation.errors import Problem
 from service.annotation.inputs.encodings import decode
+from service.ner.decoding import drop_entities
 from service.ner.pipeline import Entity, Pipeline, Result, run_to_end
 from service.ner.timing import Timer
 
@@ -108,18 +110,8 @@ def _read(pipeline: Pipeline, content: Content) -> Result:
 
 def at_least(result: Result, score: float) -> Result:
     """Remove entities below ``score``; their words are labelled O."""
-    kept, labels, place = [], list(result.labels), 0
-    begins = [word for word, label in enumerate(labels) if label.startswith("B-")]
-    for place, entity in enumerate(result.entities):
-        if entity.score >= score:
-            kept.append(entity)
-            continue
-        word = begins[place]
-        labels[word] = "O"
-        while word + 1 < len(labels) and labels[word + 1].startswith("I-"):
-            word += 1
-            labels[word] = "O"
-    return Result(kept, labels)
+    kept = [entity.score >= score for entity in result.entities]
+    return Result(list(compress(result.entities, kept)), drop_entities(result.labels, kept))
 
 
 def split_text(text: str, most: int) -> Iterator[tuple[int, str]]:

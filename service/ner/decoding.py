@@ -130,6 +130,16 @@ def _iob2_tables(
     return inner[None, :] & (types[:, None] == types[None, :]), beginning, inside
 
 
+def drop_entities(labels: Sequence[str], kept: Sequence[bool]) -> list[str]:
+    """The IOB2 labels with O for the words of entities that are not ``kept``, which has a flag for each B-."""
+    flags = iter(kept)
+    left, keep = [], True
+    for label in labels:
+        keep = next(flags) if label.startswith("B-") else keep
+        left.append(label if keep else "O")
+    return left
+
+
 def entity_spans(labels: Sequence[str]) -> list[EntitySpan]:
     """The entities of a label sequence in strict IOB2, as in seqeval: an I- without its B- is not an entity."""
     spans: list[EntitySpan] = []

@@ -1,11 +1,13 @@
 """``POST /ner``: documents in, entities out."""
 
+from itertools import compress
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from service.ner.decoding import drop_entities
 from service.schemas.fields import Strings, never_null
 
 
@@ -75,14 +77,12 @@ class ResultAnswer(BaseModel):
 
     def at_least(self, score: float) -> "ResultAnswer":
         """Without the entities below ``score``; the labels of their words become O."""
-        kept = [entity for entity in self.entities if entity.score >= score]
-        if len(kept) == len(self.entities):
+        kept = [entity.score >= score for entity in self.entities]
+        if all(kept):
             return self
-        changed: dict[str, Any] = {"entities": kept}
+        changed: dict[str, Any] = {"entities": list(compress(self.entities, kept))}
         if self.labels is not None:
-            changed["labels"] = ["O"] * len(self.labels)
-            for entity in kept:
-                changed["labels"][entity.start : entity.end] = self.labels[entity.start : entity.end]
+            changed["labels"] = drop_entities(self.labels, kept)
         return self.model_copy(update=changed)
 
 

@@ -1,7 +1,6 @@
 """Making the bundled model: killed in a stage, on a full disk, and from students that are averaged."""
 
 import random
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from build_models.bundled.teaching import Lesson, average
 from build_models.workspace.workspace import Workspace
 from service.evaluation.conll import Sentence, to_conll
 from tests.build_models.bundled.corpus import write_corpus
+from tests.tmpfs import tmpfs
 
 
 @pytest.fixture
@@ -94,19 +94,10 @@ def killed(*_: object) -> None:
 
 
 def test_a_disk_that_is_full_is_named(tiny: BundledSettings, tmp_path: Path) -> None:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    try:
+    with tmpfs(tmp_path / "small", "200k") as folder:
         with pytest.raises(OSError, match="No space left"):
             make(replace(tiny, out=folder / "out"))
         assert not (folder / "out" / "model").exists()
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_students_are_averaged(tmp_path: Path) -> None:

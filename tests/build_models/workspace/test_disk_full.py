@@ -1,7 +1,6 @@
 """A disk that is really full: a small tmpfs with a finished build on it and little room left."""
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from service.artifacts.manifest import read_manifest, verify
 from tests.build_models.conftest import Built
 from tests.build_models.readings import window
 from tests.conftest import BUILD_OPTIONS
+from tests.tmpfs import tmpfs
 
 KILOBYTE = 1024
 
@@ -20,18 +20,8 @@ KILOBYTE = 1024
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A tmpfs of 48 MiB, gone after the test."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    try:
+    with tmpfs(tmp_path / "disk", "48m") as folder:
         yield folder
-    finally:
-        # Lazily: this process still has weights on it mapped.
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def leave(disk: Path, kilobytes: int) -> None:

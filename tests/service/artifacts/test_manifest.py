@@ -1,8 +1,6 @@
 import errno
 import hashlib
 import os
-import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -26,6 +24,7 @@ from service.artifacts.manifest import (
     replace_folder,
     verify,
 )
+from tests.tmpfs import tmpfs
 
 
 def manifest_of(files: dict[str, FileRecord], variant: str = "dense") -> Manifest:
@@ -161,15 +160,8 @@ def test_a_disk_that_is_full_for_the_manifest_leaves_the_old_artifact(
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if not mounted or mounted.returncode:
-        pytest.skip("mounting a tmpfs is not allowed here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with tmpfs(tmp_path / "disk", "64k") as folder:
+        yield folder
 
 
 def test_a_disk_that_is_really_full_leaves_the_old_artifact(tiny_disk: Path) -> None:
