@@ -14,11 +14,10 @@ from build_models.progress import console, say
 Kind = Literal["model", "dataset"]
 
 FAILURES = Exception
-"""What the client raises for a hub that is out of reach, refuses, or breaks off: errors of several HTTP libraries, by
-its version."""
+"""What the client raises if the hub is unreachable, refuses or disconnects; the HTTP library depends on its version."""
 
 ATTEMPTS = 3
-"""Each goes on where the last one broke off."""
+"""Number of download attempts; each resumes where the previous one failed."""
 
 
 class Download(NamedTuple):
@@ -62,7 +61,7 @@ def not_downloaded(name: str, error: Exception, instead: str) -> BuildError:
 
 
 def _downloaded_before(name: str, kind: Kind, revision: str | None, reason: Exception, instead: str) -> Download:
-    """Without a network, what an earlier build has downloaded."""
+    """The files that an earlier build has downloaded, for builds without network access."""
     try:
         folder = Path(snapshot_download(name, revision=revision, repo_type=kind, local_files_only=True))
     except FAILURES:
@@ -73,7 +72,7 @@ def _downloaded_before(name: str, kind: Kind, revision: str | None, reason: Exce
 
 
 def refuse_by_name(name: str, kind: Kind, revision: str | None, error: Exception) -> None:
-    """Raise ``BuildError`` for what waiting does not help."""
+    """Raise ``BuildError`` for errors that a retry would not fix."""
     what = "model" if kind == "model" else "data set"
     sign_in = "sign in with `hf auth login`, or set HF_TOKEN"
     if isinstance(error, GatedRepoError):

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 BLOCK = 64
-"""So many numbers of a row share a scale."""
+"""Number of consecutive values in a row that share a scale."""
 
 ZERO = 8
-"""Stands for zero, of the 16 values."""
+"""The code for zero among the 16 codes."""
 
 NIBBLES = "_nibbles"
-"""How the names of packed numbers end."""
+"""Suffix of the names of packed tensors."""
 
 
 def quantize_embeddings(path: Path) -> None:

@@ -24,8 +24,9 @@ OPSET = 18
 """Of every model that is exported, whatever version of the exporter writes it."""
 
 APART_FROM = 2**30
-"""Bytes of weights that are exported in a process of their own: what PyTorch's exporter holds is given back before the
-fusions need as much."""
+"""Models with this many bytes of weights are exported in a separate process, so that the memory of PyTorch's exporter
+is freed before the fusions need as much.
+"""
 
 FUSION_LEVEL = 2
 """Attention, GELU and layer-norm fusions, valid on any CPU; sessions add machine-specific ones when they load."""

@@ -20,10 +20,10 @@ def write_portable(folder: Path) -> None:
 
 
 def write_exact_tokenizer(folder: Path) -> None:
-    """Have readers take ``tokenizer.json`` as it is.
+    """Make readers use ``tokenizer.json`` unchanged.
 
-    Under the name of an architecture's class, transformers 5 makes rules of its own from the vocabulary: white space
-    before a literal <mask> is then read differently.
+    If the configuration names an architecture's class, transformers 5 derives its own rules from the vocabulary, and
+    reads white space before a literal <mask> differently.
     """
     path = folder / TOKENIZER_CONFIG
     written = json.loads(path.read_text(encoding="utf-8"))

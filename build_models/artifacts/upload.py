@@ -89,9 +89,9 @@ def _reason(error: Exception) -> str:
     if status == 401:
         return f"the hub does not take the token: {SIGN_IN}"
     if status == 403:
-        return "the token may not write there: take a token with write permission, and a name under your own account"
+        return "the token may not write there: use a token with write permission and a name under your own account"
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set: unset it"
     if isinstance(error, ConnectionError) or any(word in type(error).__name__ for word in ("Connect", "Timeout")):
-        return "the hub cannot be reached: try again with a network; the same command goes on where it stopped"
+        return "the hub cannot be reached: run the same command again with network access to resume"
     return first_line(error)

@@ -67,7 +67,7 @@ class Checkpoint(NamedTuple):
         """What its model card says, as the hub names it."""
         try:
             licence = (metadata_load(self.folder / CARD) or {}).get("license")
-        except Exception:  # the YAML parser has errors of its own
+        except Exception:  # the YAML parser raises its own types
             return None
         return licence if isinstance(licence, str) else None
 
@@ -133,7 +133,7 @@ def _refuse_pointers(checkpoint: Checkpoint, files: Sequence[str]) -> None:
 def _refuse_own_code(checkpoint: Checkpoint) -> None:
     if any(checkpoint.read_json(file).get("auto_map") for file in ("config.json", "tokenizer_config.json")):
         raise BuildError(
-            f"{checkpoint.name} needs code of its own (auto_map); Kidogo runs no code that comes with a model"
+            f"{checkpoint.name} requires custom code (auto_map); Kidogo runs no code that comes with a model"
         )
 
 

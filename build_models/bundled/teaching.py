@@ -94,7 +94,7 @@ def teach(
         segmentations,
     )
     part_forms(model)
-    # Whoever trains it further starts without.
+    # Further training starts without dropout.
     model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.0
     model.half().save_pretrained(result)
     copy_tokenizer(tokenizer_folder, result)

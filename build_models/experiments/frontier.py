@@ -43,7 +43,7 @@ before = psutil.Process().memory_info().rss
 load(Path(sys.argv[1]), 1).logits(numpy.arange(40))
 print(psutil.Process().memory_info().rss - before)
 """
-"""Measured in a process of its own: memory that another model has left would be used again."""
+"""Run in a separate process, because it would otherwise reuse memory that another model has freed."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def page(rows: Sequence[Row], context: Context) -> str:
         "",
         f"Strict IOB2 {figure} on the test split, with the paired difference from dense in points and its 95% bootstrap"
         " interval over sentences; median time per text, one at a time, on this machine; resident memory of the model",
-        "in a process of its own. `python -m build_models frontier` makes this page.",
+        "in a separate process. `python -m build_models frontier` makes this page.",
         "",
         f"| parts | MB | ms per text | resident MB | {figure} | difference | 95% interval |",
         "|---|--:|--:|--:|--:|--:|--:|",

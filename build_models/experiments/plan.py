@@ -116,7 +116,7 @@ def pieces_of(cell: Cell, places: Places) -> tuple[int, int, int]:
 
 
 def in_pieces(steps: Sequence[Step], most_seconds: float) -> list[list[Step]]:
-    """The steps in runs of at most ``most_seconds``; a longer step has a run of its own."""
+    """Group the steps into runs of at most ``most_seconds``; a longer step gets a separate run."""
     runs: list[list[Step]] = []
     left = 0.0
     for step in steps:

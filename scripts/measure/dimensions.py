@@ -116,7 +116,7 @@ def main() -> None:
         standin, out = folder / "standin" / options.dimensions, folder / f"{options.dimensions}-artifacts"
         shutil.rmtree(standin, ignore_errors=True)
         classifier = options.data is None
-        # In a process of its own, which gives its memory back.
+        # In a separate process, which frees its memory.
         with ProcessPoolExecutor(1) as pool:
             pool.submit(write_standin, standin, DIMENSIONS[options.dimensions], classifier, classifier).result()
         if classifier:

@@ -45,7 +45,7 @@ def milliseconds(pipeline: Pipeline, texts: Sequence[str]) -> float:
 
 
 def per_second(pipelines: Sequence[Pipeline], texts: Sequence[str]) -> float:
-    """Texts per second, each pipeline in a thread of its own."""
+    """Texts per second, each pipeline in its own thread."""
     started = time.perf_counter()
     with ThreadPoolExecutor(len(pipelines)) as pool:
         list(pool.map(lambda pipeline: milliseconds(pipeline, texts), pipelines))

@@ -22,7 +22,9 @@ DOCUMENTS = 64
 def settle_variant(
     plan: Plan, sources: Sequence[Source], before: dict[str, Any] | None, say: Callable[[str], None]
 ) -> str:
-    """The plan's variant; for ``auto``, that of the run ``before`` that goes on, or else one that fits the wish."""
+    """The plan's variant; for ``auto``, that of the interrupted run ``before``, if any, or else one that fits the
+    wish.
+    """
     if plan.variant != AUTO:
         return plan.variant
     wish = plan.wish.model_dump()

@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         help="what to do with a document over NER_MAX_DOCUMENT_CHARACTERS (100,000); default: refuse, as /ner does",
     )
     add("--workers", type=_count, metavar="N", help="processes, of one thread each; default: one for each CPU")
-    add("--overwrite", action="store_true", help="begin anew, and replace outputs that exist")
+    add("--overwrite", action="store_true", help="start over, and replace existing outputs")
     add("--quiet", action="store_true", help="show no progress")
     return parser
 

@@ -79,7 +79,7 @@ class Journal:
             if self.settings.get(name) != value:
                 raise AnnotationError(
                     f"{self._path.parent} was begun with another {name} ({self.settings.get(name)}, not {value}):"
-                    " give another --out, or --overwrite to begin anew"
+                    " give another --out, or --overwrite to start over"
                 )
 
     def note(self, output: str, progress: Progress) -> None:

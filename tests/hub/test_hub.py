@@ -179,7 +179,7 @@ def test_a_classifier_of_the_hub(hub: Hub, commands: Commands, masakhaner: str, 
         (["--model", "somebody/lora"], r"somebody/lora is a PEFT adapter without its base: merge the two"),
         (["--base", "somebody/lora"], r"somebody/lora is a PEFT adapter without its base: merge the two"),
         (["--model", "somebody/gguf"], r"somebody/gguf is a GGUF file, which holds weights for llama.cpp"),
-        (["--base", "somebody/own-code"], r"somebody/own-code needs code of its own \(auto_map\)"),
+        (["--base", "somebody/own-code"], r"somebody/own-code requires custom code \(auto_map\)"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

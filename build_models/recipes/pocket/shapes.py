@@ -13,14 +13,14 @@ NARROWEST = 96
 
 
 def shape_of(config: PretrainedConfig) -> Shape:
-    # DistilBERT has a name of its own for it.
+    # DistilBERT calls it differently.
     neurons = config.hidden_dim if config.model_type == "distilbert" else config.intermediate_size
     return Shape(config.hidden_size, config.num_hidden_layers, config.num_attention_heads, neurons)
 
 
 def narrows(config: PretrainedConfig) -> bool:
-    """Whether heads, neurons and width can be taken from such a model, and not only layers."""
-    # ELECTRA's embeddings may have a width of their own.
+    """Whether heads, neurons and width can be removed from such a model, not only layers."""
+    # ELECTRA's embeddings may have another width than its layers.
     same_width: bool = getattr(config, "embedding_size", config.hidden_size) == config.hidden_size
     return architecture_of(config).narrows and same_width
 
@@ -45,14 +45,16 @@ def possible(shape: Shape, config: PretrainedConfig) -> Shape:
 
 
 def smallest_heads(width: int, shape: Shape) -> int:
-    """How many heads a student of this width keeps: of their own size where that fits, else as few as are no larger."""
+    """The number of heads that a student of this width keeps: heads of the same size if they fit, else the fewest that
+    are not larger.
+    """
     size = shape.width // shape.heads
     fitting = [heads for heads in range(1, shape.heads + 1) if width % heads == 0 and width // heads <= size]
     return fitting[0] if fitting else shape.heads
 
 
 def scaled(shape: Shape, width: int) -> Shape:
-    """Half of the layers, but two if there are as many, and this width, with all that goes with it."""
+    """The shape with this width and half the layers, but at least two if the model has them."""
     return Shape(
         width=width,
         layers=min(shape.layers, max(2, shape.layers // 2)),

@@ -24,8 +24,9 @@ from build_models.training.finetune import cross_entropy
 
 @dataclass
 class Contributions:
-    """Of every layer (layers,), head (layers, heads) and neuron (layers, neurons), and the second moments of the hidden
-    states (width, width)."""
+    """Contributions of layers (layers,), heads (layers, heads) and neurons (layers, neurons), and the second moments of
+    the hidden states (width, width).
+    """
 
     layers: Tensor
     heads: Tensor
@@ -40,7 +41,9 @@ def layers_of(model: PreTrainedModel) -> nn.ModuleList:
 
 
 def contributions(model: PreTrainedModel, batches: Iterable[Batch]) -> Contributions:
-    """What each part of the model contributes to the loss of its own labels on the batches."""
+    """Estimate how much each part of the model contributes to the loss on the batches, with the model's predictions as
+    labels.
+    """
     shape = shape_of(model.config)
     heads, neurons, layers = (torch.zeros(shape.layers, n) for n in (shape.heads, shape.feed_forward, 1))
     moments = torch.zeros(shape.width, shape.width, dtype=torch.float64)
@@ -63,7 +66,7 @@ def contributions(model: PreTrainedModel, batches: Iterable[Batch]) -> Contribut
         read = batch.attention.bool()
         for (key, (output, entered)), gradient in zip(seen.items(), gradients, strict=True):
             total = watched[key][1][key[1]]
-            # A layer taken away hands on what enters it; a head or a neuron, nothing.
+            # A removed layer passes its input on; a removed head or neuron outputs zero.
             lost = output - entered if key[0] == "layer" else output
             change = (lost * gradient)[read].sum(dim=0)
             total += change.view(len(total), -1).sum(dim=1).abs().detach().cpu()
@@ -103,7 +106,7 @@ class Student:
     projection: Tensor | None
 
     def ends(self, layers: int) -> list[int]:
-        """For each layer, the last of those of the teacher's ``layers`` whose work it does."""
+        """For each layer of the student, the last of the teacher's ``layers`` that it replaces."""
         return [following - 1 for following in [*self.layers[1:], layers]]
 
 
@@ -150,7 +153,7 @@ def top(scores: Tensor, count: int) -> list[int]:
 
 
 def narrowed(value: Tensor, narrow: Tensor) -> Tensor:
-    """A matrix whose last axis is the width; anything else as it is."""
+    """Project a matrix whose last axis is the width; return anything else unchanged."""
     return value @ narrow if value.ndim == 2 and value.shape[1] == len(narrow) else value
 
 

@@ -1,7 +1,7 @@
-"""A student is taught in two steps: first to think like the teacher on plain text, then to answer like it.
+"""Teaches a student in two steps: first the teacher's internal states, then its predictions.
 
-In the first step it learns the teacher's hidden states, projected to its own width, and the attention of the heads
-that it has kept (Jiao et al. 2020, TinyBERT); in the second, logits and labels, as ``distilled`` does.
+In the first step, the student learns the teacher's hidden states, projected to the student's width, and the attention
+of the heads that it has kept (Jiao et al. 2020, TinyBERT); in the second, logits and labels, as in ``distilled``.
 """
 
 from collections.abc import Callable, Sequence

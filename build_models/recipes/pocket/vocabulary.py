@@ -1,7 +1,7 @@
-"""A vocabulary of only those pieces that some texts use, with every character that the tokenizer knows.
+"""Trims a vocabulary to the pieces that some texts use and all characters that the tokenizer knows.
 
-The texts are split exactly as before, because a tokenizer that never used a piece does not miss it: Unigram takes the
-best sequence of pieces, WordPiece the longest pieces, and BPE keeps every merge whose parts and result remain.
+The texts are split exactly as before, because they do not use the removed pieces: Unigram takes the best sequence of
+pieces, WordPiece the longest pieces, and BPE keeps every merge whose parts and result remain.
 """
 
 import json
@@ -72,8 +72,8 @@ def in_every_case(words: Mapping[str, int]) -> dict[str, int]:
 def pieces_to_keep(content: Mapping[str, Any], counts: NDArray[np.intp], padding: int, most: int | None) -> list[int]:
     """The ids to keep, in order, given a parsed ``tokenizer.json`` and how often texts use each piece.
 
-    These are the added tokens and all ids up to ``padding``; all characters, and pieces with a character that is no
-    piece of its own; and the used pieces, or the ``most`` used ones if there are more.
+    These are the added tokens and all ids up to ``padding``; all single characters, and pieces with a character that is
+    not itself a piece; and the ``most`` frequently used pieces.
     """
     vocabulary = vocabulary_of(content)
     unknown = content["model"].get("unk_token")

@@ -78,7 +78,7 @@ def find_sources(paths: Sequence[Path], suffix: str, out: Path) -> list[Source]:
         if other is not source:
             raise AnnotationError(
                 f"{other.path} and {path} would both be written to {out / source.output}:"
-                " run the command for each with an --out of its own, or give the folder that holds both"
+                " run the command for each with a separate --out, or pass the folder that contains both"
             )
         if (out / source.output).exists() and (out / source.output).resolve() == path.resolve():
             raise AnnotationError(f"{path} would be written over: give another --out")

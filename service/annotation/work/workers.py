@@ -69,7 +69,7 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End the process, which ends by itself at the end of its input."""
+        """End the process by closing its input."""
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with contextlib.suppress(OSError):
@@ -159,7 +159,9 @@ def start_worker(task: dict[str, Any]) -> Worker:
 
 
 def choose_variant(wish: dict[str, Any]) -> dict[str, str]:
-    """Ask a process of its own for the variant that fits a wish, so that the others' memory is free again."""
+    """Choose the variant that fits a wish in a separate process, which frees the memory of all variants that it
+    loads.
+    """
     worker = start_worker(wish)
     worker.close()
     return worker.greeting

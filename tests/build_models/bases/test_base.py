@@ -211,7 +211,7 @@ def not_a_number(folder: Path, pieces: Path) -> None:
         (few_positions, r"supports at most 32 pieces: pass --max-length 32"),
         (megatron_bert, r"is a megatron-bert model; Kidogo works with bert, camembert, .+"),
         (pointers, r"model.safetensors is a Git LFS pointer, not the file itself: run git lfs pull"),
-        (own_code, r"needs code of its own \(auto_map\); Kidogo runs no code that comes with a model"),
+        (own_code, r"requires custom code \(auto_map\); Kidogo runs no code that comes with a model"),
         (adapter, r"is a PEFT adapter without its base: merge the two"),
         (gguf, r"is a GGUF file, which holds weights for llama.cpp"),
         (missing_layer, r"has no weights for roberta.encoder.layer.1.\S+.* and \d+ more: they are incomplete"),
