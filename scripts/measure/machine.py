@@ -21,6 +21,7 @@ from pathlib import Path
 
 from build_models.artifacts.scores import open_artifact
 from loadtests.load.machine import machine
+from service.artifacts.manifest import read_manifest
 from service.evaluation.labelled import read_test_split
 from service.ner.pipeline import Pipeline, run_to_end
 from service.ner.timing import Timer
@@ -77,7 +78,7 @@ def main() -> None:
     sentences = read_test_split(arguments.artifacts, "test").sentences
     texts = [" ".join(sentence.words) for sentence in sentences[:: max(1, len(sentences) // SENTENCES)][:SENTENCES]]
     names = arguments.variants.split(",")
-    digests = {name: open_artifact(arguments.artifacts / name, 1)[0].digest for name in names}
+    digests = {name: read_manifest(arguments.artifacts / name).digest for name in names}
     results = {name: measure(arguments.artifacts / name, texts) for name in names}
     here = machine()
     record = {
