@@ -9,11 +9,16 @@ from build_models.commands.command_line import report_errors, split_list
 
 
 def frontier(
-    model: Annotated[str, typer.Option(help="Token classifier to compress: a folder or a hub id.")],
+    model: Annotated[
+        list[str],
+        typer.Option(help="Token classifier to compress: a folder or a hub id. Repeat it, for example for each seed."),
+    ],
     data: Annotated[str | None, typer.Option(help="Labelled data, as for the build.")] = None,
     texts: Annotated[Path | None, typer.Option(help="Unlabelled text, as for the build.")] = None,
     languages: Annotated[str | None, typer.Option(help="Languages to use, for example swa,hau.")] = None,
     shapes: Annotated[bool, typer.Option(help="Also the other shapes that a search would try.")] = True,
+    layers: Annotated[int | None, typer.Option(min=1, help="Of pocket; default as for the build.")] = None,
+    width: Annotated[int | None, typer.Option(min=2, help="Of pocket; default as for the build.")] = None,
     hidden_epochs: Annotated[int, typer.Option(min=0, help="Epochs on hidden states and attention.")] = 4,
     epochs: Annotated[int, typer.Option(min=0, help="Epochs on logits and labels.")] = 6,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("frontier"),
@@ -35,14 +40,13 @@ def frontier(
         if data is None and texts is None:
             raise BuildError("Nothing can be measured without texts: pass --data (for F1) or --texts (for agreement)")
         settings = BuildSettings(
-            model=model,
             data=data,
             texts=texts,
             languages=split_list(languages),
             seed=seed,
             finetune=FinetuneSettings.of_given(),
-            pocket=PocketSettings(hidden_epochs=hidden_epochs, epochs=epochs),
+            pocket=PocketSettings(layers=layers, width=width, hidden_epochs=hidden_epochs, epochs=epochs),
             threads=threads or available_cpus(),
         )
-        measure(settings, shapes, out)
+        measure(settings, model, shapes, out)
         typer.echo(out / "README.md")
