@@ -189,10 +189,10 @@ def main(
     ] = None,
     pocket_whole_vocabulary: Annotated[bool, typer.Option(help="Keep all pieces.")] = False,
     pocket_hidden_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Epochs on hidden states and attention. Default: 4; 0 on the sample.")
+        int | None, typer.Option(min=0, help="Epochs on hidden states and attention. Default: 2; 0 on the sample.")
     ] = None,
     pocket_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Epochs on logits and labels. Default: 6; 1 on the sample.")
+        int | None, typer.Option(min=0, help="Epochs on logits and labels. Default: 4; 1 on the sample.")
     ] = None,
     shape: Annotated[
         str, typer.Option(help="Size of a base pretrained here: tiny, mini, small, base or large.")
