@@ -19,6 +19,7 @@ def frontier(
     shapes: Annotated[bool, typer.Option(help="Also the other shapes that a search would try.")] = True,
     layers: Annotated[int | None, typer.Option(min=1, help="Of pocket; default as for the build.")] = None,
     width: Annotated[int | None, typer.Option(min=2, help="Of pocket; default as for the build.")] = None,
+    pieces: Annotated[int | None, typer.Option(min=0, help="Most pieces; default: all that the texts use.")] = None,
     hidden_epochs: Annotated[int, typer.Option(min=0, help="Epochs on hidden states and attention.")] = 2,
     epochs: Annotated[int, typer.Option(min=0, help="Epochs on logits and labels.")] = 4,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("frontier"),
@@ -45,7 +46,9 @@ def frontier(
             languages=split_list(languages),
             seed=seed,
             finetune=FinetuneSettings.of_given(),
-            pocket=PocketSettings(layers=layers, width=width, hidden_epochs=hidden_epochs, epochs=epochs),
+            pocket=PocketSettings(
+                layers=layers, width=width, pieces=pieces, hidden_epochs=hidden_epochs, epochs=epochs
+            ),
             threads=threads or available_cpus(),
         )
         measure(settings, model, shapes, out)

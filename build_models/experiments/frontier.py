@@ -94,7 +94,7 @@ def parts(own: Shape, small: Shape, others: Sequence[Shape]) -> Iterator[Part]:
     if small == own:
         small = scaled(own, own.width // 2 // 2 * 2)
     eight, four = CANDIDATES[0], CANDIDATES[1]
-    shallow = replace(own, layers=min(small.layers, max(1, own.layers // 2)))
+    shallow = replace(own, layers=small.layers if small.layers < own.layers else max(1, own.layers // 2))
     yield Part("dense", False, own, None)
     yield Part("fewer pieces", True, own, None)
     yield Part("8 bits", False, own, eight)
@@ -103,12 +103,8 @@ def parts(own: Shape, small: Shape, others: Sequence[Shape]) -> Iterator[Part]:
     yield Part(f"fewer neurons: {small.feed_forward}", False, replace(own, feed_forward=small.feed_forward), None)
     yield Part(f"narrower, fewer heads: {small.width}", False, replace(small, layers=own.layers), None)
     yield Part("fewer pieces and bits", True, own, four)
-    shape = own
-    for name in ("layers", "feed_forward"):
-        if getattr(small, name) < getattr(own, name):
-            shape = replace(shape, **{name: getattr(small, name)})
-            if shape != small:
-                yield Part(f"and fewer {'layers' if name == 'layers' else 'neurons'}", True, shape, four)
+    if small.layers < own.layers:
+        yield Part("fewer pieces, bits and layers", True, replace(own, layers=small.layers), four)
     yield Part(f"all: {described(small)}", True, small, four)
     yield Part("all, without the first step of teaching", True, small, four, first_step=False)
     yield Part("all, without the second step", True, small, four, second_step=False)
@@ -138,13 +134,18 @@ def measure(settings: BuildSettings, models: Sequence[str], shapes: bool, out: P
             reference = Contender("dense", context.open_pipeline(whole, "onnx"))
             wanted = list(parts(shape_of(config), wanted_shape(context), ladder(config) if shapes else []))
             results.append([measured(context, part, reference) for part in wanted])
+        # After each model: a run over several may be stopped in between.
+        write(results, context, out)
+    return results
+
+
+def write(results: Sequence[Sequence[Row]], context: Context, out: Path) -> None:
     (out / "frontier.json").write_text(
         json.dumps([[asdict(row) for row in rows] for rows in results], indent=2) + "\n", encoding="utf-8"
     )
     summaries = [summary(rows) for rows in zip(*results, strict=True)]
-    (out / "README.md").write_text(page(summaries, context, len(models)), encoding="utf-8")
+    (out / "README.md").write_text(page(summaries, context, len(results)), encoding="utf-8")
     plot(summaries, out / "frontier.svg")
-    return results
 
 
 def summary(rows: Sequence[Row]) -> Row:

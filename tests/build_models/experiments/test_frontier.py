@@ -80,15 +80,22 @@ def test_the_parts_are_one_change_each() -> None:
     assert rows["fewer layers: 4"] == Part("fewer layers: 4", False, replace(own, layers=4), None)
     assert rows["fewer neurons: 1024"].shape == replace(own, feed_forward=1024)
     assert rows["narrower, fewer heads: 256"].shape == replace(small, layers=8)
-    after = [rows[name] for name in ("fewer pieces and bits", "and fewer layers", "and fewer neurons")]
+    after = [rows[name] for name in ("fewer pieces and bits", "fewer pieces, bits and layers")]
     assert all(part.trimmed and part.candidate == CANDIDATES[1] for part in after)
-    assert [part.shape for part in after] == [own, replace(own, layers=4), replace(own, layers=4, feed_forward=1024)]
+    assert [part.shape for part in after] == [own, replace(own, layers=4)]
     last = [part for part in rows.values() if part.name.startswith("all")]
     assert [part.shape for part in last] == [small] * 4 + [own, Shape(384, 4, 3, 1536)]
     assert [(part.first_step, part.second_step) for part in last[:4]] == [
         (True, True), (False, True), (True, False), (False, False)
     ]  # fmt: skip
     assert len({part.stage for part in rows.values()}) == len(rows)
+
+
+def test_a_pocket_that_keeps_the_layers_still_shows_what_they_are_worth() -> None:
+    own, small = Shape(192, 4, 6, 768), Shape(128, 4, 4, 512)
+    rows = {part.name: part for part in parts(own, small, [])}
+    assert rows["fewer layers: 2"].shape == replace(own, layers=2)
+    assert "fewer pieces, bits and layers" not in rows
 
 
 def test_without_texts_nothing_can_be_measured(tmp_path: Path) -> None:
