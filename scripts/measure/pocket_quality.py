@@ -1,7 +1,7 @@
 """Measures what `pocket` loses against `dense`, taught with labels and with unlabelled texts alone.
 
     .venv/bin/python scripts/measure/pocket_quality.py MODEL... --data FOLDER --languages hau,pcm,swa \
-        [--texts FOLDER] [--pocket LAYERSxWIDTH] \
+        [--texts FOLDER] [--pocket LAYERSxWIDTH] [--pieces N] \
         [--hidden-epochs 2] [--epochs 4] [--work FOLDER] [--threads 1]
 
 The models are token classifiers, such as one fine-tuned with several seeds. Each is built twice, as `python -m
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--languages", required=True)
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--pocket", help="the shape, for example 4x128; default as for the build")
+    parser.add_argument("--pieces", type=int)
     parser.add_argument("--hidden-epochs", type=int, default=PocketSettings.hidden_epochs)
     parser.add_argument("--epochs", type=int, default=PocketSettings.epochs)
     parser.add_argument("--work", type=Path, default=Path("pocket-quality"))
@@ -42,7 +43,13 @@ def main() -> None:
     layers, width = map(int, options.pocket.split("x")) if options.pocket else (None, None)
     settings = BuildSettings(
         finetune=FinetuneSettings.of_given(),
-        pocket=PocketSettings(layers=layers, width=width, hidden_epochs=options.hidden_epochs, epochs=options.epochs),
+        pocket=PocketSettings(
+            layers=layers,
+            width=width,
+            pieces=options.pieces,
+            hidden_epochs=options.hidden_epochs,
+            epochs=options.epochs,
+        ),
         threads=options.threads,
     )
     test = load_data(options.data, languages, None, settings.seed, 0).test
