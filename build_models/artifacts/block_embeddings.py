@@ -68,13 +68,6 @@ def packed_rows(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray
     return (numbers[:, ::2] | numbers[:, 1::2] << 4).astype(np.uint8), scales[:, :, 0].astype(np.float32)
 
 
-def as_stored(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The matrix as its 4 bits give it back. Packing the result again loses nothing."""
-    packed, scales = packed_rows(matrix)
-    spread = np.repeat(scales, BLOCK, axis=1)[:, : matrix.shape[1]]
-    return unpacked(packed).astype(np.float32) * spread
-
-
 def unpacked(numbers: NDArray[np.uint8]) -> NDArray[np.int8]:
     """The numbers of a packed matrix, from -8 to 7."""
     both = np.stack([numbers & 15, numbers >> 4], axis=-1).reshape(len(numbers), -1)

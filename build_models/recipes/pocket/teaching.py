@@ -2,7 +2,6 @@
 
 In the first step, the student learns the teacher's hidden states, projected to the student's width, and the attention
 of the heads that it has kept (Jiao et al. 2020, TinyBERT); in the second, logits and labels, as in ``distilled``.
-The second rounds the word embeddings to 4 bits and leaves them: the layers above learn to make up for what that loses.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from build_models.artifacts.block_embeddings import as_stored
 from build_models.recipes.distilled import taught_by
 from build_models.recipes.pocket.shrink import Student, layers_of
 from build_models.settings import DistillationSettings, FinetuneSettings
@@ -53,13 +51,6 @@ def imitation(student: Student, teacher: PreTrainedModel) -> Callable[[Batch], T
     return loss
 
 
-@torch.no_grad()
-def round_embeddings(model: PreTrainedModel) -> None:
-    """Give the word embeddings the values that they will have in 4 bits."""
-    weight = model.get_input_embeddings().weight
-    weight.copy_(torch.from_numpy(as_stored(weight.cpu().numpy())))
-
-
 def teach(
     student: Student,
     teacher: PreTrainedModel,
@@ -84,13 +75,12 @@ def teach(
             lambda plan: loss(collate(rows_of(examples, plan), padding).to(device)),
         )
     if second.epochs:
-        round_embeddings(student.model)
         finetune(
             "pocket: labels",
             student.model,
             examples,
             # Their pieces would be the whole vocabulary's.
-            replace(second, respelled_names=0.0, respelled_words=0.0, frozen_embeddings=True),
+            replace(second, respelled_names=0.0, respelled_words=0.0),
             max_length,
             seed,
             state / "labels",

@@ -12,7 +12,7 @@ from build_models.bases.shapes import Shape
 from build_models.recipes.pocket.search import ladder
 from build_models.recipes.pocket.shapes import default_shape, narrows, shape_of
 from build_models.recipes.pocket.shrink import Contributions, calibrate, compressed, contributions, layers_of, shrink
-from build_models.recipes.pocket.teaching import imitation, round_embeddings
+from build_models.recipes.pocket.teaching import imitation
 from build_models.training.examples import IGNORED, Batch
 from build_models.training.finetune import load_classifier
 from tests.build_models.classifiers import IOB2, write_classifier
@@ -158,11 +158,3 @@ def test_a_search_in_heads_of_an_odd_size_tries_even_widths_alone() -> None:
     assert widths == sorted(widths, reverse=True)
     assert all(width % 2 == 0 for width in widths)
     assert 75 not in widths
-
-
-def test_the_second_step_leaves_word_embeddings_that_4_bits_store_exactly(bert: PreTrainedModel) -> None:
-    round_embeddings(bert)
-    once = bert.get_input_embeddings().weight.detach().clone()
-    assert len(once[9].unique()) <= 16
-    round_embeddings(bert)
-    assert torch.equal(bert.get_input_embeddings().weight, once)
