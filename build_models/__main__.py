@@ -176,7 +176,9 @@ def main(
     pocket_loss: Annotated[
         float | None, typer.Option(help="How many points of F1 `pocket` may lose on dev: shapes are taught and tried.")
     ] = None,
-    pocket_layers: Annotated[int | None, typer.Option(min=1, help="Default: half of the model's, at least 2.")] = None,
+    pocket_layers: Annotated[
+        int | None, typer.Option(min=1, help="Default: half of the model's, at least 3 of four or more.")
+    ] = None,
     pocket_width: Annotated[
         int | None, typer.Option(min=2, help="Default: a third of the model's, at least 96.")
     ] = None,

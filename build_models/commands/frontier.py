@@ -33,7 +33,7 @@ def frontier(
     Example: `python -m build_models frontier --model ./my-ner-model --data ./masakhaner`.
     """
     from build_models.errors import BuildError
-    from build_models.experiments.frontier import measure
+    from build_models.experiments.report.frontier import measure
     from build_models.settings import BuildSettings, FinetuneSettings, PocketSettings
     from service.settings import available_cpus
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from build_models.__main__ import cli
 from build_models.bases.shapes import Shape
 from build_models.data.sample.generate import generate_sample
-from build_models.experiments.frontier import Part, Row, measure, parts, summary
+from build_models.experiments.report.frontier import Part, Row, measure, parts, summary
 from build_models.recipes.pocket.pocket import CANDIDATES
 from build_models.settings import BuildSettings, FinetuneSettings, PocketSettings
 from tests.build_models.classifiers import write_classifier
