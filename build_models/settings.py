@@ -172,8 +172,8 @@ class PocketSettings:
     width: int | None = None
     heads: int | None = None
     feed_forward: int | None = None
-    hidden_epochs: int = 4
-    epochs: int = 6
+    hidden_epochs: int = 2
+    epochs: int = 4
     size: float | None = None
     speed: float | None = None
     loss: float | None = None
