@@ -25,7 +25,7 @@ from build_models.recipes import dense, distilled, pruned
 from build_models.recipes.context import Context
 from build_models.recipes.supervision import Supervision, supervise
 from build_models.settings import BUNDLED, SAMPLE, BuildSettings
-from build_models.training.loop import training_device
+from build_models.training.devices import training_device
 from build_models.training.side_by_side import side_by_side
 from build_models.workspace.replaced import replacements_recorded
 from build_models.workspace.workspace import Workspace

@@ -31,7 +31,7 @@ FLOORS = [
     {"service.__main__"},
     # The build.
     {"build_models.errors", "build_models.progress", "build_models.settings"},
-    {"build_models.hub"},
+    {"build_models.hub", "build_models.architectures"},
     {"build_models.workspace", "build_models.training", "build_models.data"},
     {"build_models.bases", "build_models.artifacts"},
     {"build_models.recipes", "build_models.bundled"},

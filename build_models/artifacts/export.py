@@ -24,8 +24,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import AutoConfig
 
+from build_models.architectures import architecture_of
 from build_models.artifacts.onnx_files import save
-from build_models.bases.architectures import architecture_of
 from build_models.workspace.workspace import Workspace, full_disk_named, result_digest
 from service.artifacts.transitions import TRANSITIONS
 from service.runtimes.onnx import MODEL

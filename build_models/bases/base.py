@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForMaskedLM, PreTrainedTokenizerFast, XLMRobertaTokenizerFast
 
-from build_models.bases.architectures import longest_window, refuse_unknown_architecture
+from build_models.architectures import longest_window, refuse_unknown_architecture
 from build_models.bases.checkpoints import SOURCE, open_checkpoint
 from build_models.bases.classifier import load_tokenizer, some
 from build_models.bases.masked import masked_loss, new_model

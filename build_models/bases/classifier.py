@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
-from build_models.bases.architectures import longest_window, refuse_unknown_architecture
+from build_models.architectures import longest_window, refuse_unknown_architecture
 from build_models.bases.checkpoints import SOURCE, Checkpoint, open_checkpoint, weights_of
 from build_models.bases.probe import begins_inside_mostly
 from build_models.errors import BuildError

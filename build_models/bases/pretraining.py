@@ -22,7 +22,8 @@ from build_models.bases.streams import Streams, kept_streams, sampling_probabili
 from build_models.data.corpus import find_texts, read_texts
 from build_models.errors import BuildError
 from build_models.progress import say
-from build_models.training.loop import Optimization, Trainer, training_device
+from build_models.training.devices import training_device
+from build_models.training.loop import Optimization, Trainer
 from build_models.workspace.workspace import Workspace, lock
 from service.artifacts.manifest import file_sha256
 

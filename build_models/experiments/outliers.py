@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from build_models.bases.architectures import architecture_of
+from build_models.architectures import architecture_of
 from build_models.recipes import dense
 from build_models.recipes.context import Context
 from build_models.training.finetune import load_classifier

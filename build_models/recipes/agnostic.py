@@ -18,7 +18,8 @@ from build_models.data.corpus import read_texts
 from build_models.recipes import dense
 from build_models.recipes.context import Context
 from build_models.recipes.students import make_student, soft_cross_entropy
-from build_models.training.loop import Optimization, Trainer, training_device
+from build_models.training.devices import training_device
+from build_models.training.loop import Optimization, Trainer
 from service.artifacts.manifest import file_sha256
 
 BATCH_PIECES = 1536

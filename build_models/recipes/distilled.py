@@ -21,9 +21,9 @@ from build_models.recipes.agnostic import student_base
 from build_models.recipes.context import Context, Made, Parent
 from build_models.recipes.students import make_student, soft_cross_entropy
 from build_models.settings import DistillationSettings, FinetuneSettings
+from build_models.training.devices import training_device
 from build_models.training.examples import IGNORED, Batch
 from build_models.training.finetune import cross_entropy, load_classifier
-from build_models.training.loop import training_device
 from build_models.workspace.workspace import result_digest
 from service.artifacts.manifest import Manifest
 from service.runtimes.onnx import MODEL

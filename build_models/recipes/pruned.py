@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from build_models.architectures import architecture_of
 from build_models.artifacts.checkpoint_files import count_parameters
 from build_models.artifacts.export import export_onnx
 from build_models.artifacts.sparse_onnx import compress
-from build_models.bases.architectures import architecture_of
 from build_models.recipes import dense
 from build_models.recipes.context import Context, Made, Parent
 from build_models.recipes.distilled import taught_by

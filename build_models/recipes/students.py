@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from build_models.bases.architectures import architecture_of
+from build_models.architectures import architecture_of
 from build_models.errors import BuildError
 
 

@@ -11,6 +11,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from build_models.errors import BuildError
 from build_models.settings import FinetuneSettings
+from build_models.training.devices import training_device
 from build_models.training.examples import (
     IGNORED,
     LAST_SPECIAL,
@@ -24,7 +25,7 @@ from build_models.training.examples import (
     respell,
     rows_of,
 )
-from build_models.training.loop import Optimization, Trainer, training_device
+from build_models.training.loop import Optimization, Trainer
 from build_models.training.segmentation import Segmentations
 
 NOT_NAMES = ("O", "B-DATE", "I-DATE")

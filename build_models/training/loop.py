@@ -8,9 +8,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Generic, TypeVar
@@ -21,11 +19,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from build_models.progress import console, progress, say
+from build_models.training.devices import faster_in_bfloat16, mixed_precision
 from service.artifacts.manifest import flush
 
 Batch = TypeVar("Batch")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
-CPUINFO = Path("/proc/cpuinfo")
 AVERAGED_STEPS = 4
 """Number of steps between updates of the weight average."""
 
@@ -46,41 +44,6 @@ class Optimization:
     clip: float = 1.0
     averaging: float = 0.0
     coarse: bool = False
-
-
-def training_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def mixed_precision(coarse: bool = False) -> AbstractContextManager[object]:
-    """Autocast matrix products to bfloat16 on a GPU and, if ``coarse``, on a CPU that is faster with it."""
-    device = training_device().type
-    if device == "cuda" or (coarse and faster_in_bfloat16()):
-        return torch.autocast(device, torch.bfloat16)
-    return nullcontext()
-
-
-def faster_in_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 faster than fp32; decided by what it is, so that results do not depend on a
-    timing.
-
-    Without the instructions, every number is converted. Intel's AVX-512 ones, without AMX, do no more in a cycle than
-    those for fp32: with the conversions, a training step takes 1.5 to 1.9 times as long (docs/log.md).
-    """
-    capabilities = torch.cpu.get_capabilities()
-    if capabilities.get("amx_bf16", False) or capabilities.get("bf16", False):
-        return True
-    return bool(capabilities.get("avx512_bf16", False)) and not made_by_intel()
-
-
-@cache
-def made_by_intel() -> bool:
-    """Whether Linux says so of the CPU; elsewhere, it is none with AVX-512."""
-    try:
-        return "GenuineIntel" in CPUINFO.read_text(encoding="utf-8")
-    except OSError:
-        return False
 
 
 class Trainer(Generic[Batch]):

@@ -44,9 +44,7 @@ def test_the_full_image_keeps_the_architectures_of_the_table(tmp_path: Path) -> 
         return [name for name in names if (installed / "models" / name).is_dir() and name not in kept]
 
     shutil.copytree(installed, tmp_path / "transformers", ignore=others)
-    table = re.findall(
-        r'^    "([\w-]+)": Architecture', (ROOT / "build_models/bases/architectures.py").read_text(), re.M
-    )
+    table = re.findall(r'^    "([\w-]+)": Architecture', (ROOT / "build_models/architectures.py").read_text(), re.M)
     assert len(table) >= 8
     done = subprocess.run(
         [sys.executable, "-c", LOADED, str(tmp_path), *table],

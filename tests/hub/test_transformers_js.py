@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
+from build_models.architectures import ARCHITECTURES
 from build_models.artifacts.scores import open_artifact
-from build_models.bases.architectures import ARCHITECTURES
 from build_models.build import build
 from build_models.recipes import dynamic
 from build_models.settings import BUNDLED, BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
@@ -65,7 +65,12 @@ def commands(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Com
 
 @pytest.mark.parametrize("model", [BUNDLED, *sorted(ARCHITECTURES)])
 def test_words_are_labelled_as_served(
-    with_transformers_js: Path, hub: Hub, commands: Commands, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+    with_transformers_js: Path,
+    hub: Hub,
+    commands: Commands,
+    tmp_path: Path,
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if model != BUNDLED:
         write_classifier(tmp_path / "given", architecture=model)

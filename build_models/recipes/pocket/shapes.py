@@ -4,7 +4,7 @@ from dataclasses import astuple, replace
 
 from transformers import PretrainedConfig
 
-from build_models.bases.architectures import architecture_of
+from build_models.architectures import architecture_of
 from build_models.bases.shapes import Shape
 from build_models.errors import BuildError
 

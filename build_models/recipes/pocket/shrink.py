@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from build_models.bases.architectures import architecture_of
+from build_models.architectures import architecture_of
 from build_models.bases.shapes import Shape
 from build_models.recipes.pocket.shapes import narrows, shape_of
 from build_models.recipes.students import make_student

@@ -15,9 +15,10 @@ from transformers import PreTrainedModel
 from build_models.recipes.distilled import taught_by
 from build_models.recipes.pocket.shrink import Student, layers_of
 from build_models.settings import DistillationSettings, FinetuneSettings
+from build_models.training.devices import training_device
 from build_models.training.examples import Batch, Example, Plan, collate, plan_batches, rows_of
 from build_models.training.finetune import finetune
-from build_models.training.loop import Optimization, Trainer, training_device
+from build_models.training.loop import Optimization, Trainer
 
 SMALLEST = 1e-6
 """Attention below this is none."""

@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
+from build_models.architectures import ARCHITECTURES
 from build_models.artifacts.scores import open_artifact
-from build_models.bases.architectures import ARCHITECTURES
 from build_models.build import build
 from build_models.recipes import dynamic
 from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings

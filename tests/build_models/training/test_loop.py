@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from build_models.training import devices
 from build_models.training import loop as training
 from build_models.training.loop import Muon, Optimization, Trainer, make_optimizers
 
@@ -179,11 +180,11 @@ def test_an_average_lies_between_the_weights_that_were(tmp_path: Path, monkeypat
 def test_products_are_coarse_where_wanted_and_the_cpu_is_faster_with_them(
     monkeypatch: pytest.MonkeyPatch, coarse: bool, features: dict[str, bool], intel: bool, bfloat16: bool
 ) -> None:
-    monkeypatch.setattr(training, "made_by_intel", lambda: intel)
+    monkeypatch.setattr(devices, "made_by_intel", lambda: intel)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
     layer = torch.nn.Linear(4, 4)
-    with training.mixed_precision(coarse):
+    with devices.mixed_precision(coarse):
         assert layer(torch.ones(1, 4)).dtype == (torch.bfloat16 if bfloat16 else torch.float32)
     assert layer(torch.ones(1, 4)).dtype == torch.float32
 

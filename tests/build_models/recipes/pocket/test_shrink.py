@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, XLMRobertaConfig
 
-from build_models.bases.architectures import ARCHITECTURES
+from build_models.architectures import ARCHITECTURES
 from build_models.bases.shapes import Shape
 from build_models.recipes.pocket.search import ladder
 from build_models.recipes.pocket.shapes import default_shape, narrows, shape_of
