@@ -176,7 +176,9 @@ def main(
     pocket_loss: Annotated[
         float | None, typer.Option(help="How many points of F1 `pocket` may lose on dev: shapes are taught and tried.")
     ] = None,
-    pocket_layers: Annotated[int | None, typer.Option(min=1, help="Default: half of the model's, at least 2.")] = None,
+    pocket_layers: Annotated[
+        int | None, typer.Option(min=1, help="Default: half of the model's, at least 3 of four or more.")
+    ] = None,
     pocket_width: Annotated[
         int | None, typer.Option(min=2, help="Default: a third of the model's, at least 96.")
     ] = None,
@@ -189,10 +191,10 @@ def main(
     ] = None,
     pocket_whole_vocabulary: Annotated[bool, typer.Option(help="Keep all pieces.")] = False,
     pocket_hidden_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Epochs on hidden states and attention. Default: 4; 0 on the sample.")
+        int | None, typer.Option(min=0, help="Epochs on hidden states and attention. Default: 2; 0 on the sample.")
     ] = None,
     pocket_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Epochs on logits and labels. Default: 6; 1 on the sample.")
+        int | None, typer.Option(min=0, help="Epochs on logits and labels. Default: 4; 1 on the sample.")
     ] = None,
     shape: Annotated[
         str, typer.Option(help="Size of a base pretrained here: tiny, mini, small, base or large.")

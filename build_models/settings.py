@@ -17,6 +17,9 @@ SAMPLE_SENTENCES = 5500
 RECOVERY_SENTENCES = 1000
 """Of each language, for what a given model's compressed forms learn from its answers."""
 
+UNMEASURED_EPOCHS = 2
+"""Of a student that learns from the bundled sample what its teacher answers, and whose gain nothing would show."""
+
 RATE, RATE_WIDTH = 5e-5, 768
 """The learning rate for further training of a given classifier of this width."""
 
@@ -169,8 +172,8 @@ class PocketSettings:
     width: int | None = None
     heads: int | None = None
     feed_forward: int | None = None
-    hidden_epochs: int = 4
-    epochs: int = 6
+    hidden_epochs: int = 2
+    epochs: int = 4
     size: float | None = None
     speed: float | None = None
     loss: float | None = None
@@ -228,7 +231,7 @@ class BuildSettings:
     def for_given(self, width: int, measured: bool) -> "BuildSettings":
         """What depends on the given classifier: it is pruned after its fine-tuning, and recovers where that can be
         measured; narrow models take higher learning rates. Where nothing is measured, nothing is labelled either: the
-        student learns from the teacher alone."""
+        student learns from the teacher alone, on generated sentences, for which fewer epochs do."""
         usual = BUNDLED_RATE if self.model == BUNDLED else RATE
         rate = self.finetune.learning_rate or usual * (RATE_WIDTH / width) ** 1.5
         recovery = self.recovery_epochs if self.recovery_epochs is not None else int(measured)
@@ -239,7 +242,7 @@ class BuildSettings:
             finetune=replace(self.finetune, learning_rate=rate),
             distillation=replace(
                 self.distillation,
-                epochs=self.distillation.epochs or self.finetune.epochs,
+                epochs=self.distillation.epochs or (self.finetune.epochs if measured else UNMEASURED_EPOCHS),
                 alpha=self.distillation.alpha if measured else 1.0,
             ),
         )

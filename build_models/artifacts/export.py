@@ -1,5 +1,10 @@
-"""Exports a checkpoint to ONNX with Optimum and fuses it with ONNX Runtime's transformer optimizer."""
+"""Exports a checkpoint to ONNX with Optimum and fuses it with ONNX Runtime's transformer optimizer.
 
+The word embeddings, most of the weights of a multilingual model, are only looked up: exporter and fusions get a few of
+them, and all come back at the end. This takes a third of the time and of the memory.
+"""
+
+import json
 import logging
 import shutil
 import tempfile
@@ -11,21 +16,32 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
+import onnx
+from onnx import numpy_helper
 from optimum.exporters.onnx import main_export
 from optimum.onnxruntime import ORTOptimizer
 from optimum.onnxruntime.configuration import OptimizationConfig
+from safetensors import safe_open
+from safetensors.torch import save_file
+from transformers import AutoConfig
 
-from build_models.artifacts.onnx_files import settle
+from build_models.artifacts.onnx_files import save
+from build_models.bases.architectures import architecture_of
 from build_models.workspace.workspace import Workspace, full_disk_named, result_digest
 from service.artifacts.transitions import TRANSITIONS
 from service.runtimes.onnx import MODEL
 
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
 OPSET = 18
 """Of every model that is exported, whatever version of the exporter writes it."""
 
+FEWEST_PIECES = 64
+"""Rows of the word embeddings that are exported, if the padding is among them."""
+
 APART_FROM = 2**30
-"""Models with this many bytes of weights are exported in a separate process, so that the memory of PyTorch's exporter
-is freed before the fusions need as much.
+"""Models with this many bytes of weights, word embeddings aside, are exported in a separate process, so that the memory
+of PyTorch's exporter is freed before the fusions need as much.
 """
 
 FUSION_LEVEL = 2
@@ -41,7 +57,7 @@ def exported(workspace: Workspace, name: str, checkpoint: Path) -> Path:
     }
 
     def run(result: Path, _: Path) -> None:
-        for file in ("config.json", "tokenizer.json", TRANSITIONS):
+        for file in (CONFIG, "tokenizer.json", TRANSITIONS):
             if (checkpoint / file).exists():
                 shutil.copy(checkpoint / file, result)
         export_onnx(checkpoint, result / MODEL)
@@ -59,20 +75,46 @@ def export_onnx(checkpoint: Path, target: Path, fused: bool = True) -> None:
         full_disk_named(target.parent),
         quiet(),
     ):
-        plain = Path(folder) / "plain"
-        if (checkpoint / "model.safetensors").stat().st_size < APART_FROM:
-            _export_plain(checkpoint, plain)
+        small, plain = Path(folder) / "small", Path(folder) / "plain"
+        embeddings = _with_few_pieces(checkpoint, small)
+        if (small / WEIGHTS).stat().st_size < APART_FROM:
+            _export_plain(small, plain)
         else:
             with ProcessPoolExecutor(1, get_context("spawn")) as apart:
-                apart.submit(_export_plain, checkpoint, plain).result()
-        if not fused:
-            settle(plain / MODEL, target)
-            return
-        optimizer = ORTOptimizer.from_pretrained(plain, file_names=[MODEL])
-        optimizer.optimize(
-            OptimizationConfig(optimization_level=FUSION_LEVEL), save_dir=Path(folder) / "fused", file_suffix=""
-        )
-        settle(Path(folder) / "fused" / MODEL, target)
+                apart.submit(_export_plain, small, plain).result()
+        shutil.rmtree(small)
+        made = plain
+        if fused:
+            optimizer = ORTOptimizer.from_pretrained(plain, file_names=[MODEL])
+            made = Path(folder) / "fused"
+            optimizer.optimize(OptimizationConfig(optimization_level=FUSION_LEVEL), save_dir=made, file_suffix="")
+        model = onnx.load(made / MODEL)
+        _put_back(model, checkpoint, embeddings)
+        save(model, target)
+
+
+def _with_few_pieces(checkpoint: Path, folder: Path) -> str:
+    """Write the checkpoint with the first few word embeddings to ``folder``; return the name of their weights."""
+    config = AutoConfig.from_pretrained(checkpoint, local_files_only=True)
+    ending = f".{architecture_of(config).embeddings}.weight"
+    rows = min(config.vocab_size, max(FEWEST_PIECES, config.pad_token_id + 1))
+    folder.mkdir()
+    with safe_open(checkpoint / WEIGHTS, framework="pt") as weights:
+        names: list[str] = list(weights.keys())
+        (embeddings,) = (name for name in names if name.endswith(ending))
+        kept = {name: weights.get_tensor(name) for name in names if name != embeddings}
+        kept[embeddings] = weights.get_slice(embeddings)[:rows]
+    save_file(kept, folder / WEIGHTS, {"format": "pt"})
+    written = json.loads((checkpoint / CONFIG).read_text(encoding="utf-8"))
+    (folder / CONFIG).write_text(json.dumps({**written, "vocab_size": rows}), encoding="utf-8")
+    return embeddings
+
+
+def _put_back(model: onnx.ModelProto, checkpoint: Path, embeddings: str) -> None:
+    """Exchange the few word embeddings of an exported model for all of them."""
+    (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == embeddings)
+    with safe_open(checkpoint / WEIGHTS, framework="np") as weights:
+        tensor.CopyFrom(numpy_helper.from_array(weights.get_tensor(embeddings), embeddings))
 
 
 def _export_plain(checkpoint: Path, folder: Path) -> None:

@@ -41,7 +41,7 @@ def experiments(
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of AdamW.")] = 5e-5,
     matrix_learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of Muon; 0: AdamW only.")] = 0.0,
     batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces per padded batch.")] = 2048,
-    coarse_products: Annotated[bool, typer.Option(help="Train in bfloat16, also on CPUs that support it.")] = False,
+    coarse_products: Annotated[bool, typer.Option(help="Train in bfloat16, also on CPUs faster with it.")] = False,
     unseen_sentences: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of sentences of each language without fine-tuning.")
     ] = None,

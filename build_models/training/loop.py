@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Generic, TypeVar
@@ -24,6 +25,7 @@ from service.artifacts.manifest import flush
 
 Batch = TypeVar("Batch")
 SECONDS_BETWEEN_CHECKPOINTS = 30.0
+CPUINFO = Path("/proc/cpuinfo")
 AVERAGED_STEPS = 4
 """Number of steps between updates of the weight average."""
 
@@ -34,7 +36,7 @@ class Optimization:
 
     With ``matrix_learning_rate``, Muon updates the encoder's matrices at that rate instead of AdamW. ``averaging`` is
     the decay per step of an exponential moving average of the weights, which becomes the result (Morales-Brotons et
-    al. 2024); 0 turns it off. ``coarse`` uses bfloat16 on CPUs, too, where the CPU supports it.
+    al. 2024); 0 turns it off. ``coarse`` uses bfloat16 on CPUs, too, where it is faster.
     """
 
     learning_rate: float
@@ -52,20 +54,33 @@ def training_device() -> torch.device:
 
 
 def mixed_precision(coarse: bool = False) -> AbstractContextManager[object]:
-    """Autocast matrix products to bfloat16 on a GPU and, if ``coarse``, on a CPU with bfloat16 instructions.
-
-    On such a CPU, a training step of a narrow model takes an eighth less time.
-    """
+    """Autocast matrix products to bfloat16 on a GPU and, if ``coarse``, on a CPU that is faster with it."""
     device = training_device().type
-    if device == "cuda" or (coarse and cpu_multiplies_bfloat16()):
+    if device == "cuda" or (coarse and faster_in_bfloat16()):
         return torch.autocast(device, torch.bfloat16)
     return nullcontext()
 
 
-def cpu_multiplies_bfloat16() -> bool:
-    """Whether the CPU has bfloat16 instructions; without them, every number would be converted."""
+def faster_in_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 faster than fp32; decided by what it is, so that results do not depend on a
+    timing.
+
+    Without the instructions, every number is converted. Intel's AVX-512 ones, without AMX, do no more in a cycle than
+    those for fp32: with the conversions, a training step takes 1.5 to 1.9 times as long (docs/log.md).
+    """
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    if capabilities.get("amx_bf16", False) or capabilities.get("bf16", False):
+        return True
+    return bool(capabilities.get("avx512_bf16", False)) and not made_by_intel()
+
+
+@cache
+def made_by_intel() -> bool:
+    """Whether Linux says so of the CPU; elsewhere, it is none with AVX-512."""
+    try:
+        return "GenuineIntel" in CPUINFO.read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 class Trainer(Generic[Batch]):
@@ -204,8 +219,8 @@ class Trainer(Generic[Batch]):
             return 0
 
     def _weights(self) -> dict[str, Tensor]:
-        """Every parameter once; tied weights are saved under one name."""
-        return {name: weight.data for name, weight in self.model.named_parameters()}
+        """Every trained parameter once; tied weights are saved under one name."""
+        return {name: weight.data for name, weight in self.model.named_parameters() if weight.requires_grad}
 
     def _parameters(self) -> list[tuple[torch.optim.Optimizer, nn.Parameter]]:
         return [
@@ -256,10 +271,10 @@ def wide(matrix: Tensor) -> Tensor:
 def orthogonal(matrices: Tensor) -> Tensor:
     """Matrices with the same singular vectors and singular values of about 1, for matrices at least as wide as high.
 
-    Five Newton-Schulz steps with the coefficients of Jordan et al. (2024), in bfloat16 where the device multiplies it:
-    a CPU without the instructions takes ten times as long for it as for fp32.
+    Five Newton-Schulz steps with the coefficients of Jordan et al. (2024), in bfloat16 where that is faster: a CPU
+    without the instructions takes ten times as long for it as for fp32.
     """
-    current = matrices.bfloat16() if matrices.is_cuda or cpu_multiplies_bfloat16() else matrices
+    current = matrices.bfloat16() if matrices.is_cuda or faster_in_bfloat16() else matrices
     current = current / current.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(5):
         gram = current @ current.mT

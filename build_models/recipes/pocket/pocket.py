@@ -28,7 +28,7 @@ from build_models.recipes.pocket.vocabulary import (
     pieces_to_keep,
     write_tokenizer,
 )
-from build_models.settings import RATE, RATE_WIDTH, FinetuneSettings
+from build_models.settings import RATE, RATE_WIDTH, BuildSettings, FinetuneSettings
 from build_models.training.examples import Batch, Example, collate
 from build_models.training.finetune import load_classifier
 from build_models.workspace.workspace import result_digest
@@ -41,6 +41,10 @@ CANDIDATES = [
     Candidate(fused=True, signed=False, per_channel=False, embedding_bits=4),
 ]
 """Settings to try, as for ``dynamic``."""
+
+FASTER, FASTER_MATRICES = 3, 7
+"""The learning rates of AdamW and Muon, as multiples of the usual one for further training of a model as wide as the
+student: it has to make up for what was taken away, where a pruned model only has to recover."""
 
 WEIGHED_EXAMPLES, EXAMPLES_AT_ONCE = 256, 16
 """Of the training sentences, how many decide what contributes least."""
@@ -105,7 +109,7 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
         batches = some_batches(examples, int(teacher.config.pad_token_id), settings.seed)
         student = shrink(teacher, shape, contributions(teacher, batches))
         calibrate(student, teacher, batches[0])
-        training = training_of(context, shape)
+        training = training_of(settings, shape)
         first = replace(training, epochs=settings.pocket.hidden_epochs)
         second = replace(training, epochs=settings.pocket.epochs)
         teach(
@@ -141,13 +145,12 @@ def stage_of(shape: Shape) -> str:
     return f"pocket-{shape.layers}x{shape.width}"
 
 
-def training_of(context: Context, shape: Shape) -> FinetuneSettings:
-    """The settings of both steps: those of a base made here, or else with a learning rate by the student's width."""
-    settings = context.settings
+def training_of(settings: BuildSettings, shape: Shape) -> FinetuneSettings:
+    """The settings of both steps: those of a base made here, or else with learning rates by the student's width."""
     if settings.base is None and settings.model is None:
         return settings.finetune
     rate = RATE * (RATE_WIDTH / shape.width) ** 1.5
-    return replace(settings.finetune, learning_rate=rate, matrix_learning_rate=None)
+    return replace(settings.finetune, learning_rate=FASTER * rate, matrix_learning_rate=FASTER_MATRICES * rate)
 
 
 def parameters(context: Context) -> dict[str, object]:
@@ -155,6 +158,7 @@ def parameters(context: Context) -> dict[str, object]:
     return {
         "pocket": asdict(replace(settings.pocket, size=None, speed=None, loss=None)),
         "finetune": asdict(settings.finetune),
+        "rates": [FASTER, FASTER_MATRICES],
         "temperature": settings.distillation.temperature,
         "alpha": settings.distillation.alpha,
     }

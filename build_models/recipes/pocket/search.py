@@ -32,7 +32,7 @@ from build_models.workspace.workspace import full_disk_named
 from service.ner.pipeline import Pipeline
 from service.runtimes.onnx import MODEL
 
-WIDTHS = (1, 2, 3, 4, 6, 8)
+WIDTHS = (1, 1.2, 1.5, 2, 3, 4, 6, 8)
 """What the width is divided by, in turn."""
 
 TIMED_WINDOWS, ROUNDS = 40, 3
@@ -75,9 +75,10 @@ def ladder(config: PretrainedConfig) -> list[Shape]:
     """The few shapes that are tried, from the largest to the smallest: narrower, and in the end a single layer."""
     shapes, own = [], shape_of(config)
     for divisor in WIDTHS:
-        # Two numbers to a byte: the width is even.
-        width = own.width // divisor // 2 * 2
-        if width >= 2:
+        # A student that is little narrower has fewer heads of the same size. Two numbers to a byte: the width is even.
+        unit = own.width // own.heads if divisor < 2 else 2
+        width = int(own.width / divisor) // unit * unit
+        if width >= 2 and width % 2 == 0:
             shapes.append(scaled(own, width))
     shapes.append(replace(shapes[-1], layers=1))
     return list(dict.fromkeys(possible(shape, config) for shape in shapes))

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from typer.testing import CliRunner
@@ -10,7 +11,8 @@ from typer.testing import CliRunner
 from build_models.__main__ import cli
 from build_models.bases.shapes import Shape
 from build_models.data.sample.generate import generate_sample
-from build_models.experiments.frontier import measure, parts
+from build_models.experiments.report.frontier import Part, Row, measure, parts, summary
+from build_models.recipes.pocket.pocket import CANDIDATES
 from build_models.settings import BuildSettings, FinetuneSettings, PocketSettings
 from tests.build_models.classifiers import write_classifier
 
@@ -33,37 +35,67 @@ def settings(tmp_path: Path) -> BuildSettings:
 
 
 def test_every_part_is_measured(settings: BuildSettings, tmp_path: Path) -> None:
-    rows = measure(settings, shapes=False, out=tmp_path / "out")
-    dense, pieces, layers, neurons, narrow, eight, four, everything = rows
+    (rows,) = measure(settings, [str(settings.model)], shapes=False, out=tmp_path / "out")
+    by_name = {row.name: row for row in rows}
+    dense, everything = rows[0], next(row for row in rows if row.name.startswith("all: "))
     assert dense.difference == 0
     assert dense.f1 == 1.0, "where nothing is labelled, figures are of agreement with dense"
-    for smaller in (pieces, layers, neurons, narrow, eight, four):
+    for smaller in rows[1:7]:
         assert everything.megabytes < smaller.megabytes < dense.megabytes
+    assert by_name["all, untaught"].f1 == by_name["all, without the first step of teaching"].f1, "epochs are 0"
+    assert by_name["all, without the second step"].f1 == everything.f1
     assert all(row.resident_megabytes > 0 and row.milliseconds > 0 for row in rows)
     assert all(row.interval[0] <= row.difference <= row.interval[1] for row in rows)
-    written = json.loads((tmp_path / "out" / "frontier.json").read_text(encoding="utf-8"))
+    (written,) = json.loads((tmp_path / "out" / "frontier.json").read_text(encoding="utf-8"))
     assert [row["name"] for row in written] == [row.name for row in rows]
     page = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert all(f"| {row.name} |" in page for row in rows)
     assert "agreement with dense" in page
+    assert "bootstrap interval over sentences" in page
     assert (tmp_path / "out" / "frontier.svg").read_text(encoding="utf-8").startswith("<?xml")
 
 
-def test_the_parts_are_one_change_each() -> None:
-    from transformers import XLMRobertaConfig
+def row(difference: dict[str, float], megabytes: float) -> Row:
+    return Row("all", megabytes, 1.0, 10.0, 0.7, fmean(difference.values()), (-1.0, 1.0), difference)
 
-    config = XLMRobertaConfig(
-        hidden_size=768, num_hidden_layers=8, num_attention_heads=6, intermediate_size=3072, vocab_size=100
-    )
-    own = Shape(768, 8, 6, 3072)
-    rows = list(parts(config, shapes=True))
-    alone = {row.name: row.shape for row in rows if not row.name.startswith("all")}
-    assert alone["fewer layers"] == replace(own, layers=4)
-    assert alone["fewer neurons"] == replace(own, feed_forward=1024)
-    assert alone["narrower, fewer heads"] == replace(own, width=256, heads=2, feed_forward=1024)
-    shapes = [row.shape for row in rows if row.name.startswith("all")]
-    assert shapes[0] == Shape(256, 4, 2, 1024)
-    assert len(shapes) == len(set(shapes)) == 7
+
+def test_several_models_give_an_interval_over_models_and_languages() -> None:
+    merged = summary([row({"hau": -0.01, "swa": -0.02}, 2.0), row({"hau": -0.03, "swa": -0.02}, 4.0)])
+    assert merged.megabytes == 3.0
+    assert merged.difference == pytest.approx(-0.02)
+    assert merged.languages == pytest.approx({"hau": -0.02, "swa": -0.02})
+    # The standard error of -1, -2, -3, -2 points is 0.408; Student's t with 3 degrees of freedom is 3.182 at 97.5%.
+    assert merged.interval == pytest.approx((-0.02 - 0.01299, -0.02 + 0.01299), abs=1e-4)
+
+
+def test_one_model_keeps_its_bootstrap_interval() -> None:
+    alone = row({"hau": -0.01}, 2.0)
+    assert summary([alone]) == alone
+
+
+def test_the_parts_are_one_change_each() -> None:
+    own, small = Shape(768, 8, 6, 3072), Shape(256, 4, 2, 1024)
+    rows = {part.name: part for part in parts(own, small, [own, Shape(384, 4, 3, 1536), small])}
+    assert rows["fewer pieces"] == Part("fewer pieces", True, own, None)
+    assert rows["fewer layers: 4"] == Part("fewer layers: 4", False, replace(own, layers=4), None)
+    assert rows["fewer neurons: 1024"].shape == replace(own, feed_forward=1024)
+    assert rows["narrower, fewer heads: 256"].shape == replace(small, layers=8)
+    after = [rows[name] for name in ("fewer pieces and bits", "fewer pieces, bits and layers")]
+    assert all(part.trimmed and part.candidate == CANDIDATES[1] for part in after)
+    assert [part.shape for part in after] == [own, replace(own, layers=4)]
+    last = [part for part in rows.values() if part.name.startswith("all")]
+    assert [part.shape for part in last] == [small] * 4 + [own, Shape(384, 4, 3, 1536)]
+    assert [(part.first_step, part.second_step) for part in last[:4]] == [
+        (True, True), (False, True), (True, False), (False, False)
+    ]  # fmt: skip
+    assert len({part.stage for part in rows.values()}) == len(rows)
+
+
+def test_a_pocket_that_keeps_the_layers_still_shows_what_they_are_worth() -> None:
+    own, small = Shape(192, 4, 6, 768), Shape(128, 4, 4, 512)
+    rows = {part.name: part for part in parts(own, small, [])}
+    assert rows["fewer layers: 2"].shape == replace(own, layers=2)
+    assert "fewer pieces, bits and layers" not in rows
 
 
 def test_without_texts_nothing_can_be_measured(tmp_path: Path) -> None:

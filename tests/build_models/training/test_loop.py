@@ -166,17 +166,20 @@ def test_an_average_lies_between_the_weights_that_were(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("coarse", "features", "bfloat16"),
+    ("coarse", "features", "intel", "bfloat16"),
     [
-        (True, {"avx512_bf16": True}, True),
-        (True, {"bf16": True}, True),
-        (True, {"avx512_f": True, "avx512_bf16": False}, False),
-        (False, {"avx512_bf16": True}, False),
+        (True, {"avx512_bf16": True}, False, True),
+        (True, {"avx512_bf16": True}, True, False),
+        (True, {"avx512_bf16": True, "amx_bf16": True}, True, True),
+        (True, {"bf16": True}, False, True),
+        (True, {"avx512_f": True, "avx512_bf16": False}, False, False),
+        (False, {"avx512_bf16": True}, False, False),
     ],
 )
-def test_products_are_coarse_where_wanted_and_the_cpu_has_them(
-    monkeypatch: pytest.MonkeyPatch, coarse: bool, features: dict[str, bool], bfloat16: bool
+def test_products_are_coarse_where_wanted_and_the_cpu_is_faster_with_them(
+    monkeypatch: pytest.MonkeyPatch, coarse: bool, features: dict[str, bool], intel: bool, bfloat16: bool
 ) -> None:
+    monkeypatch.setattr(training, "made_by_intel", lambda: intel)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
     layer = torch.nn.Linear(4, 4)

@@ -9,9 +9,11 @@ from optimum.onnxruntime import ORTModelForTokenClassification
 from transformers import AutoTokenizer
 
 from build_models.artifacts.scores import open_artifact
+from build_models.bases.shapes import Shape
 from build_models.build import build
 from build_models.data.sample.generate import generate_sample
 from build_models.errors import BuildError
+from build_models.recipes.pocket.pocket import training_of
 from build_models.settings import BuildSettings, FinetuneSettings, PocketSettings
 from service.artifacts.manifest import Manifest
 from service.ner.pipeline import label_sentences
@@ -130,3 +132,18 @@ def test_too_few_texts_leave_all_pieces(
     assert "24 texts are too few to choose pieces by" in said
     assert "texts are needed for 2%; all pieces stay" in said
     assert manifest.parameters == built.manifests["dense"].parameters
+
+
+@pytest.mark.parametrize(("width", "rate", "matrices"), [(768, 1.5e-4, 3.5e-4), (192, 1.2e-3, 2.8e-3)])
+def test_a_narrow_student_learns_at_higher_rates(
+    given: BuildSettings, width: int, rate: float, matrices: float
+) -> None:
+    settings = training_of(given, Shape(width, 2, 2, 4 * width))
+    assert settings.learning_rate == pytest.approx(rate)
+    assert settings.matrix_learning_rate == pytest.approx(matrices)
+
+
+def test_a_base_made_here_keeps_its_own_rates(given: BuildSettings) -> None:
+    own = FinetuneSettings.defaults(base_given=False, data_given=True)
+    from_scratch = replace(given, model=None, texts=None, finetune=own)
+    assert training_of(from_scratch, Shape(96, 2, 4, 256)) == own

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, XLMRobertaConfig
 
 from build_models.bases.architectures import ARCHITECTURES
 from build_models.bases.shapes import Shape
+from build_models.recipes.pocket.search import ladder
 from build_models.recipes.pocket.shapes import default_shape, narrows, shape_of
 from build_models.recipes.pocket.shrink import Contributions, calibrate, compressed, contributions, layers_of, shrink
 from build_models.recipes.pocket.teaching import imitation
@@ -128,10 +129,32 @@ def test_a_product_of_few_ranks_is_kept_whole() -> None:
     ("own", "expected"),
     [
         (Shape(768, 8, 6, 3072), Shape(256, 4, 2, 1024)),
-        (Shape(192, 4, 6, 768), Shape(96, 2, 3, 384)),
+        (Shape(192, 4, 6, 768), Shape(96, 3, 3, 384)),
+        (Shape(192, 3, 6, 768), Shape(96, 2, 3, 384)),
         (Shape(96, 2, 4, 256), Shape(96, 2, 4, 256)),
         (Shape(32, 1, 4, 48), Shape(32, 1, 4, 48)),
     ],
 )
 def test_the_default_shape(own: Shape, expected: Shape) -> None:
     assert default_shape(own) == expected
+
+
+def test_a_search_goes_from_whole_heads_of_the_same_size_to_smaller_ones() -> None:
+    config = XLMRobertaConfig(
+        hidden_size=192, num_hidden_layers=4, num_attention_heads=6, intermediate_size=768, vocab_size=100
+    )
+    shapes = ladder(config)
+    assert shapes[:4] == [
+        Shape(192, 3, 6, 768), Shape(160, 3, 5, 640), Shape(128, 3, 4, 512), Shape(96, 3, 3, 384)
+    ]  # fmt: skip
+    assert [(shape.width, shape.layers) for shape in shapes[4:]] == [(64, 3), (48, 3), (32, 3), (24, 3), (24, 1)]
+
+
+def test_a_search_in_heads_of_an_odd_size_tries_even_widths_alone() -> None:
+    config = XLMRobertaConfig(
+        hidden_size=100, num_hidden_layers=2, num_attention_heads=4, intermediate_size=200, vocab_size=100
+    )
+    widths = [shape.width for shape in ladder(config)]
+    assert widths == sorted(widths, reverse=True)
+    assert all(width % 2 == 0 for width in widths)
+    assert 75 not in widths
