@@ -17,7 +17,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import onnx
-from onnx import numpy_helper
 from optimum.exporters.onnx import main_export
 from optimum.onnxruntime import ORTOptimizer
 from optimum.onnxruntime.configuration import OptimizationConfig
@@ -114,7 +113,9 @@ def _put_back(model: onnx.ModelProto, checkpoint: Path, embeddings: str) -> None
     """Exchange the few word embeddings of an exported model for all of them."""
     (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == embeddings)
     with safe_open(checkpoint / WEIGHTS, framework="np") as weights:
-        tensor.CopyFrom(numpy_helper.from_array(weights.get_tensor(embeddings), embeddings))
+        whole = weights.get_tensor(embeddings)
+    tensor.dims[:] = whole.shape
+    tensor.raw_data = whole.tobytes()
 
 
 def _export_plain(checkpoint: Path, folder: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
+from google.protobuf.message import EncodeError
 from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
@@ -55,12 +56,20 @@ def copy(source: Path, target: Path) -> None:
 
 def save(model: ModelProto, target: Path) -> None:
     """Write a model whose weights are in memory."""
-    if model.ByteSize() < LARGEST:
+    if _fits_in_one(model):
         onnx.save(model, target)
         return
     weights = weights_beside(target)
     weights.unlink(missing_ok=True)
     onnx.save(model, target, save_as_external_data=True, location=weights.name, size_threshold=SMALLEST_OUTSIDE)
+
+
+def _fits_in_one(model: ModelProto) -> bool:
+    try:
+        return int(model.ByteSize()) < LARGEST
+    except EncodeError:
+        # protobuf cannot even count what it cannot write.
+        return False
 
 
 def _save_pointing(model: ModelProto, target: Path) -> None:

@@ -9,6 +9,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
 from build_models.artifacts.onnx_files import copy, weights_beside
+from build_models.artifacts.transformers_js import for_transformers_js
 from build_models.errors import BuildError
 from build_models.hub import FAILURES, first_line
 from build_models.progress import say
@@ -20,6 +21,7 @@ QUANTIZED = "model_quantized.onnx"
 """What both look for where 8-bit weights are asked for."""
 
 CONFIG = "config.json"
+TOKENIZER = "tokenizer.json"
 NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 SIGN_IN = "sign in with `hf auth login`, or set HF_TOKEN to a token that may write"
 
@@ -54,6 +56,9 @@ def hub_files(folder: Path, manifest: Manifest, work: Path) -> dict[str, Path | 
         config["transformers.js_config"] = {"use_external_data_format": {name: True}}
         files[CONFIG] = (json.dumps(config, indent=2) + "\n").encode()
     files[f"{FOLDER}/{name}"] = model
+    tokenizer = json.loads((folder / TOKENIZER).read_text(encoding="utf-8"))
+    if (read := for_transformers_js(tokenizer)) != tokenizer:
+        files[TOKENIZER] = json.dumps(read, ensure_ascii=False).encode()
     return files
 
 

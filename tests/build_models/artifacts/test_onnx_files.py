@@ -82,3 +82,14 @@ def test_an_upload_says_that_there_are_weights_beside_the_graph(large: Path, tmp
     assert files["onnx/model.onnx_data"] == large / "dense" / "model.onnx_data"
     assert isinstance(files["config.json"], bytes)
     assert b'"use_external_data_format": {\n      "model.onnx": true' in files["config.json"]
+
+
+@pytest.mark.slow
+def test_more_than_protobuf_can_count(tmp_path: Path) -> None:
+    half = np.zeros(2**28 + 2**20, np.float32)
+    weights = [onnx.numpy_helper.from_array(half, name) for name in ("a", "b")]
+    output = onnx.helper.make_tensor_value_info("sum", onnx.TensorProto.FLOAT, [half.size])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Add", ["a", "b"], ["sum"])], "g", [], [output], weights)
+    onnx_files.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").stat().st_size < 1000
+    assert (tmp_path / "model.onnx_data").stat().st_size == 2 * half.nbytes

@@ -1,0 +1,117 @@
+"""Uploaded variants, read by transformers.js in Node as the service reads them."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer
+
+from build_models.artifacts.scores import open_artifact
+from build_models.bases.architectures import ARCHITECTURES
+from build_models.build import build
+from build_models.recipes import dynamic
+from build_models.settings import BUNDLED, BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
+from service.variants import VARIANTS
+from tests import ROOT
+from tests.build_models.classifiers import CORPUS, write_classifier
+from tests.hub.commands import Commands, commands_with
+from tests.hub.server import TOKEN, Hub, serving
+
+pytestmark = pytest.mark.slow
+
+VERSION = "4.3.2"
+PUSHED = [variant for variant in VARIANTS if variant != "int8"]
+TEXTS = [
+    "Rais Uhuru Kenyatta alitembelea Nairobi siku ya Jumatatu .",
+    "Ààrẹ Bọ́lá Tinubu dé sí ìlú Èkó",
+    "Bo\u0323la\u0301 e\u0301 NFD",
+    "ጠቅላይ ሚኒስትር ኃይለማርያም ደሳለኝ ትናንት አዲስ አበባ ገቡ ። የሥራ ዕድል ፀሐይ ዓለም",
+    "Ndị ọchịchị nọ n'Abuja kwuru … 2,000 Ng'ombe ﬁ № 🇰🇪 Kano",
+]
+
+
+@pytest.fixture(scope="session")
+def with_transformers_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which Node finds it."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("there is no Node with npm")
+    folder = tmp_path_factory.mktemp("transformers-js")
+    # The scripts of these packages would only download libraries for GPUs.
+    options = ["--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund", "--no-save"]
+    done = subprocess.run(
+        ["npm", "install", *options, f"@huggingface/transformers@{VERSION}"],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"npm cannot install transformers.js: {done.stderr.strip()}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with serving() as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def commands(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    with commands_with(hub, tmp_path_factory.mktemp("home")) as commands:
+        yield commands
+
+
+@pytest.mark.parametrize("model", [BUNDLED, *sorted(ARCHITECTURES)])
+def test_words_are_labelled_as_served(
+    with_transformers_js: Path, hub: Hub, commands: Commands, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if model != BUNDLED:
+        write_classifier(tmp_path / "given", architecture=model)
+    (tmp_path / "texts.txt").write_text("\n".join(f"{text} {number}" for number, text in enumerate(CORPUS)))
+    settings = BuildSettings(
+        out=tmp_path / "out",
+        model=model if model == BUNDLED else str(tmp_path / "given"),
+        texts=tmp_path / "texts.txt",
+        model_scheme="IOB2",
+        max_length=128,
+        overlap=16,
+        dynamic_timed=False,
+        finetune=replace(FinetuneSettings.of_given(), epochs=1),
+        distillation=DistillationSettings(),
+        pocket=PocketSettings(width=16, layers=1, hidden_epochs=1, epochs=1),
+    )
+    monkeypatch.setattr(dynamic, "CANDIDATES", [dynamic.CANDIDATES[0], dynamic.CANDIDATES[-1]])
+    build(settings, PUSHED)
+    for variant in PUSHED:
+        done = commands.run(
+            "push", "--variant", variant, "--repo", f"me/{model}-{variant}", "--out", settings.out, HF_TOKEN=TOKEN
+        )
+        assert done.status == 0, done.said
+    types = {f"me/{model}-{variant}": "q8" if "dynamic" in variant else "fp32" for variant in PUSHED}
+    done = subprocess.run(
+        ["node", str(ROOT / "tests" / "hub" / "transformers_js.mjs"), hub.url],
+        input=json.dumps({"texts": TEXTS, "repositories": types}), cwd=with_transformers_js,
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout.splitlines()[-1])
+    for variant in PUSHED:
+        manifest, pipeline = open_artifact(settings.out / variant, 1)
+        tokenizer = Tokenizer.from_file(str(settings.out / variant / "tokenizer.json"))
+        heads = answered = 0
+        for text, answer in zip(TEXTS, answers[f"me/{model}-{variant}"], strict=True):
+            ((_, window),) = pipeline.encoder.windows(pipeline.encoder.encode_all(text.split()))
+            assert answer["pieces"] == window.input_ids.tolist()
+            labels = [manifest.labels[number] for number in pipeline.runtime.logits(window.input_ids).argmax(axis=-1)]
+            # The pipeline does not answer for words that begin with an unknown piece or with a space alone.
+            silent = {place for place in window.heads if answer["labels"][place] is None}
+            assert {tokenizer.decode([int(window.input_ids[place])]) for place in silent} <= {""}
+            heads += len(window.heads)
+            answered += len(window.heads) - len(silent)
+            assert [answer["labels"][head] for head in window.heads if head not in silent] == [
+                labels[head] for head in window.heads if head not in silent
+            ]
+        # The small random models know few letters.
+        assert answered > (heads / 2 if model == BUNDLED else 0)
