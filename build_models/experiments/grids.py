@@ -159,9 +159,7 @@ def in_order(study: Study) -> Iterator[Cell]:
         for seed in study.seeds
     ]
     more = [
-        (main, teachers)
-        for main, teachers in by_seed
-        if study.more_seeds is None or main.seeds[0] in study.more_seeds
+        (main, teachers) for main, teachers in by_seed if study.more_seeds is None or main.seeds[0] in study.more_seeds
     ]
     for number, (main, teachers) in enumerate(by_seed):
         yield from claimed(main, teachers)

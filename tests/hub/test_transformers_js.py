@@ -65,7 +65,12 @@ def commands(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Com
 
 @pytest.mark.parametrize("model", [BUNDLED, *sorted(ARCHITECTURES)])
 def test_words_are_labelled_as_served(
-    with_transformers_js: Path, hub: Hub, commands: Commands, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+    with_transformers_js: Path,
+    hub: Hub,
+    commands: Commands,
+    tmp_path: Path,
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if model != BUNDLED:
         write_classifier(tmp_path / "given", architecture=model)

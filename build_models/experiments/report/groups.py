@@ -81,7 +81,7 @@ class Group:
 
 
 def flat(cell: Cell) -> dict[str, object]:
-    """The settings in ``ALIKE`` as a flat dict, including those of fine-tuning but for noise, which has its own rows."""
+    """The settings in ``ALIKE`` as a flat dict, with those of fine-tuning but for noise, which has its own rows."""
     settings = cell.model_dump(include=set(ALIKE))
     finetune = settings.pop("finetune")
     del finetune["noise_share"]
