@@ -21,6 +21,9 @@ SHAPES = {
     # AfriBERTa's base and large at an eighth of their width and well under half of their layers, for studies on a CPU.
     "study-base": Shape(width=96, layers=3, heads=4, feed_forward=384),
     "study-large": Shape(width=96, layers=4, heads=4, feed_forward=384),
+    # The same at a sixth of their width.
+    "study-wide": Shape(width=128, layers=3, heads=4, feed_forward=512),
+    "study-wide-large": Shape(width=128, layers=4, heads=4, feed_forward=512),
     # AfriBERTa's sizes (Ogueji et al. 2021, table 2).
     "small": Shape(width=768, layers=4, heads=6, feed_forward=3072),
     "base": Shape(width=768, layers=8, heads=6, feed_forward=3072),

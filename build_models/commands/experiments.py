@@ -48,6 +48,13 @@ def experiments(
     more_seeds: Annotated[
         str | None, typer.Option(help="paper: seeds with the complete curves and tests. Default: all.")
     ] = None,
+    noise_share: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="paper: also models trained with noise in so many of the epochs.")
+    ] = 0.0,
+    together: Annotated[bool, typer.Option(help="paper: also one model of all languages.")] = False,
+    pocket_epochs: Annotated[
+        str, typer.Option(help="paper: also pocket, with so many epochs on hidden states and on labels, as in 2,3.")
+    ] = "",
     sample_sentences: Annotated[int, typer.Option(min=10, help="Sentences per language of the bundled sample.")] = 6000,
     results: Annotated[Path, typer.Option(help="Results folder; cells/ holds one file per cell.")] = Path("results"),
     work: Annotated[Path, typer.Option(help="Folder of models and locks; can be deleted.")] = Path(".experiments"),
@@ -106,11 +113,15 @@ def experiments(
         raise typer.BadParameter(f"it is for the executor here, not {executor}", param_hint="--stop-after")
     if executor not in execute:
         raise typer.BadParameter(f"{executor!r}; choose from {', '.join(execute)}", param_hint="--executor")
+    pocket = whole(pocket_epochs, "--pocket-epochs")
+    if pocket and (len(pocket) != 2 or min(pocket) < 0 or not pocket[1]):
+        raise typer.BadParameter(f"{pocket_epochs!r}: pass two numbers, as in 2,3", param_hint="--pocket-epochs")
     with report_errors():
         bases = name_bases(base)
+        named = split_list(languages) or ()
         study = Study(
             bases=list(bases),
-            data=name_data(data, split_list(languages) or (), sample_sentences),
+            data=name_data(data, named, sample_sentences),
             seeds=whole(seeds, "--seeds"),
             finetune=FinetuneSettings(
                 epochs=epochs,
@@ -122,6 +133,9 @@ def experiments(
             ),
             unseen_sentences=unseen_sentences,
             more_seeds=whole(more_seeds, "--more-seeds") if more_seeds is not None else None,
+            noise_share=noise_share,
+            together=name_data(data, [",".join(named)], sample_sentences)[0] if together else None,
+            pocket_epochs=(pocket[0], pocket[1]) if pocket else None,
             threads=threads,
             sparsities=numbers(sparsities, "--sparsities"),
             recovery_epochs=recovery_epochs,

@@ -18,7 +18,8 @@ def pretrain(
     shape: Annotated[
         str,
         typer.Option(
-            help="tiny, mini, midi, study-base, study-large, or AfriBERTa's small, base, large (4, 8, 10 layers, 768)."
+            help="tiny, mini, midi, study-base, study-large, study-wide, study-wide-large, or AfriBERTa's small, base"
+            " or large (4, 8, 10 layers of 768)."
         ),
     ] = "mini",
     vocabulary: Annotated[int, typer.Option(min=100, help="Vocabulary size. AfriBERTa: 70006.")] = 12_000,

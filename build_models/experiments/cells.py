@@ -20,11 +20,13 @@ SAMPLE = "sample"
 """Name of the bundled sample."""
 
 Tests = Literal["own", "crosslingual", "robustness"]
-VariantName = Literal["dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic"]
+VariantName = Literal["dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic", "pocket"]
 
 
 class Cell(BaseModel):
     """A variant built by its recipe for one base, language and seed, and the tests to score it on.
+
+    ``language`` may be several, with commas between them: one model of all.
 
     Bases, data and corpus are identified by digest, so results stay valid when they move. The test data of unseen
     languages is not: use another results folder for other data.
@@ -61,6 +63,8 @@ class Cell(BaseModel):
     int8_threshold: float = Field(INT8_THRESHOLD, ge=0.0)
     int8_classifier: bool = False
     outliers: float = Field(1.0, ge=1.0)
+    pocket_hidden_epochs: int | None = Field(None, ge=0)
+    pocket_epochs: int | None = Field(None, ge=1)
 
     @property
     def digest(self) -> str:
@@ -71,6 +75,15 @@ class Cell(BaseModel):
     def as_shipped(self) -> bool:
         """Whether LLM.int8() has its usual settings and model; others are tried for what they lose."""
         return self.outliers == 1 and self.int8_threshold == INT8_THRESHOLD and not self.int8_classifier
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self.language.split(","))
+
+    @property
+    def usual(self) -> bool:
+        """Whether the cell belongs in the tables of all techniques: one language, trained without noise, as shipped."""
+        return self.as_shipped and len(self.languages) == 1 and not self.finetune.noise_share
 
     @property
     def technique(self) -> str:
@@ -95,6 +108,12 @@ class Cell(BaseModel):
                 parts.append(f"threshold {self.int8_threshold:g}")
             if self.int8_classifier:
                 parts.append("classifier too")
+        elif self.variant == "pocket" and self.pocket_epochs:
+            parts.append(f"{self.pocket_hidden_epochs or 0} + {self.pocket_epochs} epochs")
+        if len(self.languages) > 1:
+            parts.append("all languages")
+        if self.finetune.noise_share:
+            parts.append("trained with noise")
         if self.outliers > 1:
             parts.append(f"activations with outliers x {self.outliers:g}")
         return ", ".join(parts)

@@ -22,9 +22,11 @@ class Named:
 
 @dataclass(frozen=True)
 class Study:
-    """The axes and settings of a grid. ``data`` has a language and its data per item.
+    """The axes and settings of a grid. ``data`` has a language and its data per item, ``together`` all of them.
 
-    ``more_seeds`` are those for which the grid of the paper has more than what its claims are tested by (default: all).
+    For the grid of the paper: ``more_seeds`` are those for which it has more than what most claims are tested by
+    (default: all), ``noise_share`` is that of models trained against noise, and ``pocket_epochs`` are those of the two
+    steps in which ``pocket`` is taught. What is None or 0 is left out.
     """
 
     bases: Sequence[Named]
@@ -45,6 +47,9 @@ class Study:
     sample_sentences: int = 6000
     unseen_sentences: int | None = None
     more_seeds: Sequence[int] | None = None
+    noise_share: float = 0.0
+    together: tuple[str, Named] | None = None
+    pocket_epochs: tuple[int, int] | None = None
 
     def text(self) -> dict[str, Any]:
         """Cell settings of the corpus for task-agnostic distillation; empty for the training sentences."""
@@ -140,62 +145,86 @@ def robustness(study: Study) -> Iterator[Cell]:
 
 
 def paper(study: Study) -> Iterator[Cell]:
-    """All that the paper's claims are about, seed by seed and what most claims need first, for grids that are stopped.
+    """All that the paper's claims are about, and what goes beyond; what most claims need comes first, seed by seed.
 
-    Bases after the first are teachers of students.
+    A grid that is stopped early has all languages in its rows. Bases after the first are teachers of students.
     """
-    for seed in study.seeds:
-        complete = study.more_seeds is None or seed in study.more_seeds
-        main = replace(study, seeds=[seed], bases=study.bases[:1])
-        teachers = replace(study, seeds=[seed], bases=study.bases[1:])
-        yield from of_seed(main, teachers, complete)
-    more = study.seeds if study.more_seeds is None else study.more_seeds
-    for sparsity in study.sparsities:
-        if sparsity not in CLAIMED:
-            yield from replace(study, seeds=more, bases=study.bases[:1]).cells("pruned", sparsity=sparsity)
+    yield from dict.fromkeys(in_order(study))
 
 
-CLAIMED = (0.5, 0.6, 0.7, 0.9)
-"""Sparsities before fine-tuning that the claims need; the others complete the curve."""
+def in_order(study: Study) -> Iterator[Cell]:
+    """The cells of ``paper``; some several times."""
+    by_seed = [
+        (replace(study, seeds=[seed], bases=study.bases[:1]), replace(study, seeds=[seed], bases=study.bases[1:]))
+        for seed in study.seeds
+    ]
+    more = [
+        (main, teachers) for main, teachers in by_seed if study.more_seeds is None or main.seeds[0] in study.more_seeds
+    ]
+    for number, (main, teachers) in enumerate(by_seed):
+        yield from claimed(main, teachers)
+        if not number:
+            # It varies little between seeds.
+            yield from main.cells("int8")
+    for main, teachers in more[:1]:
+        yield from beyond(main, teachers)
+    for main, _ in more:
+        yield from curve(main)
+    for main, teachers in more[1:]:
+        yield from beyond(main, teachers)
 
 
-def of_seed(main: Study, teachers: Study, complete: bool) -> Iterator[Cell]:
-    """The cells of one seed; unless ``complete``, without those whose differences vary little between seeds."""
+def claimed(main: Study, teachers: Study) -> Iterator[Cell]:
+    """What the claims are tested by, for one seed."""
     student = taught(main)
     yield from main.cells("dense")
     yield from main.cells("distilled", **student)
     yield from main.cells("dynamic")
-    if complete:
-        yield from main.cells("int8")
     for sparsity in (0.5, 0.7):
         yield from main.cells("pruned", sparsity=sparsity, prune_after=True)
-    for sparsity in (0.7, 0.5, 0.6):
+    yield from main.cells("dense", tests="crosslingual")
+    for sparsity in (0.7, 0.5):
         yield from main.cells("pruned", sparsity=sparsity)
-        if complete and sparsity != 0.6:
-            yield from main.cells("pruned", sparsity=sparsity, tests="crosslingual")
-    if complete:
-        yield from main.cells("dense", tests="crosslingual")
+        yield from main.cells("pruned", sparsity=sparsity, tests="crosslingual")
+    yield from main.cells("pruned", sparsity=0.6)
     yield from teachers.cells("dense")
     yield from teachers.cells("distilled", **student)
     yield from main.cells("pruned", sparsity=0.9, prune_after=True)
     yield from main.cells("pruned", sparsity=0.9)
+
+
+def beyond(main: Study, teachers: Study) -> Iterator[Cell]:
+    """Noise, other variants in languages without fine-tuning, other students, and one model of all languages."""
+    student = taught(main)
     yield from main.cells("distilled-dynamic", **student)
-    if complete:
-        yield from rest(main)
+    yield from main.cells("distilled", **student, tests="crosslingual")
+    yield from main.cells("dynamic", tests="crosslingual")
+    yield from main.cells("dense", tests="robustness")
+    yield from main.cells("pruned", sparsity=0.7, tests="robustness")
+    yield from main.cells("distilled", **student, tests="robustness")
+    for temperature, some in product(main.temperatures[1:], (main, teachers)):
+        yield from some.cells("distilled", **{**student, "temperature": temperature})
+    if main.noise_share:
+        against = replace(main, finetune=replace(main.finetune, noise_share=main.noise_share))
+        yield from against.cells("dense", tests="robustness")
+    yield from main.cells("int8")
+    yield from main.cells("int8", tests="crosslingual")
+    if main.together:
+        yield from replace(main, data=[main.together]).cells("dense")
+        yield from replace(main, data=[main.together]).cells("dynamic")
+    if main.agnostic_steps:
+        yield from main.cells("distilled", **student, agnostic_steps=main.agnostic_steps, **main.text())
+    if main.pocket_epochs:
+        hidden, epochs = main.pocket_epochs
+        yield from main.cells("pocket", pocket_hidden_epochs=hidden, pocket_epochs=epochs)
 
 
-def rest(study: Study) -> Iterator[Cell]:
-    """Noise, students in languages without fine-tuning, other temperatures, and the rest of the curve after."""
-    student = taught(study)
-    yield from study.cells("dense", tests="robustness")
-    yield from study.cells("pruned", sparsity=0.7, tests="robustness")
-    yield from study.cells("distilled", **student, tests="robustness")
-    yield from study.cells("distilled", **student, tests="crosslingual")
-    for temperature in study.temperatures[1:]:
-        yield from study.cells("distilled", **{**student, "temperature": temperature})
+def curve(study: Study) -> Iterator[Cell]:
+    """The sparsities that complete the curves."""
     for sparsity in study.sparsities:
-        if sparsity not in (0.5, 0.7, 0.9):
-            yield from study.cells("pruned", sparsity=sparsity, prune_after=True)
+        yield from study.cells("pruned", sparsity=sparsity, prune_after=True)
+    for sparsity in study.sparsities:
+        yield from study.cells("pruned", sparsity=sparsity)
 
 
 def taught(study: Study) -> dict[str, Any]:

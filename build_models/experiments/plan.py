@@ -87,7 +87,7 @@ def plan(cells: Iterable[Cell], places: Places, accelerator: Accelerator) -> Ite
 
 def trainings(cell: Cell, base: Base) -> Iterator[tuple[str, int, int, int]]:
     """The trainings behind a cell: a name for each, its epochs, and the layers run forward only and trained."""
-    model = f"{cell.base}/{cell.language}/{cell.seed}"
+    model = f"{cell.base}/{cell.language}/{cell.seed}/{cell.finetune.noise_share}"
     epochs = cell.finetune.epochs
     if cell.variant == "pruned" and not cell.prune_after:
         yield f"{model}/{cell.sparsity}/{cell.prune_embeddings}", epochs, 0, base.layers
@@ -102,6 +102,10 @@ def trainings(cell: Cell, base: Base) -> Iterator[tuple[str, int, int, int]]:
         teacher = 0 if cell.agnostic_steps else base.layers
         fewer = epochs if cell.agnostic_steps else max(1, epochs // 2)
         yield student, cell.student_epochs or fewer, teacher, layers
+    if cell.variant == "pocket":
+        # At most: it is narrower, too.
+        both = (cell.pocket_hidden_epochs or 0) + (cell.pocket_epochs or 0)
+        yield f"{model}/{cell.technique}", both, base.layers, max(2, base.layers // 2)
 
 
 def pieces_of(cell: Cell, places: Places) -> tuple[int, int, int]:

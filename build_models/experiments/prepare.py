@@ -69,10 +69,11 @@ def keep_languages(
 
 
 def name_data(data: str | None, languages: Sequence[str], sample_sentences: int) -> list[tuple[str, Named]]:
-    """The name and digest of the data of each language."""
+    """The name and digest of the data of each language, or of several with commas between them."""
     name = Path(data).name if data else SAMPLE
     digests = {
-        language: load_data(data, [language], None, DATA_SEED, sample_sentences).digest for language in languages
+        language: load_data(data, language.split(","), None, DATA_SEED, sample_sentences).digest
+        for language in languages
     }
     return [(language, Named(name, digest)) for language, digest in digests.items()]
 

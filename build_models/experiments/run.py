@@ -29,7 +29,7 @@ from build_models.experiments.results import CellResult, Machine, ResultError, r
 from build_models.progress import say, silence
 from build_models.recipes import int8
 from build_models.recipes.context import Context
-from build_models.settings import BuildSettings, DistillationSettings
+from build_models.settings import BuildSettings, DistillationSettings, PocketSettings
 from build_models.workspace.shared import SharedWorkspace
 from build_models.workspace.workspace import code_digest, lock
 from service.artifacts.manifest import Manifest, Scores
@@ -130,10 +130,10 @@ def measure(cell: Cell, places: Places) -> CellResult:
     )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=12)
 def data_of(data: str | None, language: str, sample_sentences: int) -> Dataset:
-    """The data of a language, kept for the next cell."""
-    return load_data(data, [language], None, DATA_SEED, sample_sentences)
+    """The data of a language, or of several with commas between them, kept for the next cells."""
+    return load_data(data, language.split(","), None, DATA_SEED, sample_sentences)
 
 
 def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
@@ -142,7 +142,7 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
         out=out,
         base=places.bases[cell.base],
         data=places.data,
-        languages=(cell.language,),
+        languages=cell.languages,
         sample_sentences=places.sample_sentences,
         seed=cell.seed,
         must_learn=False,
@@ -166,6 +166,12 @@ def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
             agnostic_steps=cell.agnostic_steps,
             corpus=places.corpus,
             corpus_lines=places.corpus_lines,
+        ),
+        pocket=PocketSettings(
+            hidden_epochs=PocketSettings.hidden_epochs
+            if cell.pocket_hidden_epochs is None
+            else cell.pocket_hidden_epochs,
+            epochs=cell.pocket_epochs or PocketSettings.epochs,
         ),
         threads=cell.threads,
     )

@@ -41,7 +41,7 @@ class Row:
 
     @property
     def languages(self) -> list[str]:
-        return sorted({result.cell.language for result in self.results})
+        return sorted({language for result in self.results for language in result.cell.languages})
 
     @property
     def seeds(self) -> list[int]:
@@ -50,9 +50,10 @@ class Row:
     def scores(self, name: str = "test") -> dict[Pair, float]:
         """F1 in points (0 to 100) by language and seed."""
         return {
-            (result.cell.language, result.cell.seed): 100 * result.scores[name].f1
+            (language, result.cell.seed): 100 * f1
             for result in self.results
             if name in result.scores
+            for language, f1 in f1_by_language(result, name).items()
         }
 
     def f1(self, name: str = "test") -> Estimate:
@@ -100,6 +101,12 @@ class Row:
         return 1000 * times[len(times) // 2]
 
 
+def f1_by_language(result: CellResult, name: str) -> Mapping[str, float]:
+    """F1 by the language of the model; one model of several languages has one for each."""
+    score = result.scores[name]
+    return score.languages if len(result.cell.languages) > 1 else {result.cell.language: score.f1}
+
+
 def compare(
     mine: Mapping[Pair, float], theirs: Mapping[Pair, float], relation: Callable[[float, float], float]
 ) -> Estimate | None:
@@ -123,7 +130,8 @@ def rows_of(results: Iterable[CellResult]) -> list[Row]:
     groups: dict[str, list[CellResult]] = defaultdict(list)
     for result in results:
         # The data digest differs by language, so it does not separate rows.
-        groups[result.cell.model_dump_json(exclude={"language", "seed", "data_digest"})].append(result)
+        settings = result.cell.model_dump_json(exclude={"language", "seed", "data_digest"})
+        groups[f"{len(result.cell.languages)} {settings}"].append(result)
     rows = [
         Row(sorted(group, key=lambda result: (result.cell.language, result.cell.seed))) for group in groups.values()
     ]
@@ -133,7 +141,9 @@ def rows_of(results: Iterable[CellResult]) -> list[Row]:
 def _order(row: Row) -> tuple[object, ...]:
     cell = row.cell
     return (
-        ("dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic").index(cell.variant),
+        len(cell.languages),
+        cell.finetune.noise_share,
+        ("dense", "pruned", "distilled", "int8", "dynamic", "distilled-dynamic", "pocket").index(cell.variant),
         cell.prune_after,
         cell.recovery_epochs,
         cell.sparsity,

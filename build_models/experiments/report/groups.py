@@ -1,5 +1,6 @@
 """Groups of comparable rows: the same base, fine-tuning settings and data."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +40,14 @@ class Group:
         return [f"{name} {mine[name]} and {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 
     def tested(self, tests: Tests) -> list[Row]:
-        return [row for row in self.rows if row.cell.tests == tests and row.cell.as_shipped]
+        return [row for row in self.rows if row.cell.tests == tests and row.cell.usual]
+
+    def trained_with_noise(self) -> list[Row]:
+        return [row for row in self.rows if row.cell.tests == "robustness" and row.cell.finetune.noise_share]
+
+    def of_all_languages(self) -> list[Row]:
+        """Models that are fine-tuned on all languages at once."""
+        return [row for row in self.rows if len(row.cell.languages) > 1]
 
     @property
     def of_paper(self) -> bool:
@@ -73,9 +81,11 @@ class Group:
 
 
 def flat(cell: Cell) -> dict[str, object]:
-    """The settings in ``ALIKE`` as a flat dict, including those of fine-tuning."""
+    """The settings in ``ALIKE`` as a flat dict, with those of fine-tuning but for noise, which has its own rows."""
     settings = cell.model_dump(include=set(ALIKE))
-    return {**settings.pop("finetune"), **settings}
+    finetune = settings.pop("finetune")
+    del finetune["noise_share"]
+    return {**finetune, **settings}
 
 
 def groups_of(rows: Sequence[Row], base: str | None = None, equal: Sequence[Sequence[str]] = ()) -> list[Group]:
@@ -88,7 +98,8 @@ def groups_of(rows: Sequence[Row], base: str | None = None, equal: Sequence[Sequ
     """
     by_base: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        by_base[row.cell.model_dump_json(include={"base", "base_digest", *ALIKE})].append(row)
+        alike = {"base": row.cell.base, "base_digest": row.cell.base_digest, **flat(row.cell)}
+        by_base[json.dumps(alike, sort_keys=True)].append(row)
     groups = sorted(
         (of_one_code(some, equal) for some in by_base.values()),
         key=lambda group: (group.base != base, -len(group.rows)),
@@ -121,7 +132,7 @@ def split(rows: Sequence[Row]) -> Group:
     A seed is finished if both the row and the dense row have it in every language of the dense row, because averages
     over different languages are not comparable. Rows may have different seeds: differences use those they share.
     """
-    dense = {row.cell.tests: row for row in rows if row.cell.variant == "dense"}
+    dense = {row.cell.tests: row for row in rows if row.cell.variant == "dense" and row.cell.usual}
     finished: list[Row] = []
     unfinished: list[Row] = []
     for row in rows:
@@ -130,7 +141,7 @@ def split(rows: Sequence[Row]) -> Group:
         kept = [
             result
             for result in row.results
-            if result.cell.seed in seeds and result.cell.language in reference.languages
+            if result.cell.seed in seeds and set(result.cell.languages) <= set(reference.languages)
         ]
         rest = [result for result in row.results if result not in kept]
         finished += [Row(kept)] if kept else []

@@ -31,6 +31,7 @@ def questions(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield from teaching(groups)
     yield from languages_without_fine_tuning(main)
     yield from noise(main, folder)
+    yield from one_model_of_all(main)
     yield from calibration(main, folder)
     yield from int8(main, folder)
 
@@ -76,7 +77,7 @@ def languages_without_fine_tuning(group: Group) -> Iterator[str]:
 
 
 def noise(group: Group, folder: Path) -> Iterator[str]:
-    rows = group.tested("robustness")
+    rows = [*group.tested("robustness"), *group.trained_with_noise()]
     reference = group.dense("robustness")
     if reference is None or len(rows) < 2:
         return
@@ -96,6 +97,25 @@ def noise(group: Group, folder: Path) -> Iterator[str]:
     yield ""
     plot_noise(rows, names, folder / "noise.svg")
     yield "![F1 with noise](noise.svg)"
+    yield ""
+
+
+def one_model_of_all(group: Group) -> Iterator[str]:
+    """Models of all languages beside those of one language each."""
+    rows = group.of_all_languages()
+    alone = {row.cell.variant: row for row in group.variants("dense", "dynamic")}
+    if not rows or not alone:
+        return
+    yield "## One model of all languages, or one of each?"
+    yield ""
+    yield "| | one model, F1 | one of each, F1 | difference |"
+    yield "|---|--:|--:|--:|"
+    for row in rows:
+        if other := alone.get(row.cell.variant):
+            yield (
+                f"| {row.cell.variant} | {text(row.f1(), sign='')} | {text(other.f1(), sign='')} |"
+                f" {text(against(row, other))} |"
+            )
     yield ""
 
 

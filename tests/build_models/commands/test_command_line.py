@@ -98,7 +98,7 @@ def test_unknown_language(tmp_path: Path) -> None:
 
 def test_unknown_shape() -> None:
     said = refusal("--shape", "huge")
-    assert "'huge'; choose from tiny, mini, study-base, study-large, small, base, large" in said
+    assert "'huge'; choose from tiny, mini, midi, study-base," in said
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from build_models.__main__ import cli
         (
             ["pretrain", "--corpus", "x", "--out", "y", "--shape", "huge"],
             2,
-            "choose from tiny, mini, study-base, study-large, small, base, large",
+            "choose from tiny, mini, midi, study-base,",
         ),
         (["pretrain", "--corpus", "x", "--out", "y"], 1, "x has no <language>.txt"),
         (["results", "nowhere"], 1, "has no results"),
