@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
 
 from build_models.architectures import ARCHITECTURES
 from build_models.artifacts.scores import open_artifact
@@ -104,19 +103,12 @@ def test_words_are_labelled_as_served(
     answers = json.loads(done.stdout.splitlines()[-1])
     for variant in PUSHED:
         manifest, pipeline = open_artifact(settings.out / variant, 1)
-        tokenizer = Tokenizer.from_file(str(settings.out / variant / "tokenizer.json"))
-        heads = answered = 0
         for text, answer in zip(TEXTS, answers[f"me/{model}-{variant}"], strict=True):
             ((_, window),) = pipeline.encoder.windows(pipeline.encoder.encode_all(text.split()))
             assert answer["pieces"] == window.input_ids.tolist()
             labels = [manifest.labels[number] for number in pipeline.runtime.logits(window.input_ids).argmax(axis=-1)]
-            # The pipeline does not answer for words that begin with an unknown piece or with a space alone.
-            silent = {place for place in window.heads if answer["labels"][place] is None}
-            assert {tokenizer.decode([int(window.input_ids[place])]) for place in silent} <= {""}
-            heads += len(window.heads)
-            answered += len(window.heads) - len(silent)
-            assert [answer["labels"][head] for head in window.heads if head not in silent] == [
-                labels[head] for head in window.heads if head not in silent
-            ]
-        # The small random models know few letters.
-        assert answered > (heads / 2 if model == BUNDLED else 0)
+            assert [answer["labels"][head] for head in window.heads] == [labels[head] for head in window.heads]
+            # The pipeline itself is silent on unknown pieces and on spaces alone.
+            assert answer["answered"]
+            for answered in answer["answered"]:
+                assert answered["entity"] == answer["labels"][answered["index"]]

@@ -14,10 +14,12 @@ for (const [name, dtype] of Object.entries(repositories)) {
   const classify = await pipeline("token-classification", name, { dtype });
   answers[name] = [];
   for (const text of texts) {
-    const pieces = Array.from(classify.tokenizer(text).input_ids.data, Number);
-    const labels = Array(pieces.length).fill(null);
-    for (const { index, entity } of await classify(text, { ignore_labels: [] })) labels[index] = entity;
-    answers[name].push({ pieces, labels });
+    const pieces = classify.tokenizer(text);
+    const { logits } = await classify.model(pieces);
+    const names = classify.model.config.id2label;
+    const labels = logits.tolist()[0].map((row) => names[row.indexOf(Math.max(...row))]);
+    const answered = await classify(text, { ignore_labels: [] });
+    answers[name].push({ pieces: Array.from(pieces.input_ids.data, Number), labels, answered });
   }
 }
 console.log(JSON.stringify(answers));
