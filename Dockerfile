@@ -33,7 +33,7 @@ RUN python -m pip --python /opt/kidogo/bin/python install --no-deps \
       ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} torch==2.13.0+cpu \
  && python -m pip --python /opt/kidogo/bin/python install --no-deps -r requirements.lock \
  # Remove what only GPUs, compilers and the packages' own tests need, and the architectures that are not in
- # build_models/bases/architectures.py: transformers scans their folders at every start.
+ # build_models/architectures.py: transformers scans their folders at every start.
  && cd /opt/kidogo/lib/python3*/site-packages \
  && rm -rf bitsandbytes/libbitsandbytes_cuda* bitsandbytes/libbitsandbytes_rocm* bitsandbytes/libbitsandbytes_xpu* \
       torch/include torch/lib/*.a sympy/*/tests networkx/*/tests \
