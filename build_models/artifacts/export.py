@@ -112,8 +112,9 @@ def _with_few_pieces(checkpoint: Path, folder: Path) -> str:
 def _put_back(model: onnx.ModelProto, checkpoint: Path, embeddings: str) -> None:
     """Exchange the few word embeddings of an exported model for all of them."""
     (tensor,) = (tensor for tensor in model.graph.initializer if tensor.name == embeddings)
-    with safe_open(checkpoint / WEIGHTS, framework="np") as weights:
-        whole = weights.get_tensor(embeddings)
+    with safe_open(checkpoint / WEIGHTS, framework="pt") as weights:
+        # The exporter computes in fp32, whatever is stored.
+        whole = weights.get_tensor(embeddings).float().numpy()
     tensor.dims[:] = whole.shape
     tensor.raw_data = whole.tobytes()
 
