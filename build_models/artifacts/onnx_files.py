@@ -34,13 +34,7 @@ def settle(source: Path, target: Path) -> None:
     if not written:
         shutil.move(source, target)
         return
-    if source.stat().st_size + sum(path.stat().st_size for path in written) < LARGEST:
-        save(onnx.load(source), target)
-    elif len(written) == 1:
-        shutil.move(written.pop(), weights_beside(target))
-        _save_pointing(model, target)
-    else:
-        save(onnx.load(source), target)
+    save(onnx.load(source), target)
     for path in {source, *written} - {target, weights_beside(target)}:
         path.unlink()
 

@@ -13,15 +13,15 @@ SPACES = re.compile("[\t\n\u000c\r\u00a0\u1680\u2000-\u200f\u2028\u2029\u202f\u2
 WIDE_TILDE = "\uff5e"
 
 IGNORED = {"\u061c"}
-"""The mark that turns text to Arabic's direction is the one character that XLM-R's own table treats otherwise."""
+"""The Arabic letter mark, the one character that XLM-R's own table maps differently."""
 
 NO_TEXT = {"Cn", "Co", "Cs"}
 """Categories of characters that are unassigned, private or half of one. JavaScript may know newer ones than Python."""
 
 
 def for_transformers_js(tokenizer: dict[str, Any]) -> dict[str, Any]:
-    """The content of a ``tokenizer.json`` that makes the same pieces of a text in transformers.js as elsewhere, and of
-    a text whose words are separated by spaces the same as of these words; itself if it does so already.
+    """The content of a ``tokenizer.json`` with which transformers.js splits a text into the same pieces as the service
+    does its words, if the words are separated by spaces; equal to the given content if it does so already.
     """
     return {
         **tokenizer,
@@ -31,9 +31,9 @@ def for_transformers_js(tokenizer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_rules_written_out(normalizer: Any) -> Any:
-    """transformers.js does not read SentencePiece's tables: it applies XLM-R's rules, which are nearly NFKC, in their
-    place. Characters for which a table has other rules, such as Amharic letters of one sound that are read as one
-    letter, are replaced before it.
+    """transformers.js does not read SentencePiece's normalization tables; it applies XLM-R's rules instead, which are
+    nearly NFKC. Characters that a table maps differently, such as Amharic letters of the same sound, are replaced
+    first.
     """
     if not isinstance(normalizer, dict):
         return normalizer
@@ -48,8 +48,8 @@ def _with_rules_written_out(normalizer: Any) -> Any:
 
 
 def _by_words(pre_tokenizer: Any) -> Any:
-    """Byte-level pieces that have no space before the first word, such as ModernBERT's, have none before the others
-    either where a model is given words. There is no other way to give words to transformers.js's pipeline.
+    """The pipeline of transformers.js takes only whole texts. Byte-level tokenizers without a space before the first
+    word, such as ModernBERT's, would put one before each of the others, which they do not if they are given words.
     """
     if not isinstance(pre_tokenizer, dict) or pre_tokenizer["type"] != "ByteLevel" or pre_tokenizer["add_prefix_space"]:
         return pre_tokenizer
@@ -57,14 +57,14 @@ def _by_words(pre_tokenizer: Any) -> Any:
 
 
 def own_rules(table: bytes) -> dict[str, str]:
-    """The characters that a compiled table changes otherwise than transformers.js, and into what."""
+    """The characters that a compiled table maps differently from transformers.js, and what it maps them to."""
     normalize = normalizers.Precompiled(table).normalize_str
     own = {}
     for character in map(chr, range(1, sys.maxunicode + 1)):
         if unicodedata.category(character) in NO_TEXT or character in IGNORED:
             continue
         read = normalize(character)
-        # What a table leaves alone cannot be kept from transformers.js.
+        # Nothing stops transformers.js from changing a character that the table leaves alone.
         if read not in (character, _in_transformers_js(character)):
             own[character] = read
     return own

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from build_models.experiments.cells import Cell
 from build_models.experiments.run import Places, data_of
+from build_models.recipes.pocket.shapes import student_layers
 from service.ner.encoder import Encoder
 
 
@@ -103,14 +104,14 @@ def trainings(cell: Cell, base: Base) -> Iterator[tuple[str, int, int, int]]:
         fewer = epochs if cell.agnostic_steps else max(1, epochs // 2)
         yield student, cell.student_epochs or fewer, teacher, layers
     if cell.variant == "pocket":
-        # At most: it is narrower, too.
+        # An upper bound: it is narrower, too.
         both = (cell.pocket_hidden_epochs or 0) + (cell.pocket_epochs or 0)
-        yield f"{model}/{cell.technique}", both, base.layers, max(2, base.layers // 2)
+        yield f"{model}/{cell.technique}", both, base.layers, student_layers(base.layers)
 
 
 def pieces_of(cell: Cell, places: Places) -> tuple[int, int, int]:
     """Pieces of the training split, and pieces and sentences of dev and test."""
-    data = data_of(places.data, cell.language, places.sample_sentences)
+    data = data_of(places.data, cell.languages, places.sample_sentences)
     encoder = Encoder.from_folder(Path(places.bases[cell.base]), cell.max_length, cell.overlap)
     numbers = [
         sum(len(encoder.encode_all(sentence.words).pieces) + 2 for sentence in split)

@@ -100,7 +100,7 @@ def measure(cell: Cell, places: Places) -> CellResult:
     places.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=places.work) as out:
         settings = build_settings(cell, places, Path(out))
-        dataset = data_of(places.data, cell.language, places.sample_sentences)
+        dataset = data_of(places.data, cell.languages, places.sample_sentences)
         if dataset.digest != cell.data_digest:
             raise BuildError(f"{places.data}, {cell.language}: the data changed during the grid; start it again")
         if cell.corpus_digest and (not places.corpus or name_corpus(places.corpus).digest != cell.corpus_digest):
@@ -131,9 +131,9 @@ def measure(cell: Cell, places: Places) -> CellResult:
 
 
 @lru_cache(maxsize=12)
-def data_of(data: str | None, language: str, sample_sentences: int) -> Dataset:
-    """The data of a language, or of several with commas between them, kept for the next cells."""
-    return load_data(data, language.split(","), None, DATA_SEED, sample_sentences)
+def data_of(data: str | None, languages: tuple[str, ...], sample_sentences: int) -> Dataset:
+    """The data of the languages of a cell, kept for the next cells."""
+    return load_data(data, languages, None, DATA_SEED, sample_sentences)
 
 
 def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:

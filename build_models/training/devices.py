@@ -37,7 +37,7 @@ def faster_in_bfloat16() -> bool:
 
 @cache
 def made_by_intel() -> bool:
-    """Whether Linux says so of the CPU; elsewhere, it is none with AVX-512."""
+    """Whether Linux reports an Intel CPU. Systems without /proc/cpuinfo that train here have no AVX-512."""
     try:
         return "GenuineIntel" in CPUINFO.read_text(encoding="utf-8")
     except OSError:

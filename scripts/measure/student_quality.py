@@ -17,13 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
-from build_models.artifacts.scores import evaluate, open_artifact
+from build_models.artifacts.scores import open_artifact
 from build_models.build import build
 from build_models.data.loading import load_data
 from build_models.experiments.report.inference import estimate
 from build_models.settings import BuildSettings, FinetuneSettings, PocketSettings
-from service.artifacts.manifest import Scores
-from service.ner.pipeline import label_sentences
+from service.evaluation.accuracy import Contender, check
+from service.evaluation.labelled import LabelledData
+from service.ner.pipeline import run_to_end
+from service.schemas.accuracy import AccuracyAnswer
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def main() -> None:
     parser.add_argument("--pieces", type=int)
     parser.add_argument("--hidden-epochs", type=int, default=PocketSettings.hidden_epochs)
     parser.add_argument("--epochs", type=int, default=PocketSettings.epochs)
-    parser.add_argument("--work", type=Path, default=Path("pocket-quality"))
+    parser.add_argument("--work", type=Path, default=Path("student-quality"))
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     languages, student = options.languages.split(","), options.variant
@@ -54,47 +56,35 @@ def main() -> None:
         ),
         threads=options.threads,
     )
-    test = load_data(options.data, languages, None, settings.seed, 0).test
+    dataset = load_data(options.data, languages, None, settings.seed, 0)
+    test = LabelledData(dataset.name, dataset.digest, dataset.test)
     ways = {"data": replace(settings, data=options.data, languages=tuple(languages))}
     if options.texts is not None:
         ways["texts"] = replace(settings, texts=options.texts)
     record = {}
     for way, of_way in ways.items():
-        rows: list[dict[str, Scores]] = []
-        agreements: list[Scores] = []
+        answers: list[AccuracyAnswer] = []
         megabytes: dict[str, list[float]] = {name: [] for name in variants}
         for number, model in enumerate(options.models, 1):
             folder = options.work / f"{way}-{number}"
             build(replace(of_way, out=folder, model=model), variants)
-            row = {}
+            contenders = {}
             for name in variants:
                 manifest, pipeline = open_artifact(folder / name, options.threads)
                 megabytes[name].append(manifest.artifact_bytes / 1e6)
-                row[name] = evaluate(pipeline, test, f"{way}: {model}: {name}")
-                if name == "dense":
-                    labelled = list(label_sentences(pipeline, (sentence.words for sentence in test)))
-                    answers = [
-                        sentence._replace(labels=labels) for sentence, labels in zip(test, labelled, strict=True)
-                    ]
-                else:
-                    agreements.append(evaluate(pipeline, answers, f"{way}: {model}: agreement"))
-            rows.append(row)
+                contenders[name] = Contender(name, pipeline)
+            answers.append(run_to_end(check(contenders[student], contenders["dense"], test, lambda: None)))
         difference = estimate(
-            [
-                100 * (row[student].languages[language] - row["dense"].languages[language])
-                for row in rows
-                for language in languages
-            ]
+            [100 * of_language.f1 for answer in answers for of_language in answer.difference.languages.values()]
         )
         record[way] = {
-            **{name: round(fmean(row[name].f1 for row in rows), 4) for name in variants},
+            "dense": round(fmean(answer.reference.f1 for answer in answers), 4),
+            student: round(fmean(answer.f1 for answer in answers), 4),
             **{f"{name}_mb": round(fmean(sizes), 3) for name, sizes in megabytes.items()},
             "times_smaller": round(fmean(megabytes["dense"]) / fmean(megabytes[student]), 2),
             "difference": round(difference.mean, 2),
-            "agreement": round(fmean(scores.f1 for scores in agreements), 4),
-            "agreements": [scores.languages for scores in agreements],
             "interval": [round(difference.low, 2), round(difference.high, 2)],
-            "languages": [{name: row[name].languages for name in variants} for row in rows],
+            "agreement": round(fmean(answer.agreement.f1 for answer in answers), 4),
         }
         print(f"{way}: {record[way]}", flush=True)
     print(json.dumps(record))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import sentencepiece
@@ -22,6 +23,7 @@ from transformers import (
     XLMRobertaTokenizerFast,
 )
 
+from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
 from tests.service.conftest import TEXTS
 
 IOB2 = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -142,3 +144,20 @@ def change_json(path: Path, **changes: object) -> None:
     """Set keys of a JSON file; None removes one."""
     content = json.loads(path.read_text(encoding="utf-8")) | changes
     path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}), encoding="utf-8")
+
+
+def settings_for_every_variant(folder: Path, model: str, max_length: int) -> BuildSettings:
+    """A quick build of any variant of ``model``, taught by a few texts in ``folder``, into ``folder / "out"``."""
+    (folder / "texts.txt").write_text("\n".join(f"{text} {number}" for number, text in enumerate(CORPUS)))
+    return BuildSettings(
+        out=folder / "out",
+        model=model,
+        texts=folder / "texts.txt",
+        model_scheme="IOB2",
+        max_length=max_length,
+        overlap=16,
+        dynamic_timed=False,
+        finetune=replace(FinetuneSettings.of_given(), epochs=1),
+        distillation=DistillationSettings(),
+        pocket=PocketSettings(width=16, layers=1, hidden_epochs=1, epochs=1),
+    )

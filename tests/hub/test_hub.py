@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,26 +22,14 @@ from scripts.measure.standins import DIMENSIONS, write_standin
 from service.artifacts.manifest import Manifest, read_manifest, verify
 from service.ner.pipeline import Pipeline, label_sentences
 from tests import ROOT
-from tests.hub.commands import Commands, commands_with
+from tests.hub.commands import Commands
 from tests.hub.reading import SENTENCES
-from tests.hub.server import TOKEN, Hub, Repository, serving
+from tests.hub.server import TOKEN, Hub, Repository
 
 SMALL = ["--max-length", "64", "--overlap", "16", "--threads", "1"]
 BASE = ["--base", "castorini/afriberta_base", "--data", "masakhaner", "--languages", "hau,swa", "--epochs", "5"]
 BASE += ["--learning-rate", "1e-2", "--matrix-learning-rate", "1e-2", "--batch-pieces", "256"]
 """With the rates of a base that has learnt nothing."""
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    with serving() as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def commands(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    with commands_with(hub, tmp_path_factory.mktemp("home")) as commands:
-        yield commands
 
 
 NAMES = ["O", *(f"{place}-{kind}" for kind in ("PER", "ORG", "LOC", "DATE") for place in "BI")]

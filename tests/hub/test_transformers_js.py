@@ -3,8 +3,6 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +11,12 @@ from build_models.architectures import ARCHITECTURES
 from build_models.artifacts.scores import open_artifact
 from build_models.build import build
 from build_models.recipes import dynamic
-from build_models.settings import BUNDLED, BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
+from build_models.settings import BUNDLED
 from service.variants import VARIANTS
 from tests import ROOT
-from tests.build_models.classifiers import CORPUS, write_classifier
-from tests.hub.commands import Commands, commands_with
-from tests.hub.server import TOKEN, Hub, serving
+from tests.build_models.classifiers import settings_for_every_variant, write_classifier
+from tests.hub.commands import Commands
+from tests.hub.server import TOKEN, Hub
 
 pytestmark = pytest.mark.slow
 
@@ -50,18 +48,6 @@ def with_transformers_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    with serving() as hub:
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def commands(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
-    with commands_with(hub, tmp_path_factory.mktemp("home")) as commands:
-        yield commands
-
-
 @pytest.mark.parametrize("model", [BUNDLED, *sorted(ARCHITECTURES)])
 def test_words_are_labelled_as_served(
     with_transformers_js: Path,
@@ -73,18 +59,8 @@ def test_words_are_labelled_as_served(
 ) -> None:
     if model != BUNDLED:
         write_classifier(tmp_path / "given", architecture=model)
-    (tmp_path / "texts.txt").write_text("\n".join(f"{text} {number}" for number, text in enumerate(CORPUS)))
-    settings = BuildSettings(
-        out=tmp_path / "out",
-        model=model if model == BUNDLED else str(tmp_path / "given"),
-        texts=tmp_path / "texts.txt",
-        model_scheme="IOB2",
-        max_length=128,
-        overlap=16,
-        dynamic_timed=False,
-        finetune=replace(FinetuneSettings.of_given(), epochs=1),
-        distillation=DistillationSettings(),
-        pocket=PocketSettings(width=16, layers=1, hidden_epochs=1, epochs=1),
+    settings = settings_for_every_variant(
+        tmp_path, model if model == BUNDLED else str(tmp_path / "given"), max_length=128
     )
     monkeypatch.setattr(dynamic, "CANDIDATES", [dynamic.CANDIDATES[0], dynamic.CANDIDATES[-1]])
     build(settings, PUSHED)

@@ -1,4 +1,4 @@
-// Reads texts with repositories of a hub by transformers.js and prints what each piece is labelled.
+// Labels texts with the models of a hub in transformers.js, and prints the label of each piece.
 //
 // node transformers_js.mjs HUB < {"texts": [...], "repositories": {NAME: DTYPE}}, in a folder with @huggingface/transformers
 import { createRequire } from "node:module";

@@ -1,4 +1,4 @@
-"""The results page, generated from the result files: figures, groups, verdicts, plots.
+"""The results page, generated from the result files: figures, groups, verdicts, plots; and the frontier of pocket.
 
-May import the cells and results of build_models.experiments.
+May import build_models.experiments and, for the frontier, the recipes.
 """

@@ -122,7 +122,7 @@ def measure(settings: BuildSettings, models: Sequence[str], shapes: bool, out: P
     quieten_libraries()
     results: list[list[Row]] = []
     for number, model in enumerate(models, 1):
-        # Each in a folder of its own, so that a second run resumes all of them.
+        # A folder for each model, so that a run that was stopped resumes where it was.
         folder = out if len(models) == 1 else out / str(number)
         own = replace(settings, out=folder, model=model)
         workspace = Workspace(folder / WORKSPACE)
@@ -134,7 +134,7 @@ def measure(settings: BuildSettings, models: Sequence[str], shapes: bool, out: P
             reference = Contender("dense", context.open_pipeline(whole, "onnx"))
             wanted = list(parts(shape_of(config), wanted_shape(context), ladder(config) if shapes else []))
             results.append([measured(context, part, reference) for part in wanted])
-        # After each model: a run over several may be stopped in between.
+        # After each model, since a run over several may be stopped in between.
         write(results, context, out)
     return results
 

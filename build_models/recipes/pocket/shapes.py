@@ -53,14 +53,19 @@ def smallest_heads(width: int, shape: Shape) -> int:
     return fitting[0] if fitting else shape.heads
 
 
-def scaled(shape: Shape, width: int) -> Shape:
-    """The shape with this width and half the layers, but at least three of four or more, and two of fewer.
+def student_layers(layers: int) -> int:
+    """Half the layers of the teacher, but at least three of four or more, and two of fewer.
 
-    Of the same size, a narrower student of three layers loses less than a wider one of two.
+    At the same size, a narrower student of three layers loses less than a wider one of two.
     """
+    return min(layers, max(2, min(3, layers - 1), layers // 2))
+
+
+def scaled(shape: Shape, width: int) -> Shape:
+    """The shape with this width and ``student_layers``."""
     return Shape(
         width=width,
-        layers=min(shape.layers, max(2, min(3, shape.layers - 1), shape.layers // 2)),
+        layers=student_layers(shape.layers),
         heads=smallest_heads(width, shape),
         feed_forward=shape.feed_forward * width // shape.width,
     )

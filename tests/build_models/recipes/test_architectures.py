@@ -1,6 +1,5 @@
 """Every variant of every architecture in the table, from tiny random checkpoints, against transformers' own answers."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from build_models.architectures import ARCHITECTURES
 from build_models.artifacts.scores import open_artifact
 from build_models.build import build
 from build_models.recipes import dynamic
-from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
 from service.ner.pipeline import Pipeline
 from service.variants import VARIANTS
-from tests.build_models.classifiers import CORPUS, TOKENIZERS, write_classifier
+from tests.build_models.classifiers import TOKENIZERS, settings_for_every_variant, write_classifier
 
 TRICKY = [
     "Rais Uhuru Kenyatta alitembelea Nairobi siku ya Jumatatu .",
@@ -62,19 +60,7 @@ def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The given checkpoint, and all variants made of it with a few texts."""
     folder = tmp_path_factory.mktemp(request.param)
     write_classifier(folder / "given", architecture=request.param)
-    (folder / "texts.txt").write_text("\n".join(f"{text} {number}" for number, text in enumerate(CORPUS)))
-    settings = BuildSettings(
-        out=folder / "out",
-        model=str(folder / "given"),
-        texts=folder / "texts.txt",
-        model_scheme="IOB2",
-        max_length=64,
-        overlap=16,
-        dynamic_timed=False,
-        finetune=replace(FinetuneSettings.of_given(), epochs=1),
-        distillation=DistillationSettings(),
-        pocket=PocketSettings(width=16, layers=1, hidden_epochs=1, epochs=1),
-    )
+    settings = settings_for_every_variant(folder, str(folder / "given"), max_length=64)
     with pytest.MonkeyPatch.context() as patch:
         # One of the fused graph and one of the plain one; test_dynamic.py has all of them.
         patch.setattr(dynamic, "CANDIDATES", [dynamic.CANDIDATES[0], dynamic.CANDIDATES[-1]])
