@@ -26,7 +26,8 @@ FLOORS = [
     {"service.inference"},
     {"service.evaluation"},
     {"service.http", "service.annotation"},
-    {"service.app", "service.batch"},
+    {"service.process", "service.batch"},
+    {"service.app"},
     {"service.commands"},
     {"service.__main__"},
     # The build.

@@ -1,9 +1,9 @@
 """Measures each variant on small machines: one or two CPUs and little memory, as control groups limit them.
 
     sudo .venv/bin/python scripts/measure/boxes.py [--artifacts artifacts] [--variants dense,dynamic] [--memory 256,512]
-        [--cpus 1,2] [--python PYTHON] [--texts 300]
+        [--cpus 1,2] [--python PYTHON] [--texts 300] [--single-process]
 
-For each box and variant, ``bentoml serve`` starts with this variant alone. It is ready or was killed for its memory.
+For each box and variant, ``bentoml serve``, or ``kidogo serve --single-process``, starts with this variant alone. It is ready or was killed for its memory.
 One client measures the median latency of sentences of the build's test split, and as many clients as CPUs the
 throughput. Resident memory, and proportional memory in which a page shared by n processes counts 1/n, are those of all
 processes of the server after the load; a memory limit of 0 is none. Clients run outside the box, on the same machine.
@@ -32,6 +32,7 @@ from service.evaluation.labelled import read_test_split
 from service.variants import VARIANTS
 
 GROUPS = Path("/sys/fs/cgroup")
+TARGET = "service:NerService"
 SECONDS = 5
 
 
@@ -99,7 +100,8 @@ def measure(
 ) -> dict[str, object]:
     row: dict[str, object] = {"variant": variant, "memory_mb": megabytes, "cpus": cpus}
     port = free_port()
-    command = [arguments.python, "-m", "bentoml", "serve", "service:NerService", "--port", str(port)]
+    kind = ["service", "serve", "--single-process"] if arguments.single_process else ["bentoml", "serve", TARGET]
+    command = [arguments.python, "-m", *kind, "--port", str(port)]
     with box(megabytes) as limits, tempfile.TemporaryDirectory() as folder:
         environment = {"NER_ARTIFACTS": str(arguments.artifacts.resolve()), "NER_VARIANTS": variant}
         started = time.perf_counter()
@@ -141,6 +143,7 @@ def main() -> None:
     parser.add_argument("--cpus", default="1,2")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--single-process", action="store_true")
     arguments = parser.parse_args()
     sentences = [" ".join(sentence.words) for sentence in read_test_split(arguments.artifacts, "test").sentences]
     texts = random.Random(0).choices(sentences, k=arguments.texts)

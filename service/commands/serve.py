@@ -1,6 +1,7 @@
 """``kidogo serve``: ``bentoml serve`` on a folder of artefacts, or on the variant that is installed with Kidogo."""
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ SITE = Path(__file__).parents[2]
 
 
 def main() -> None:
-    """Replace this process with the server. Its settings are environment variables."""
+    """Become the server. Its settings are environment variables."""
     parser = argparse.ArgumentParser(
         prog="kidogo serve",
         description="Serve the variants of a folder; if it has none, the bundled model, compressed to "
@@ -27,6 +28,12 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000)
+    parser.add_argument(
+        "--single-process",
+        action="store_true",
+        help="serve without BentoML, whose supervisor replaces a worker that was killed: takes half the memory, for "
+        "systems where something else starts the server again",
+    )
     arguments = parser.parse_args()
     given = arguments.artifacts or os.environ.get("NER_ARTIFACTS")
     artifacts = Path(given or "artifacts").resolve()
@@ -42,7 +49,39 @@ def main() -> None:
             file=sys.stderr,
         )
     os.environ["NER_ARTIFACTS"] = str(artifacts)
+    serve = serve_here if arguments.single_process else serve_supervised
+    serve(arguments.host, arguments.port)
+
+
+def serve_supervised(host: str, port: int) -> None:
+    """Replace this process with ``bentoml serve``."""
     # A module named service where the command is called must not be taken for this one.
     os.environ["PYTHONSAFEPATH"] = "1"
     command = [sys.executable, "-m", "bentoml", "serve", "service:NerService", "--working-dir", str(SITE)]
-    os.execv(sys.executable, [*command, "--host", arguments.host, "--port", str(arguments.port)])
+    os.execv(sys.executable, [*command, "--host", host, "--port", str(port)])
+
+
+def serve_here(host: str, port: int) -> None:
+    """Answer requests in this process until it gets a signal.
+
+    Raises ``SystemExit`` if a setting is invalid or the port is taken.
+    """
+    # Read when prometheus_client is imported. One process keeps its metrics in memory.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    import uvicorn
+    from pydantic import ValidationError
+
+    from service import process
+    from service.http.api import create_api
+    from service.http.front import Front
+    from service.http.transport import HttpProtocol
+    from service.settings import Settings
+
+    # For what has no format of its own: warnings of libraries, and the service's log where NER_LOG_FORMAT=text.
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        Settings()
+    except ValidationError as error:
+        raise SystemExit(str(error)) from None
+    app = Front(create_api(process.lifespan))
+    uvicorn.run(app, host=host, port=port, http=HttpProtocol, ws="none", log_config=None, server_header=False)

@@ -1,5 +1,8 @@
 """The web application: routes and error responses."""
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -15,9 +18,10 @@ from service.http.parameters import only_known
 from service.http.routes import accuracy, compare, docs, ner, playground, system
 
 
-def create_api() -> FastAPI:
-    """All routes. The service sets ``api.state.engine`` when it starts."""
+def create_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None) -> FastAPI:
+    """All routes. Who serves them sets ``api.state.engine``, or ``lifespan`` does."""
     api = FastAPI(
+        lifespan=lifespan,
         title="Kidogo",
         summary="Named-entity recognition for African languages, in several compressed variants",
         version="1",

@@ -8,16 +8,14 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.errors import InternalError, ServiceError
-from service.http.security import PROBES, authorize, protect
+from service.http.mounted import SYSTEM_PATHS
+from service.http.security import authorize, protect
 from service.inference.engine import Engine
 from service.telemetry.logs import begin_request, logger
 from service.telemetry.tracing import request_span
-
-SYSTEM_PATHS = (*PROBES, "/healthz", "/metrics", "/schema.json")
-"""Polled by machines, so not logged. Where BentoML's layers are active, it has its own routes for them."""
 
 REQUEST_ID = "X-Request-Id"
 REQUEST_ID_RAW = REQUEST_ID.lower().encode()
@@ -113,15 +111,3 @@ def _log(facts: dict[str, Any], started: float) -> None:
     if facts["path"] not in SYSTEM_PATHS:
         facts["total_ms"] = round((time.perf_counter() - started) * 1000, 3)
         logger.info("request", extra={name: fact for name, fact in facts.items() if fact not in ("", None)})
-
-
-class SystemPaths:
-    """ASGI middleware that sends probes and metrics to the service's own routes."""
-
-    def __init__(self, app: ASGIApp, front: Front):
-        self.app = app
-        self.front = front
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        mine = scope["type"] == "http" and scope["path"] in SYSTEM_PATHS
-        await (self.front if mine else self.app)(scope, receive, send)

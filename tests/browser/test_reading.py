@@ -65,6 +65,20 @@ def test_a_text_that_is_typed_before_the_samples_come_stays(open_page: Open, ser
     expect(card(page, "dense").locator("mark")).to_have_count(1)
 
 
+def test_no_sample_comes_between_what_is_typed(open_page: Open, service: Service) -> None:
+    page = open_page(service)
+    held: list[Route] = []
+    page.route("**/samples.json", lambda route: held.append(route))
+    page.reload(wait_until="domcontentloaded")
+    page.locator("#text").focus()
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+    expect(page.locator("#status")).to_contain_text("variants ready")
+    page.keyboard.insert_text("leo Nairobi")
+    expect(page.locator("#text")).to_have_value("leo Nairobi")
+
+
 def test_a_text_that_has_changed_is_not_the_one_that_was_read(open_page: Open, service: Service) -> None:
     page = open_page(service)
     expect(page.locator("#summary")).to_contain_text("answered")

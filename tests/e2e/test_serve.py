@@ -3,15 +3,21 @@
 import concurrent.futures
 import shutil
 import signal
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from service.variants import VARIANTS
 from tests.e2e.servers import Server, serving
+from tests.waiting import eventually
+
+SINGLE_PROCESS = [sys.executable, "-m", "service", "serve", "--single-process"]
 
 TEXT = "Rais William Ruto alikutana na wajumbe wa UNICEF mjini Nairobi siku ya Jumatatu."
 
@@ -98,8 +104,13 @@ def test_a_client_that_left_does_not_hold_up_the_end(artifacts: Path, tmp_path: 
         assert server.process.wait(20) == 0
 
 
-def test_a_terminated_server_answers_what_it_accepted(artifacts: Path, tmp_path: Path) -> None:
-    with serving(artifacts, tmp_path / "log", NER_VARIANTS="dense") as server:
+@pytest.mark.parametrize(
+    ("command", "status"), [((), 0), (SINGLE_PROCESS, -signal.SIGTERM)], ids=["bentoml serve", "a single process"]
+)
+def test_a_terminated_server_answers_what_it_accepted(
+    artifacts: Path, tmp_path: Path, command: Sequence[str], status: int
+) -> None:
+    with serving(artifacts, tmp_path / "log", command=command, NER_VARIANTS="dense") as server:
         answers: list[httpx.Response] = []
         long_work = threading.Thread(target=lambda: answers.append(server.ner("dense", **LONG)))
         long_work.start()
@@ -111,4 +122,29 @@ def test_a_terminated_server_answers_what_it_accepted(artifacts: Path, tmp_path:
         server.process.send_signal(signal.SIGTERM)
         long_work.join(60)
         assert [answer.status_code for answer in answers] == [200]
-        assert server.process.wait(60) == 0
+        assert server.process.wait(60) == status
+
+
+def test_a_single_process_answers_like_the_supervised_one(server: Server, artifacts: Path, tmp_path: Path) -> None:
+    with serving(artifacts, tmp_path / "log", command=SINGLE_PROCESS, NER_LOG_FORMAT="text") as alone:
+        process = psutil.Process(alone.process.pid)
+        assert process.children() == []
+        for variant in VARIANTS:
+            assert alone.ner(variant, text=TEXT).json()["results"] == server.ner(variant, text=TEXT).json()["results"]
+        assert httpx.get(f"{alone.url}/").status_code == 200
+        before = alone.log.read_text().count("dense is ready")
+        alone.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: alone.log.read_text().count("dense is ready") > before)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"), [({"NER_THREADS": "many"}, "threads"), ({"NER_VARIANTS": "nothing"}, "nothing")]
+)
+def test_a_single_process_refuses_wrong_settings(
+    artifacts: Path, tmp_path: Path, setting: dict[str, str], said: str
+) -> None:
+    with serving(artifacts, tmp_path / "log", command=SINGLE_PROCESS, wait=False, **setting) as server:
+        assert server.process.wait(60) == 1
+        text = server.log.read_text()
+        assert said in text
+        assert "Traceback" not in text

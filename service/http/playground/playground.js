@@ -128,10 +128,11 @@ async function start() {
     const sample = samples.find((sample) => sample.code === code) ?? samples[0];
     take(sample.text, sample.tag, sample.code);
   };
-  // Some type before the samples have come, and browsers restore what was typed.
+  // Some type before the samples have come, or are about to, and browsers restore what was typed.
   const typed = $("text").value;
+  const typing = document.activeElement === $("text");
   choose();
-  if (typed) take(typed, "");
+  if (typed || typing) take(typed, "");
   const linked = readLink();
   if (linked) take(linked.text, "");
   $("sample").addEventListener("change", () => {

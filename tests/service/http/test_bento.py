@@ -36,14 +36,14 @@ def runtimes(loading: Gate) -> FakeRuntimes:
 
 @pytest.fixture(scope="module")
 def client(way: str, artifacts: Path, runtimes: FakeRuntimes, loading: Gate) -> Iterator[httpx.Client]:
-    from service import app
+    from service import app, process
 
     http = HttpProtocol if way == "mounted elsewhere" else "auto"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NER_ARTIFACTS", str(artifacts))
         # As JSON it goes to the standard output past pytest.
         patch.setenv("NER_LOG_FORMAT", "text")
-        patch.setattr(app, "VariantPool", functools.partial(VariantPool, load_runtime=runtimes))
+        patch.setattr(process, "VariantPool", functools.partial(VariantPool, load_runtime=runtimes))
         with (
             served(app.NerService.to_asgi(), http) as port,
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,

@@ -1,0 +1,49 @@
+"""What a serving process starts and ends with, whichever server runs it."""
+
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from service.admission.drain import drain_on
+from service.artifacts.pool import VariantPool
+from service.inference.engine import Engine
+from service.settings import Settings
+from service.telemetry import logs, tracing
+
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def start() -> Engine:
+    """An engine as the settings say. It loads its variants in the background.
+
+    In the main thread, SIGTERM drains the process before what the signal did until now, and SIGHUP reloads artefacts.
+    Raises ``pydantic.ValidationError`` if a setting is invalid, and ``ValueError`` if a trace exporter is missing.
+    """
+    settings = Settings()
+    logs.configure(settings.log_format)
+    tracing.configure()
+    pool = VariantPool(settings.artifacts, settings.threads, variants=settings.variants)
+    engine = Engine(settings, pool)
+    if threading.current_thread() is threading.main_thread():
+        drain_on(signal.SIGTERM, engine.admission)
+        signal.signal(signal.SIGHUP, lambda number, frame: pool.ask_refresh())
+    pool.start(settings.reload_seconds)
+    return engine
+
+
+def close(engine: Engine) -> None:
+    """End what runs in the background and send pending spans."""
+    engine.close()
+    tracing.close()
+
+
+@asynccontextmanager
+async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+    """The application's lifespan, for servers that know it; BentoML does not tell the application that it mounts."""
+    engine = api.state.engine = start()
+    yield
+    close(engine)
