@@ -3,10 +3,11 @@
     sudo .venv/bin/python scripts/measure/boxes.py [--artifacts artifacts] [--variants dense,dynamic] [--memory 256,512]
         [--cpus 1,2] [--python PYTHON] [--texts 300] [--single-process]
 
-For each box and variant, ``bentoml serve``, or ``kidogo serve --single-process``, starts with this variant alone. It is ready or was killed for its memory.
-One client measures the median latency of sentences of the build's test split, and as many clients as CPUs the
-throughput. Resident memory, and proportional memory in which a page shared by n processes counts 1/n, are those of all
-processes of the server after the load; a memory limit of 0 is none. Clients run outside the box, on the same machine.
+For each box and variant, ``bentoml serve`` starts with this variant alone, or with --single-process
+``kidogo serve --single-process``. It is ready or was killed for its memory. One client measures the median latency of
+sentences of the build's test split, and as many clients as CPUs the throughput. Resident memory, and proportional
+memory in which a page shared by n processes counts 1/n, are those of all processes of the server after the load; a
+memory limit of 0 is none. Clients run outside the box, on the same machine.
 ``--python`` names the interpreter of another environment to serve with, such as one without the dependencies of the
 build. Linux with control groups (version 1 or 2) and root are needed. The last line is one JSON record.
 """

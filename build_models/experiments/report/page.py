@@ -169,7 +169,7 @@ def sections(group: Group, folder: Path, suffix: str) -> Iterator[str]:
     parts = (
         ("pruning", "Pruning", ["pruned"], plot_pruning),
         ("distillation", "Distillation", ["distilled"], None),
-        ("quantization", "Quantization", ["int8", "dynamic", "distilled-dynamic"], None),
+        ("quantization", "Quantization and combinations", ["int8", "dynamic", "distilled-dynamic", "pocket"], None),
     )
     for name, title, variants, plot in parts:
         rows = group.variants("dense", *variants)

@@ -187,6 +187,11 @@ def test_the_best_student_is_chosen_on_dev() -> None:
     assert word(results, "The best student") == "refuted"
 
 
+def test_the_best_student_is_one_with_the_most_seeds() -> None:
+    lucky = [entry for entry in students(0.999, 740) if entry.cell.seed == 1]
+    assert word([*technique(0.6), *students(0.9, 750), *lucky], "The best student") == "refuted"
+
+
 def test_sparsities_of_unseen_languages_are_judged_apart() -> None:
     results = [
         *technique(0.5, tests="crosslingual"),
