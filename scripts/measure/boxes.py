@@ -1,7 +1,7 @@
 """Measures each variant on small machines: one or two CPUs and little memory, as control groups limit them.
 
     sudo .venv/bin/python scripts/measure/boxes.py [--artifacts artifacts] [--variants dense,dynamic] [--memory 256,512]
-        [--cpus 1,2] [--python PYTHON] [--texts 300] [--single-process]
+        [--cpus 1,2] [--python PYTHON] [--texts 300] [--sentences FILE] [--single-process]
 
 For each box and variant, ``bentoml serve`` starts with this variant alone, or with --single-process
 ``kidogo serve --single-process``. It is ready or was killed for its memory. One client measures the median latency of
@@ -17,7 +17,6 @@ import concurrent.futures
 import contextlib
 import json
 import os
-import random
 import signal
 import statistics
 import sys
@@ -29,7 +28,7 @@ from pathlib import Path
 from overhead import connected, milliseconds_of
 from servers import free_port, memory_of, server
 
-from service.evaluation.labelled import read_test_split
+from loadtests.load.texts import draw
 from service.variants import VARIANTS
 
 GROUPS = Path("/sys/fs/cgroup")
@@ -144,10 +143,11 @@ def main() -> None:
     parser.add_argument("--cpus", default="1,2")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--texts", type=int, default=300)
+    parser.add_argument("--sentences", type=Path, help="as the load tests' --texts; default: the build's test split")
     parser.add_argument("--single-process", action="store_true")
     arguments = parser.parse_args()
-    sentences = [" ".join(sentence.words) for sentence in read_test_split(arguments.artifacts, "test").sentences]
-    texts = random.Random(0).choices(sentences, k=arguments.texts)
+    source = arguments.sentences or arguments.artifacts / "data"
+    texts = list(draw(source, arguments.texts, 0, with_long=False).texts)
     rows = []
     for cpus in map(int, arguments.cpus.split(",")):
         for megabytes in map(int, arguments.memory.split(",")):

@@ -2,11 +2,12 @@
 
     .venv/bin/python scripts/measure/dimensions.py xlm-roberta-base
     .venv/bin/python scripts/measure/dimensions.py afro-xlmr-large --variants dense,dynamic,int8
-    .venv/bin/python scripts/measure/dimensions.py afriberta-large --data MASAKHANER --languages hau --epochs 1
+    .venv/bin/python scripts/measure/dimensions.py afriberta-large --data MASAKHANER --languages hau --epochs 1 --push
 
 The stand-in has random weights, and the layout of the files on the hub. With --data it is a base that is fine-tuned,
-without it a token classifier that is compressed. Memory is the resident memory of all
-processes of the build. The last line is one JSON record.
+without it a token classifier that is compressed. With --push, every variant is then pushed to the small hub of the
+tests, on the loopback address; with --built, nothing is built, and what --folder holds is pushed. Memory is the
+resident memory of all processes of the build. The last line is one JSON record.
 """
 
 import argparse
@@ -19,13 +20,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 from standins import DIMENSIONS, write_standin
+
+from tests.hub.server import TOKEN
+from tests.hub.server import serving as hub
 
 ROOT = Path(__file__).parents[2]
 LINE = re.compile(r"^ *([\d.]+) s  (.*)")
@@ -80,12 +84,10 @@ show(build(settings, variants.split(",")))
 """The command's settings, but that a random encoder may find nothing after an epoch."""
 
 
-def measure(command: list[str]) -> tuple[list[dict[str, object]], int]:
-    """Run the build; each line that it says begins a step."""
+def measure(command: list[str], **environment: str) -> tuple[list[dict[str, object]], int]:
+    """Run a command of the build; each line that it says begins a step."""
     started = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
-    )
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     meter = Meter(process.pid)
     steps: list[dict[str, object]] = []
     name, began = "start", started
@@ -102,6 +104,39 @@ def measure(command: list[str]) -> tuple[list[dict[str, object]], int]:
     return steps, status
 
 
+def build(options: argparse.Namespace, standin: Path, out: Path) -> tuple[list[dict[str, object]], int]:
+    """Write the stand-in and build from it; returns the steps and the exit status."""
+    shutil.rmtree(standin, ignore_errors=True)
+    classifier = options.data is None
+    # In a separate process, which frees its memory.
+    with ProcessPoolExecutor(1) as pool:
+        pool.submit(write_standin, standin, DIMENSIONS[options.dimensions], classifier, classifier).result()
+    if classifier:
+        command = [sys.executable, "-m", "build_models", "--out", str(out), "--variants", options.variants]
+        command += ["--model", str(standin)]
+    else:
+        settings = [str(out), str(standin), options.data, options.languages or "", options.epochs]
+        command = [sys.executable, "-c", FINE_TUNE, *settings, options.variants]
+    return measure(command, HF_HUB_OFFLINE="1")
+
+
+def push(out: Path, variants: Sequence[str]) -> list[dict[str, object]]:
+    """Push each variant to a hub of its own. Raises ``SystemExit`` if one is refused."""
+    steps = []
+    for variant in variants:
+        command = [sys.executable, "-m", "build_models", "push", "--out", str(out), "--variant", variant]
+        with hub() as server, tempfile.TemporaryDirectory() as home:
+            made, status = measure(
+                [*command, "--repo", "somebody/name"], HF_ENDPOINT=server.url, HF_TOKEN=TOKEN, HF_HOME=home
+            )
+        if status:
+            raise SystemExit(status)
+        seconds = sum(float(str(step["seconds"])) for step in made)
+        peak = max(int(str(step["peak_bytes"])) for step in made)
+        steps.append({"step": f"push {variant}", "seconds": round(seconds, 1), "peak_bytes": peak})
+    return steps
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dimensions", choices=list(DIMENSIONS))
@@ -110,24 +145,20 @@ def main() -> None:
     parser.add_argument("--epochs", default="1")
     parser.add_argument("--variants", default="dense,pruned,distilled,int8,dynamic,distilled-dynamic")
     parser.add_argument("--folder", type=Path, help="where the work is done and kept; default: a temporary folder")
+    parser.add_argument("--push", action="store_true")
+    parser.add_argument("--built", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         standin, out = folder / "standin" / options.dimensions, folder / f"{options.dimensions}-artifacts"
-        shutil.rmtree(standin, ignore_errors=True)
-        classifier = options.data is None
-        # In a separate process, which frees its memory.
-        with ProcessPoolExecutor(1) as pool:
-            pool.submit(write_standin, standin, DIMENSIONS[options.dimensions], classifier, classifier).result()
-        if classifier:
-            command = [sys.executable, "-m", "build_models", "--out", str(out), "--variants", options.variants]
-            command += ["--model", str(standin)]
-        else:
-            settings = [str(out), str(standin), options.data, options.languages or "", options.epochs]
-            command = [sys.executable, "-c", FINE_TUNE, *settings, options.variants]
+        steps: list[dict[str, object]] = []
+        status = 0
         started = time.monotonic()
-        steps, status = measure(command)
+        if not options.built:
+            steps, status = build(options, standin, out)
         seconds = time.monotonic() - started
+        if options.push and not status:
+            steps += push(out, options.variants.split(","))
         for step in steps:
             print(f"{step['seconds']:>8} s {int(str(step['peak_bytes'])) / 2**30:6.2f} GiB  {step['step']}")
         peak = max(int(str(step["peak_bytes"])) for step in steps)
