@@ -69,19 +69,23 @@ def serve_here(host: str, port: int) -> None:
     # Read when prometheus_client is imported. One process keeps its metrics in memory.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     import uvicorn
-    from pydantic import ValidationError
 
     from service import process
     from service.http.api import create_api
     from service.http.front import Front
     from service.http.transport import HttpProtocol
     from service.settings import Settings
+    from service.telemetry import tracing
 
     # For what has no format of its own: warnings of libraries, and the service's log where NER_LOG_FORMAT=text.
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         Settings()
-    except ValidationError as error:
+        tracing.exporter()
+    except ValueError as error:
         raise SystemExit(str(error)) from None
     app = Front(create_api(process.lifespan))
-    uvicorn.run(app, host=host, port=port, http=HttpProtocol, ws="none", log_config=None, server_header=False)
+    # Without ``workers``, uvicorn reads WEB_CONCURRENCY, which some hosts set.
+    uvicorn.run(
+        app, host=host, port=port, workers=1, http=HttpProtocol, ws="none", log_config=None, server_header=False
+    )

@@ -29,6 +29,9 @@ _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 _ENOUGH = 65536
 """Bytes after which a write is not delayed any longer, so that long responses are not buffered."""
 
+LINGER_SECONDS = 5.0
+"""How long a server that ends waits for clients to read their answers; by then, every answer is given."""
+
 
 class OneWriteATurn:
     """A transport that joins all writes of one iteration of the event loop."""
@@ -61,7 +64,7 @@ class OneWriteATurn:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, but it ignores upgrades and flushes complete responses at once."""
+    """uvicorn's protocol, but it ignores upgrades, flushes complete responses at once, and ends in time."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._joining = OneWriteATurn(transport)
@@ -127,6 +130,11 @@ class HttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._joining.flush()
         super().on_response_complete()
+
+    def shutdown(self) -> None:
+        """The server waits for every connection to close, and one whose client reads nothing never would."""
+        super().shutdown()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
 
 def serve(application: ASGIApp, serves: Callable[[], bool]) -> None:

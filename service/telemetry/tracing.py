@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from contextlib import AbstractContextManager
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from opentelemetry import propagate, trace
 from starlette.datastructures import Headers
@@ -20,25 +20,32 @@ _tracer = trace.get_tracer("kidogo")
 CLOSE_SECONDS = 5
 
 
-def configure() -> None:
-    """Set up the exporter that the environment names. Raises ``ValueError`` if it is not installed."""
+def exporter() -> EntryPoint | None:
+    """The exporter that the environment names, if any. Raises ``ValueError`` if it is not installed."""
     endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     name = os.environ.get("OTEL_TRACES_EXPORTER") or ("otlp" if any(map(os.environ.get, endpoints)) else "none")
     if name == "none" or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
-        return
+        return None
     found = entry_points(group="opentelemetry_traces_exporter")
     # Of the two otlp exporters, the service's dependencies include HTTP.
-    (exporter, *_) = found.select(name="otlp_proto_http" if name == "otlp" else name) or (None,)
-    if exporter is None:
-        raise ValueError(
-            f"OTEL_TRACES_EXPORTER is {name!r}, which is not installed. Choose from: {', '.join(sorted(found.names))}."
-        )
+    for entry in found.select(name="otlp_proto_http" if name == "otlp" else name):
+        return entry
+    raise ValueError(
+        f"OTEL_TRACES_EXPORTER is {name!r}, which is not installed. Choose from: {', '.join(sorted(found.names))}."
+    )
+
+
+def configure() -> None:
+    """Set up the exporter that the environment names. Raises ``ValueError`` if it is not installed."""
+    chosen = exporter()
+    if chosen is None:
+        return
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     os.environ.setdefault("OTEL_SERVICE_NAME", "kidogo")
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(exporter.load()()))
+    provider.add_span_processor(BatchSpanProcessor(chosen.load()()))
     trace.set_tracer_provider(provider)
 
 

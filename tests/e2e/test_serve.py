@@ -126,7 +126,8 @@ def test_a_terminated_server_answers_what_it_accepted(
 
 
 def test_a_single_process_answers_like_the_supervised_one(server: Server, artifacts: Path, tmp_path: Path) -> None:
-    with serving(artifacts, tmp_path / "log", command=SINGLE_PROCESS, NER_LOG_FORMAT="text") as alone:
+    environment = {"NER_LOG_FORMAT": "text", "WEB_CONCURRENCY": "2"}
+    with serving(artifacts, tmp_path / "log", command=SINGLE_PROCESS, **environment) as alone:
         process = psutil.Process(alone.process.pid)
         assert process.children() == []
         for variant in VARIANTS:
@@ -138,7 +139,12 @@ def test_a_single_process_answers_like_the_supervised_one(server: Server, artifa
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"), [({"NER_THREADS": "many"}, "threads"), ({"NER_VARIANTS": "nothing"}, "nothing")]
+    ("setting", "said"),
+    [
+        ({"NER_THREADS": "many"}, "threads"),
+        ({"NER_VARIANTS": "nothing"}, "nothing"),
+        ({"OTEL_TRACES_EXPORTER": "nonsense"}, "nonsense"),
+    ],
 )
 def test_a_single_process_refuses_wrong_settings(
     artifacts: Path, tmp_path: Path, setting: dict[str, str], said: str

@@ -1,7 +1,9 @@
 """An answer leaves in one piece, and a stream's events as they come."""
 
 import asyncio
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
@@ -46,6 +48,24 @@ def client(service: Service, writes: list[bytes]) -> Iterator[httpx.Client]:
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
     ):
         yield client
+
+
+async def large(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(b"a" * 30_000_000)(scope, receive, send)
+
+
+def test_a_client_that_reads_nothing_does_not_keep_a_server_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "LINGER_SECONDS", 0.3)
+    with ExitStack() as stack:
+        with served(large) as port:
+            client = stack.enter_context(connection(port))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: service\r\n\r\n")
+            assert client.recv(1)
+            began = time.monotonic()
+        # uvicorn itself gives up after five seconds in these tests, and never where nothing is set.
+        assert time.monotonic() - began < 4
+        with suppress(ConnectionResetError):
+            assert len(read_until_closed(client)) < 30_000_000
 
 
 @pytest.mark.parametrize(
