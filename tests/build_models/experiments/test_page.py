@@ -187,9 +187,15 @@ def test_the_best_student_is_chosen_on_dev() -> None:
     assert word(results, "The best student") == "refuted"
 
 
-def test_the_best_student_is_one_with_the_most_seeds() -> None:
-    lucky = [entry for entry in students(0.999, 740) if entry.cell.seed == 1]
-    assert word([*technique(0.6), *students(0.9, 750), *lucky], "The best student") == "refuted"
+def test_the_best_student_is_chosen_by_the_seeds_that_all_have() -> None:
+    def on_dev(entry: CellResult, f1: float) -> CellResult:
+        dev = result(f1, entry.cell.language, entry.cell.seed).scores["dev"]
+        return entry.model_copy(update={"scores": {**entry.scores, "dev": dev}})
+
+    # Seed 1 is a good one on dev, where the first is better; the second, which is worse on test, has no other.
+    first = [on_dev(entry, 0.8 if entry.cell.seed == 1 else 0.1) for entry in students(0.999, 750)]
+    second = [on_dev(entry, 0.7) for entry in students(0.9, 740) if entry.cell.seed == 1]
+    assert word([*technique(0.6), *first, *second], "The best student") == "confirmed"
 
 
 def test_sparsities_of_unseen_languages_are_judged_apart() -> None:
