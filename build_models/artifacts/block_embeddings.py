@@ -10,8 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-BLOCK = 64
-"""Number of consecutive values in a row that share a scale."""
+BLOCK = 128
+"""Number of consecutive values in a row that share a scale: in narrow models, all of a row."""
 
 ZERO = 8
 """The code for zero among the 16 codes."""
