@@ -76,6 +76,11 @@ def push(artifacts: Path, variant: str, repository: str, private: bool, revision
         say(f"{variant}: {len(files)} files, {size / 1e6:.1f} MB, to {repository}")
         try:
             api.create_repo(repository, private=private, exist_ok=True)
+            if private and not api.repo_info(repository).private:
+                raise BuildError(
+                    f"{repository} is public, and nothing was uploaded: make it private in its settings on the hub,"
+                    " push to another --repo, or leave out --private"
+                )
             if revision is not None:
                 api.create_branch(repository, branch=revision, exist_ok=True)
             commit = api.create_commit(
@@ -84,6 +89,8 @@ def push(artifacts: Path, variant: str, repository: str, private: bool, revision
                 commit_message=f"Upload {variant}",
                 revision=revision,
             )
+        except BuildError:
+            raise
         except FAILURES as error:
             raise BuildError(f"{repository}: nothing was committed: {_reason(error)}") from error
     return commit.commit_url
