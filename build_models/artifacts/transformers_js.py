@@ -25,12 +25,12 @@ def for_transformers_js(tokenizer: dict[str, Any]) -> dict[str, Any]:
     """
     return {
         **tokenizer,
-        "normalizer": _with_rules_written_out(tokenizer["normalizer"]),
+        "normalizer": with_rules_written_out(tokenizer["normalizer"]),
         "pre_tokenizer": _by_words(tokenizer["pre_tokenizer"]),
     }
 
 
-def _with_rules_written_out(normalizer: Any) -> Any:
+def with_rules_written_out(normalizer: Any) -> Any:
     """transformers.js does not read SentencePiece's normalization tables; it applies XLM-R's rules instead, which are
     nearly NFKC. Characters that a table maps differently, such as Amharic letters of the same sound, are replaced
     first.

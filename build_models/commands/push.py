@@ -14,7 +14,9 @@ def push_command(
     variant: Annotated[str, typer.Option(help="Variant to upload.")],
     repo: Annotated[str, typer.Option(help="Repository on the hub, owner/name; it is made if it is not there.")],
     out: Annotated[Path, typer.Option(help="Folder of the artefacts.")] = Path("artifacts"),
-    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private; refuse one that is public.")
+    ] = False,
     revision: Annotated[
         str | None, typer.Option(help="Branch to upload to; it is made if it is not there. Default: main.")
     ] = None,

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from build_models.bases.base import MASKED_SHARE
 from build_models.experiments.cells import Cell
 from build_models.experiments.run import Places, data_of
+from build_models.recipes.agnostic import rows_of
 from build_models.recipes.pocket.shapes import student_layers
 from service.ner.encoder import Encoder
 
@@ -34,16 +36,47 @@ H200 = Accelerator("one NVIDIA H200", peak=989e12, used=0.2, step_seconds=0.02, 
 
 @dataclass(frozen=True)
 class Base:
-    """The weights that multiply pieces in the encoder, by layer, and the number of layers."""
+    """The weights that multiply pieces in the encoder, by layer, and the number of layers.
+
+    ``vocabulary`` is the number of pieces that masked-language modelling chooses from.
+    """
 
     layer_weights: int
     layers: int
     width: int
+    vocabulary: int
 
     def products(self, pieces: int, length: float, layers: int | None = None) -> float:
         """Operations of one pass forward of ``pieces`` pieces in sentences of ``length``."""
         each = 2 * self.layer_weights + 4 * length * self.width
         return pieces * each * (self.layers if layers is None else layers)
+
+    def masked_products(self, pieces: int) -> float:
+        """Operations of one pass forward of the head that guesses the masked ones among ``pieces`` pieces."""
+        return pieces * MASKED_SHARE * 2 * self.width * (self.width + self.vocabulary)
+
+
+@dataclass(frozen=True)
+class Training:
+    """``steps`` steps over ``pieces`` pieces in sentences of ``length``.
+
+    ``forward`` layers are run forward only, and ``backward`` are trained. If the pieces are ``masked``, both models
+    have a head that guesses them. Trainings of one ``name`` are made once.
+    """
+
+    name: str
+    steps: float
+    pieces: int
+    length: float
+    forward: int
+    backward: int
+    masked: bool = False
+
+    def operations(self, base: Base) -> float:
+        # Backward costs twice as much as forward.
+        made = base.products(self.pieces, self.length, self.forward)
+        made += 3 * base.products(self.pieces, self.length, self.backward)
+        return made + 4 * base.masked_products(self.pieces) if self.masked else made
 
 
 @dataclass(frozen=True)
@@ -58,7 +91,7 @@ class Step:
 def base_of(folder: Path) -> Base:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     width, inner = config["hidden_size"], config["intermediate_size"]
-    return Base(4 * width**2 + 2 * width * inner, config["num_hidden_layers"], width)
+    return Base(4 * width**2 + 2 * width * inner, config["num_hidden_layers"], width, config["vocab_size"])
 
 
 def plan(cells: Iterable[Cell], places: Places, accelerator: Accelerator) -> Iterator[Step]:
@@ -74,39 +107,48 @@ def plan(cells: Iterable[Cell], places: Places, accelerator: Accelerator) -> Ite
         base, length = bases[cell.base], scored / max(1, sentences)
         operations = base.products(scored, length)
         seconds = accelerator.cell_seconds
-        for name, epochs, forward, backward in trainings(cell, base):
-            if name in trained:
+        for training in trainings(cell, base, train, length):
+            if training.name in trained:
                 continue
-            trained.add(name)
-            # Backward costs twice as much as forward.
-            made = epochs * (base.products(train, length, forward) + 3 * base.products(train, length, backward))
-            steps = epochs * train / cell.finetune.batch_pieces
-            seconds += max(made / (accelerator.peak * accelerator.used), steps * accelerator.step_seconds)
+            trained.add(training.name)
+            made = training.operations(base)
+            seconds += max(made / (accelerator.peak * accelerator.used), training.steps * accelerator.step_seconds)
             operations += made
         yield Step(cell, operations, seconds)
 
 
-def trainings(cell: Cell, base: Base) -> Iterator[tuple[str, int, int, int]]:
-    """The trainings behind a cell: a name for each, its epochs, and the layers run forward only and trained."""
+def trainings(cell: Cell, base: Base, train: int, length: float) -> Iterator[Training]:
+    """The trainings behind a cell, on ``train`` pieces in sentences of ``length``, or on a corpus."""
+
+    def tuned(name: str, epochs: int, forward: int, backward: int) -> Training:
+        steps = epochs * train / cell.finetune.batch_pieces
+        return Training(name, steps, epochs * train, length, forward, backward)
+
     model = f"{cell.base}/{cell.language}/{cell.seed}/{cell.finetune.noise_share}"
     epochs = cell.finetune.epochs
     if cell.variant == "pruned" and not cell.prune_after:
-        yield f"{model}/{cell.sparsity}/{cell.prune_embeddings}", epochs, 0, base.layers
+        yield tuned(f"{model}/{cell.sparsity}/{cell.prune_embeddings}", epochs, 0, base.layers)
         return
     if not cell.agnostic_steps:
-        yield model, epochs, 0, base.layers
+        yield tuned(model, epochs, 0, base.layers)
     if cell.recovery_epochs:
-        yield f"{model}/{cell.technique}", cell.recovery_epochs, 0, base.layers
+        yield tuned(f"{model}/{cell.technique}", cell.recovery_epochs, 0, base.layers)
     if cell.variant.startswith("distilled"):
         layers = cell.student_layers or (base.layers + 1) // 2
-        student = f"{model}/{cell.agnostic_steps}/{cell.temperature}/{layers}/{cell.student_heads}"
+        student = f"{cell.agnostic_steps}/{cell.temperature}/{layers}/{cell.student_heads}"
+        if cell.agnostic_steps:
+            # Without a corpus, it learns from the training split.
+            text = cell.corpus_digest or cell.data_digest
+            pieces = cell.agnostic_steps * rows_of(cell.max_length) * cell.max_length
+            name = f"{cell.base}/{cell.seed}/{text}/{student}"
+            yield Training(name, cell.agnostic_steps, pieces, cell.max_length, base.layers, layers, masked=True)
         teacher = 0 if cell.agnostic_steps else base.layers
         fewer = epochs if cell.agnostic_steps else max(1, epochs // 2)
-        yield student, cell.student_epochs or fewer, teacher, layers
+        yield tuned(f"{model}/{student}", cell.student_epochs or fewer, teacher, layers)
     if cell.variant == "pocket":
         # An upper bound: it is narrower, too.
         both = (cell.pocket_hidden_epochs or 0) + (cell.pocket_epochs or 0)
-        yield f"{model}/{cell.technique}", both, base.layers, student_layers(base.layers)
+        yield tuned(f"{model}/{cell.technique}", both, base.layers, student_layers(base.layers))
 
 
 def pieces_of(cell: Cell, places: Places) -> tuple[int, int, int]:

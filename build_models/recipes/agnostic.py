@@ -49,7 +49,7 @@ def student_base(context: Context) -> Path:
         streams = Streams(pieces, LANGUAGE_EXPONENT, length, int(tokenizer.bos_token_id))
 
         def loss_of(step: int) -> Tensor:
-            rows = streams.draw(max(1, BATCH_PIECES // length), context.settings.seed, step)
+            rows = streams.draw(rows_of(length), context.settings.seed, step)
             hidden = hide(rows, MASKED_SHARE, teacher.config.vocab_size, int(tokenizer.mask_token_id))
             shown, chosen = (tensor.to(device) for tensor in hidden)
             with torch.inference_mode():
@@ -65,6 +65,11 @@ def student_base(context: Context) -> Path:
         dense.save(student, context.source.folder, result)
 
     return context.workspace.stage("student", inputs, run)
+
+
+def rows_of(length: int) -> int:
+    """The rows of a step, of ``length`` pieces each."""
+    return max(1, BATCH_PIECES // length)
 
 
 def texts(context: Context) -> dict[str, list[str]]:

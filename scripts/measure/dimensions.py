@@ -7,7 +7,7 @@
 The stand-in has random weights, and the layout of the files on the hub. With --data it is a base that is fine-tuned,
 without it a token classifier that is compressed. With --push, every variant is then pushed to the small hub of the
 tests, on the loopback address; with --built, nothing is built, and what --folder holds is pushed. Memory is the
-resident memory of all processes of the build. The last line is one JSON record.
+resident memory of all processes of the build. The last line is one JSON record, also if a push is refused.
 """
 
 import argparse
@@ -120,21 +120,22 @@ def build(options: argparse.Namespace, standin: Path, out: Path) -> tuple[list[d
     return measure(command, HF_HUB_OFFLINE="1")
 
 
-def push(out: Path, variants: Sequence[str]) -> list[dict[str, object]]:
-    """Push each variant to a hub of its own. Raises ``SystemExit`` if one is refused."""
-    steps = []
+def push(out: Path, variants: Sequence[str]) -> tuple[list[dict[str, object]], int]:
+    """Push each variant to a hub of its own, until one is refused; returns the steps and the exit status."""
+    steps: list[dict[str, object]] = []
     for variant in variants:
         command = [sys.executable, "-m", "build_models", "push", "--out", str(out), "--variant", variant]
         with hub() as server, tempfile.TemporaryDirectory() as home:
             made, status = measure(
                 [*command, "--repo", "somebody/name"], HF_ENDPOINT=server.url, HF_TOKEN=TOKEN, HF_HOME=home
             )
-        if status:
-            raise SystemExit(status)
         seconds = sum(float(str(step["seconds"])) for step in made)
         peak = max(int(str(step["peak_bytes"])) for step in made)
-        steps.append({"step": f"push {variant}", "seconds": round(seconds, 1), "peak_bytes": peak})
-    return steps
+        name = f"push {variant}, refused" if status else f"push {variant}"
+        steps.append({"step": name, "seconds": round(seconds, 1), "peak_bytes": peak})
+        if status:
+            return steps, status
+    return steps, 0
 
 
 def main() -> None:
@@ -148,6 +149,8 @@ def main() -> None:
     parser.add_argument("--push", action="store_true")
     parser.add_argument("--built", action="store_true")
     options = parser.parse_args()
+    if options.built and not (options.push and options.folder):
+        parser.error("--built pushes what is in a folder: add --push and --folder")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         standin, out = folder / "standin" / options.dimensions, folder / f"{options.dimensions}-artifacts"
@@ -158,7 +161,8 @@ def main() -> None:
             steps, status = build(options, standin, out)
         seconds = time.monotonic() - started
         if options.push and not status:
-            steps += push(out, options.variants.split(","))
+            pushed, status = push(out, options.variants.split(","))
+            steps += pushed
         for step in steps:
             print(f"{step['seconds']:>8} s {int(str(step['peak_bytes'])) / 2**30:6.2f} GiB  {step['step']}")
         peak = max(int(str(step["peak_bytes"])) for step in steps)

@@ -33,9 +33,10 @@ class Repository:
     revisions: dict[str, str] = field(default_factory=dict)
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
-    def commit(self, files: Mapping[str, bytes], revision: str = "main") -> str:
-        """Add files to a revision."""
-        content = {**self.commits.get(self.revisions.get(revision, ""), {}), **files}
+    def commit(self, files: Mapping[str, bytes | None], revision: str = "main") -> str:
+        """Add files to a revision, or delete those that are None."""
+        changed = {**self.commits.get(self.revisions.get(revision, ""), {}), **files}
+        content = {name: data for name, data in changed.items() if data is not None}
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(content.items())}
         name = hashlib.sha1(json.dumps([len(self.commits), digests]).encode()).hexdigest()
         self.commits[name] = content
@@ -237,13 +238,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def commit(self, body: bytes, name: str, revision: str) -> None:
         self._must_be_signed_in()
-        files = {}
+        files: dict[str, bytes | None] = {}
         for line in map(json.loads, body.splitlines()):
             value = line["value"]
             if line["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
                 files[value["path"]] = self.hub.stored[value["oid"]]
+            elif line["key"] == "deletedFile":
+                files[value["path"]] = None
         commit = self._repository("models", name).commit(files, revision)
         self._json({"commitUrl": f"{self.hub.url}/{name}/commit/{commit}", "commitOid": commit, "hookOutput": ""})
 

@@ -12,15 +12,6 @@ from build_models.experiments.report.languages import sparsity_by_language
 from build_models.experiments.report.plots import plot_calibration, plot_int8, plot_noise
 from build_models.experiments.report.verdicts import against, best_on_dev, change, f1, retained, text
 
-LANGUAGES = "languages"
-"""Folder of what languages are compared by, next to the cells."""
-
-PREDICTORS = {
-    "pieces_per_word": "pieces per word",
-    "sentences": "training sentences",
-    "latin": "share of Latin letters",
-}
-
 NOT_NOISE = ("dev", "test")
 
 

@@ -8,16 +8,18 @@ from typer.testing import CliRunner
 
 from build_models.__main__ import cli
 from build_models.experiments.executors import run_here
-from build_models.experiments.grids import GRIDS, Study
+from build_models.experiments.grids import GRIDS, Named, Study
 from build_models.experiments.plan import H200, Accelerator, Base, base_of, described, in_pieces, plan
+from build_models.experiments.prepare import name_data
 from build_models.experiments.run import Places
+from tests.build_models.experiments.conftest import SENTENCES
 
 # Every operation counts, and nothing else does.
 EXACT = Accelerator("a calculator", peak=1e6, used=1.0, step_seconds=0.0, cell_seconds=0.0)
 
 
 def test_operations_of_afriberta_s_dimensions() -> None:
-    base = Base(4 * 768**2 + 2 * 768 * 3072, 8, 768)
+    base = Base(4 * 768**2 + 2 * 768 * 3072, 8, 768, 70_006)
     # Twelve times the width squared in a layer, two operations each.
     assert base.products(1000, 0.0) == 1000 * 8 * 2 * 12 * 768**2
     assert base.products(1000, 40.0, layers=1) == 1000 * (2 * 12 * 768**2 + 4 * 40 * 768)
@@ -47,6 +49,35 @@ def test_training_costs_six_operations_a_weight_and_piece(study: Study, places: 
     # The teacher forward and one of its layers forward and backward, for as many epochs (one).
     share = (base.layers + 3 * 1) / (3 * base.layers)
     assert student.seconds == pytest.approx(share * costs["dense"])
+
+
+def test_a_student_base_is_taught_once_for_all_languages(study: Study, places: Places) -> None:
+    several = replace(
+        study,
+        data=name_data(None, ["hau", "swa"], SENTENCES),
+        student_layers=[1],
+        temperatures=[2.0],
+        agnostic_steps=10,
+        corpus=Named("texts", "their digest"),
+    )
+
+    def of_students(study: Study) -> list[float]:
+        steps = list(plan(GRIDS["distillation"](study), places, EXACT))
+        tuned = [step.seconds / base.layers for step in steps if step.cell.variant == "dense"]
+        students = [step.seconds for step in steps if step.cell.agnostic_steps]
+        return [student - once for student, once in zip(students, tuned, strict=True)]
+
+    base = base_of(Path(places.bases["tiny"]))
+    # Rows of 160 pieces, of which 1536 have room for nine.
+    pieces = 10 * 9 * 160
+    head = 0.15 * pieces * 2 * (base.width**2 + base.width * base.vocabulary)
+    taught = base.products(pieces, 160.0) + head + 3 * (base.products(pieces, 160.0, 1) + head)
+    first, second = of_students(several)
+    assert first == pytest.approx(taught / 1e6)
+    assert second == pytest.approx(0.0)
+    # The texts of a language are those of its training split.
+    assert of_students(replace(several, corpus=None)) == pytest.approx([taught / 1e6, taught / 1e6])
+    assert of_students(replace(several, agnostic_steps=30))[0] == pytest.approx(3 * taught / 1e6)
 
 
 def test_pieces_fit_and_lose_nothing(study: Study, places: Places) -> None:
