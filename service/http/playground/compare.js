@@ -1,5 +1,6 @@
 // The comparison: one text, read by all variants.
 
+import { showCosts } from "./costs.js";
 import { $, isBlank, isShown, make, megabytes, milliseconds, page, plural, Problem, tell } from "./page.js";
 import { differencesInWords, differencesOf, LONG, reading } from "./marks.js";
 import { events } from "./server.js";
@@ -75,12 +76,15 @@ export function noticeEdits() {
   else summarize();
 }
 
-/** Read the text with every variant. Resolves to whether all of it went well. */
-export async function compare() {
+/** Read a text with every variant. Resolves to whether all of it went well. */
+export async function compare(text = $("text").value, tag = $("text").lang) {
   page.comparing?.abort();
   const mine = (page.comparing = new AbortController());
-  const text = $("text").value;
-  Object.assign(page, { text, points: Array.from(text), tag: $("text").lang });
+  if (text !== page.text) {
+    page.times.clear();
+    showCosts();
+  }
+  Object.assign(page, { text, points: Array.from(text), tag });
   page.answers.clear();
   last = null;
   $("cards").classList.remove("stale");

@@ -10,7 +10,7 @@ export const page = {
   reference: "", // the variant that others are compared with
   chosen: null, // names of the variants to show; null: all
   answers: new Map(), // the last answer of each variant, for the text that was compared
-  times: new Map(), // milliseconds in the model, of every comparison made here
+  times: new Map(), // milliseconds in the model, of every comparison of this text
   text: "", // that was compared
   points: [], // the same in code points, the unit of all offsets
   tag: "", // its language

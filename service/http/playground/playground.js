@@ -103,9 +103,11 @@ async function refreshTimes() {
 }
 
 async function measure() {
+  // What is typed meanwhile is another text.
+  const { value, lang } = $("text");
   $("measure").disabled = true;
   for (let round = 0; round < ROUNDS; round += 1) {
-    if (!(await compare())) break;
+    if (!(await compare(value, lang))) break;
   }
   $("measure").disabled = false;
 }

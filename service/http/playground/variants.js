@@ -31,7 +31,7 @@ export const qualityText = ({ name, value }, named) =>
 export const readyVariants = () => page.variants.filter((variant) => variant.status === "ready");
 
 /**
- * Median milliseconds in the model by variant: of the comparisons made here where each variant has enough of them, else
+ * Median milliseconds in the model by variant: of the text last compared if each variant has read it often enough, else
  * the server's own. The two are not mixed, because they are of other texts.
  */
 export function timings() {
@@ -42,7 +42,7 @@ export function timings() {
   const least = Math.min(...ready.map((variant) => here(variant).length));
   return {
     of: (variant) => times.get(variant.name) || null,
-    source: own ? `medians of at least ${least} comparisons on this page`
+    source: own ? `medians of at least ${least} comparisons of the text last compared`
       : "the server's own medians, of whatever it has read; measure to have them of your text",
   };
 }
