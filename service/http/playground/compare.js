@@ -4,7 +4,7 @@ import { showCosts } from "./costs.js";
 import { $, isBlank, isShown, make, megabytes, milliseconds, page, plural, Problem, tell } from "./page.js";
 import { differencesInWords, differencesOf, LONG, reading } from "./marks.js";
 import { events } from "./server.js";
-import { about, qualityOf, qualityText } from "./variants.js";
+import { about, qualityOf, qualityText, readyVariants } from "./variants.js";
 
 const entitiesOf = (answer) => answer.entities.filter((entity) => entity.score >= page.threshold);
 
@@ -76,6 +76,15 @@ export function noticeEdits() {
   else summarize();
 }
 
+let asked = new Set(); // the variants that were ready when the comparison began
+
+/** Have variants that have become ready since read the text too, unless another one is being written. */
+export function catchUp() {
+  const late = readyVariants().some(({ name }) => !asked.has(name) && !page.answers.has(name));
+  const text = $("text").value;
+  if (late && !page.comparing && text === page.text && !isBlank(text)) compare();
+}
+
 /** Read a text with every variant. Resolves to whether all of it went well. */
 export async function compare(text = $("text").value, tag = $("text").lang) {
   page.comparing?.abort();
@@ -85,6 +94,7 @@ export async function compare(text = $("text").value, tag = $("text").lang) {
     showCosts();
   }
   Object.assign(page, { text, points: Array.from(text), tag });
+  asked = new Set(readyVariants().map(({ name }) => name));
   page.answers.clear();
   last = null;
   $("cards").classList.remove("stale");
@@ -126,6 +136,7 @@ export async function compare(text = $("text").value, tag = $("text").lang) {
       page.comparing = null;
       showCards();
       noticeEdits();
+      catchUp();
     }
   }
 }
