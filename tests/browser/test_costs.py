@@ -1,5 +1,7 @@
 """What a person sees of the variants' costs, and which variant to take."""
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from service.variants import VARIANTS
@@ -79,7 +81,11 @@ def test_a_hint_which_to_take_and_what_each_is(open_page: Open, service: Service
     expect(page.locator("#summary")).to_contain_text("answered")
     expect(page.locator("#advice")).to_contain_text("within one point of the best F1 (0.700)")
     expect(page.locator("#advice b")).to_have_text(page.get_by_label("With", exact=True).input_value())
-    expect(card(page, "distilled")).to_contain_text("A student with half the layers")
+    expect(card(page, "distilled")).to_contain_text("A student with fewer layers")
+    # How many layers stay and how many weights go are options of the build.
+    for name in ("pruned", "distilled"):
+        about = card(page, name).locator(".hint").inner_text()
+        assert not re.search(r"\d|half|third|quarter", about + VARIANTS[name].technique)
     expect(page.get_by_text("Agreement is not correctness")).to_be_visible()
     unknown = page.evaluate(
         "import('./playground/variants.js').then(({ about }) =>"

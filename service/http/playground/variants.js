@@ -6,8 +6,8 @@ const ENOUGH = 5; // timings that a median is of
 
 const ABOUT = {
   dense: "The fine-tuned model as it is, in 32-bit numbers. The others are made from it.",
-  pruned: "60% of the encoder's weights are zero. The file packs smaller; the speed stays that of the whole model.",
-  distilled: "A student with half the layers that has learnt from the whole model: faster, and less exact.",
+  pruned: "The weights closest to zero are set to zero. The file packs smaller; the speed stays that of the whole model.",
+  distilled: "A student with fewer layers that has learnt from the whole model: faster, and less exact.",
   int8: "Linear layers in 8 bits (LLM.int8()). Saves memory in large models, and is slow on a CPU.",
   dynamic: "Weights and activations in 8 bits: a smaller file and shorter times, with nearly the same answers.",
   "distilled-dynamic": "The student in 8 bits as well: short times, as exact as the student.",
