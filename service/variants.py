@@ -23,7 +23,7 @@ VARIANTS: dict[str, Variant] = {
     for variant in (
         Variant("dense", "fine-tuned, not compressed (fp32)", "onnx", "build_models.recipes.dense"),
         Variant("pruned", "unstructured magnitude pruning", "onnx", "build_models.recipes.pruned"),
-        Variant("distilled", "knowledge distillation into half the layers", "onnx", "build_models.recipes.distilled"),
+        Variant("distilled", "knowledge distillation into fewer layers", "onnx", "build_models.recipes.distilled"),
         Variant("int8", "LLM.int8() by bitsandbytes", "llm_int8", "build_models.recipes.int8"),
         Variant("dynamic", "dynamic int8 quantization by ONNX Runtime", "onnx", "build_models.recipes.dynamic"),
         Variant(

@@ -62,6 +62,28 @@ def test_progress_then_the_figures(open_page: Open, checked: Service) -> None:
     expect(page.locator("#accuracy-stale")).to_be_hidden()
 
 
+def test_figures_that_come_under_other_choices_are_marked(open_page: Open, checked: Service) -> None:
+    page = open_page(checked)
+    stale, result = page.locator("#accuracy-stale"), page.locator("#accuracy-result")
+    words, own = page.get_by_label("Words"), page.get_by_label("CoNLL columns")
+    page.get_by_text("Use my own labelled sentences").click()
+    for change, back in (
+        (lambda: words.select_option("lower"), lambda: words.select_option("")),
+        (lambda: own.fill(SENTENCE), lambda: own.fill("")),
+    ):
+        with checked.runtimes.slow(0.005):
+            start(page)
+            expect(page.locator("#accuracy-count")).to_contain_text("of 200")
+            change()
+            expect(stale).to_be_hidden()
+            expect(result.locator("table")).to_have_count(4)
+        expect(stale).to_be_visible()
+        expect(result).to_have_class("stale")
+        back()
+        expect(stale).to_be_hidden()
+        expect(result).not_to_have_class("stale")
+
+
 def test_a_check_can_be_stopped(open_page: Open, checked: Service) -> None:
     page = open_page(checked)
     with checked.runtimes.slow(0.02):

@@ -22,6 +22,7 @@ from tests.service.conftest import Service, Services
 from tests.service.http.servers import served
 
 ALL = len(VARIANTS)
+LAST = list(VARIANTS)[-1]
 
 
 def test_the_page_opens_with_a_comparison(open_page: Open, service: Service) -> None:
@@ -156,6 +157,77 @@ def test_a_variant_that_is_not_ready_says_why(
     expect(card(page, "int8")).to_contain_text("Not ready. int8/manifest.json is missing: build this variant")
     expect(page.locator("#status")).to_have_text(f"{ALL - 2} of {ALL} variants ready")
     expect(page.locator("#table tbody tr").nth(3)).to_contain_text("int8/manifest.json is missing")
+
+
+@contextmanager
+def loading(services: Services, tokenizer: Path, folder: Path, variant: str = LAST) -> Iterator[tuple[Service, Gate]]:
+    """A service that loads a variant, and those after it, once the gate is open."""
+    gate = Gate()
+    runtimes = FakeRuntimes(load_gates={variant: gate})
+    pool = VariantPool(write_artifacts(folder, tokenizer), 1, runtimes)
+    pool.start()
+    try:
+        yield services.make(pool, runtimes), gate
+    finally:
+        gate.open()
+
+
+def test_a_text_that_is_being_typed_is_not_sent(
+    open_page: Open, services: Services, tokenizer: Path, tmp_path: Path
+) -> None:
+    with loading(services, tokenizer, tmp_path) as (service, gate):
+        page = open_page(service)
+        expect(page.locator("#status")).to_contain_text(f"{ALL - 1} of {ALL} variants ready")
+        compare(page, "leo Kano")
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        page.get_by_label("Text to read").fill("leo Kig")
+        gate.open()
+        expect(page.locator("#status")).to_have_text(f"{ALL} of {ALL} variants ready")
+        # What is sent is sent at once; half a second is for what would come of it.
+        page.wait_for_timeout(500)
+        assert sent == []
+        expect(page.locator("#earlier-texts")).not_to_contain_text("Kig")
+        expect(page.locator("#summary")).to_have_text("The text has changed since it was read. Compare again.")
+        page.get_by_label("Text to read").fill("leo Kano")
+        expect(card(page, LAST).locator("mark")).to_have_text(f"KanoPER → {LABEL_OF_VARIANT[LAST]}")
+
+
+def test_a_text_that_is_typed_while_nothing_is_ready_is_not_sent(
+    open_page: Open, services: Services, tokenizer: Path, tmp_path: Path
+) -> None:
+    with loading(services, tokenizer, tmp_path, "dense") as (service, gate):
+        first, second = open_page(service), open_page(service)
+        for page in (first, second):
+            expect(page.locator("#status")).to_contain_text(f"0 of {ALL} variants ready")
+        second.get_by_label("Text to read").fill("leo Kig")
+        gate.open()
+        # What the page opens with is compared by itself.
+        expect(first.locator("#summary")).to_contain_text(f"{ALL} variants answered;")
+        expect(second.locator("#status")).to_have_text(f"{ALL} of {ALL} variants ready")
+        second.wait_for_timeout(500)
+        expect(second.locator("#earlier")).to_be_hidden()
+        expect(second.locator("#cards .time")).to_have_count(0)
+        compare(second, "leo Kigali")
+
+
+def test_a_variant_that_becomes_ready_during_a_comparison_reads_the_text_too(
+    open_page: Open, services: Services, tokenizer: Path, tmp_path: Path
+) -> None:
+    with loading(services, tokenizer, tmp_path) as (service, gate):
+        page = open_page(service)
+        expect(page.locator("#status")).to_contain_text(f"{ALL - 1} of {ALL} variants ready")
+        compare(page, "leo Kano")
+        answering = Gate()
+        with runtime_of(service, "dense", Late(service.engine.pool.get("dense").runtime, answering)):
+            page.get_by_role("button", name="Compare").click()
+            assert answering.reached.wait(15)
+            gate.open()
+            expect(page.locator("#status")).to_have_text(f"{ALL} of {ALL} variants ready")
+            expect(card(page, LAST).locator(".time")).to_have_count(0)
+            answering.open()
+            expect(card(page, LAST).locator("mark")).to_have_text(f"KanoPER → {LABEL_OF_VARIANT[LAST]}")
+            expect(page.locator("#summary")).to_contain_text(f"{ALL} variants answered;")
 
 
 def test_too_much_in_flight_is_said(open_page: Open, services: Services, service: Service, problems: list[str]) -> None:

@@ -101,6 +101,7 @@ function showAccuracy(answer) {
   parts.push(...calibrationTable(answer, compared));
   if (answer.differing.length) parts.push(...differing(answer));
   $("accuracy-result").replaceChildren(...parts);
+  noticeChanges();
 }
 
 function showProgress({ done, total }) {
@@ -109,9 +110,21 @@ function showProgress({ done, total }) {
   $("accuracy-count").textContent = `${done.toLocaleString("en")} of ${total.toLocaleString("en")}`;
 }
 
+let checked = null; // the choices that the result is of
+
+function choices() {
+  const query = new URLSearchParams({ variant: $("accuracy-variant").value });
+  for (const name of ["language", "limit", "noise"]) {
+    if ($(`accuracy-${name}`).value) query.set(name, $(`accuracy-${name}`).value);
+  }
+  const conll = $("conll").value;
+  return { query: String(query), conll: conll.trim() ? conll : "" };
+}
+
 /** Figures of other choices than those that are shown must not look like theirs. */
 export function noticeChanges() {
-  const stale = $("accuracy-result").childElementCount > 0;
+  const { query, conll } = choices();
+  const stale = $("accuracy-result").childElementCount > 0 && (query !== checked.query || conll !== checked.conll);
   $("accuracy-result").classList.toggle("stale", stale);
   $("accuracy-stale").hidden = !stale;
 }
@@ -119,11 +132,7 @@ export function noticeChanges() {
 export async function check() {
   if (page.checking) return;
   const mine = (page.checking = new AbortController());
-  const query = new URLSearchParams({ variant: $("accuracy-variant").value });
-  for (const name of ["language", "limit", "noise"]) {
-    if ($(`accuracy-${name}`).value) query.set(name, $(`accuracy-${name}`).value);
-  }
-  const conll = $("conll").value;
+  const { query, conll } = (checked = choices());
   const button = $("accuracy").querySelector(".primary");
   tell("accuracy-error", null);
   $("accuracy-result").replaceChildren();
@@ -133,7 +142,7 @@ export async function check() {
   button.disabled = true;
   $("accuracy-stop").hidden = $("accuracy-progress").hidden = false;
   try {
-    for await (const [name, data] of events(`accuracy?${query}`, conll.trim() ? { conll } : {}, mine.signal)) {
+    for await (const [name, data] of events(`accuracy?${query}`, conll ? { conll } : {}, mine.signal)) {
       if (name === "progress") showProgress(data);
       else showAccuracy(data);
     }

@@ -1,9 +1,10 @@
 // The comparison: one text, read by all variants.
 
+import { showCosts } from "./costs.js";
 import { $, isBlank, isShown, make, megabytes, milliseconds, page, plural, Problem, tell } from "./page.js";
 import { differencesInWords, differencesOf, LONG, reading } from "./marks.js";
 import { events } from "./server.js";
-import { about, qualityOf, qualityText } from "./variants.js";
+import { about, qualityOf, qualityText, readyVariants } from "./variants.js";
 
 const entitiesOf = (answer) => answer.entities.filter((entity) => entity.score >= page.threshold);
 
@@ -75,12 +76,25 @@ export function noticeEdits() {
   else summarize();
 }
 
-/** Read the text with every variant. Resolves to whether all of it went well. */
-export async function compare() {
+let asked = new Set(); // the variants that were ready when the comparison began
+
+/** Have variants that have become ready since read the text too, unless another one is being written. */
+export function catchUp() {
+  const late = readyVariants().some(({ name }) => !asked.has(name) && !page.answers.has(name));
+  const text = $("text").value;
+  if (late && !page.comparing && text === page.text && !isBlank(text)) compare();
+}
+
+/** Read a text with every variant. Resolves to whether all of it went well. */
+export async function compare(text = $("text").value, tag = $("text").lang) {
   page.comparing?.abort();
   const mine = (page.comparing = new AbortController());
-  const text = $("text").value;
-  Object.assign(page, { text, points: Array.from(text), tag: $("text").lang });
+  if (text !== page.text) {
+    page.times.clear();
+    showCosts();
+  }
+  Object.assign(page, { text, points: Array.from(text), tag });
+  asked = new Set(readyVariants().map(({ name }) => name));
   page.answers.clear();
   last = null;
   $("cards").classList.remove("stale");
@@ -122,6 +136,7 @@ export async function compare() {
       page.comparing = null;
       showCards();
       noticeEdits();
+      catchUp();
     }
   }
 }

@@ -10,8 +10,8 @@ export const page = {
   reference: "", // the variant that others are compared with
   chosen: null, // names of the variants to show; null: all
   answers: new Map(), // the last answer of each variant, for the text that was compared
-  times: new Map(), // milliseconds in the model, of every comparison made here
-  text: "", // that was compared
+  times: new Map(), // milliseconds in the model, of every comparison of this text
+  text: "", // that was compared last, or that the page opened with
   points: [], // the same in code points, the unit of all offsets
   tag: "", // its language
   threshold: 0, // names with a lower score are not marked

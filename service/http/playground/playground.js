@@ -1,11 +1,11 @@
 // The playground: what is where, and what happens when.
 
 import { check, noticeChanges } from "./accuracy.js";
-import { compare, noticeEdits, showCards, summarize } from "./compare.js";
+import { catchUp, compare, noticeEdits, showCards, summarize } from "./compare.js";
 import { showCosts } from "./costs.js";
 import { offerFiles } from "./files.js";
 import { offerHistory } from "./history.js";
-import { $, isBlank, isShown, KINDS, make, note, page, tell } from "./page.js";
+import { $, isShown, KINDS, make, note, page, tell } from "./page.js";
 import { ask } from "./server.js";
 import { chooseLinked, forgetLink, offerSharing, readLink } from "./share.js";
 import { advice, readyVariants } from "./variants.js";
@@ -70,12 +70,11 @@ function showVariants() {
 async function followVariants(linked) {
   for (;;) {
     try {
-      const before = readyVariants().length;
       page.variants = await (await ask("variants")).json();
       if (linked) chooseLinked(linked);
       linked = null;
       showVariants();
-      if (readyVariants().length > before && !isBlank($("text").value) && !page.comparing) compare();
+      catchUp();
       if (page.variants.every((variant) => variant.status !== "loading")) return;
     } catch (error) {
       $("status").textContent = error.message;
@@ -103,9 +102,11 @@ async function refreshTimes() {
 }
 
 async function measure() {
+  // What is typed meanwhile is another text.
+  const { value, lang } = $("text");
   $("measure").disabled = true;
   for (let round = 0; round < ROUNDS; round += 1) {
-    if (!(await compare())) break;
+    if (!(await compare(value, lang))) break;
   }
   $("measure").disabled = false;
 }
@@ -135,6 +136,8 @@ async function start() {
   if (typed || typing) take(typed, "");
   const linked = readLink();
   if (linked) take(linked.text, "");
+  // What the page opens with is compared without being asked for; what is typed from now on is not.
+  page.text = $("text").value;
   $("sample").addEventListener("change", () => {
     forgetLink();
     choose($("sample").value);
@@ -154,6 +157,7 @@ async function start() {
     take($("text").value, "");
     forgetLink();
     noticeEdits();
+    catchUp();
   });
   $("text").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) compare();

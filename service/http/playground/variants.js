@@ -6,8 +6,8 @@ const ENOUGH = 5; // timings that a median is of
 
 const ABOUT = {
   dense: "The fine-tuned model as it is, in 32-bit numbers. The others are made from it.",
-  pruned: "60% of the encoder's weights are zero. The file packs smaller; the speed stays that of the whole model.",
-  distilled: "A student with half the layers that has learnt from the whole model: faster, and less exact.",
+  pruned: "The weights closest to zero are set to zero. The file packs smaller; the speed stays that of the whole model.",
+  distilled: "A student with fewer layers that has learnt from the whole model: faster, and less exact.",
   int8: "Linear layers in 8 bits (LLM.int8()). Saves memory in large models, and is slow on a CPU.",
   dynamic: "Weights and activations in 8 bits: a smaller file and shorter times, with nearly the same answers.",
   "distilled-dynamic": "The student in 8 bits as well: short times, as exact as the student.",
@@ -31,7 +31,7 @@ export const qualityText = ({ name, value }, named) =>
 export const readyVariants = () => page.variants.filter((variant) => variant.status === "ready");
 
 /**
- * Median milliseconds in the model by variant: of the comparisons made here where each variant has enough of them, else
+ * Median milliseconds in the model by variant: of the text last compared if each variant has read it often enough, else
  * the server's own. The two are not mixed, because they are of other texts.
  */
 export function timings() {
@@ -42,7 +42,7 @@ export function timings() {
   const least = Math.min(...ready.map((variant) => here(variant).length));
   return {
     of: (variant) => times.get(variant.name) || null,
-    source: own ? `medians of at least ${least} comparisons on this page`
+    source: own ? `medians of at least ${least} comparisons of the text last compared`
       : "the server's own medians, of whatever it has read; measure to have them of your text",
   };
 }
