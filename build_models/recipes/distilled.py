@@ -1,4 +1,4 @@
-"""Knowledge distillation: a student with half the teacher's layers learns its logits and the labels.
+"""Knowledge distillation: a student with fewer of the teacher's layers learns its logits and the labels.
 
 The teacher is fine-tuned first; ``agnostic.py`` distils before fine-tuning. The student starts with some of the
 teacher's layers, its embeddings and its head (Sanh et al. 2019). The loss, on first pieces, is

@@ -22,7 +22,8 @@ const apart = (a, b) => a.x1 < b.x0 || b.x1 < a.x0 || a.y1 < b.y0 || b.y1 < a.y0
 
 /** Where a name goes so that it covers no point and no other name; taken boxes come in and go out. */
 function placeName(name, cx, cy, taken) {
-  const width = name.length * 7.8 + 4;
+  // An upper bound for the names of variants; one that is too low lets them touch.
+  const width = name.length * 8.4 + 4;
   for (const distance of [0, 16, 32, 48, 64, 96]) {
     for (const [side, sign] of [["start", -1], ["start", 1], ["end", -1], ["end", 1], ["middle", -1], ["middle", 1]]) {
       const y = cy + 4 + sign * (side === "middle" ? distance + 16 : distance);
