@@ -53,10 +53,10 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield f"## Verdicts (base `{main.base}`)"
     yield ""
     yield (
-        "The tests are those of docs/experiments.md, which were written down before the grid of ten languages ran."
-        " Intervals are of 95%; verdicts use wider ones, so that with 95% probability none of them is wrong. *Could"
-        " see* is the distance from a claim's line that its least exact test would have shown with a probability of"
-        " 80%."
+        "The tests are those of docs/experiments.md, which says what was written down before a grid ran, and whether"
+        " results were looked at while it did. Intervals are of 95%; verdicts use wider ones, so that with 95%"
+        " probability none of them is wrong, or nearly so where results were looked at. *Could see* is the distance"
+        " from a claim's line that its least exact test would have shown with a probability of 80%."
     )
     yield ""
     yield "| claim of the paper (arXiv 2404.04759) | paper | here [95% CI] | verdict | could see |"
