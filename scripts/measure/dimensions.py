@@ -127,7 +127,7 @@ def push(out: Path, variants: Sequence[str]) -> tuple[list[dict[str, object]], i
         command = [sys.executable, "-m", "build_models", "push", "--out", str(out), "--variant", variant]
         with hub() as server, tempfile.TemporaryDirectory() as home:
             made, status = measure(
-                [*command, "--repo", "somebody/name"], HF_ENDPOINT=server.url, HF_TOKEN=TOKEN, HF_HOME=home
+                [*command, "--repo", "me/name"], HF_ENDPOINT=server.url, HF_TOKEN=TOKEN, HF_HOME=home
             )
         seconds = sum(float(str(step["seconds"])) for step in made)
         peak = max(int(str(step["peak_bytes"])) for step in made)

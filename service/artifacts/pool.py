@@ -18,6 +18,7 @@ from service.artifacts.warm_up import warm_up
 from service.errors import UnknownVariant, VariantNotReady
 from service.ner.pipeline import Pipeline
 from service.runtimes import load_runtime
+from service.runtimes.memory import give_back
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
 
 logger = logging.getLogger("kidogo.pool")
@@ -219,9 +220,10 @@ class VariantPool:
 
 
 def _freeze() -> None:
-    """Exclude loaded objects from garbage collection."""
+    """Exclude loaded objects from garbage collection, and give back the memory of replaced ones."""
     gc.collect()
     gc.freeze()
+    give_back()
 
 
 def _signature(folder: Path) -> Signature:
