@@ -79,11 +79,12 @@ def on_masakhaner(pipeline: Pipeline, folder: Path, languages: Sequence[str]) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
+    parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--masakhaner", type=Path)
     parser.add_argument("--languages", default="hau,swa,pcm")
     arguments = parser.parse_args()
     record = {}
-    for name in VARIANTS:
+    for name in arguments.variants.split(","):
         manifest, pipeline = open_artifact(arguments.artifacts / name, available_cpus())
         record[name] = {
             "mb": round(manifest.artifact_bytes / 1e6, 2),
