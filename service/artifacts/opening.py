@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from service.artifacts.manifest import ArtifactError, Manifest, check_variant, read_manifest, verify
+from service.artifacts.memory import give_back
 from service.artifacts.transitions import read_transitions
 from service.artifacts.warm_up import warm_up
 from service.ner.encoder import Encoder
@@ -20,8 +21,10 @@ LoadRuntime = Callable[[RuntimeName, Path, int], Runtime]
 
 def open_pipeline(folder: Path, manifest: Manifest, threads: int, load_runtime: LoadRuntime = load_runtime) -> Pipeline:
     """The pipeline of an artefact whose files have been verified."""
+    runtime = load_runtime(manifest.runtime, folder, threads)
+    give_back()
     return Pipeline(
-        load_runtime(manifest.runtime, folder, threads),
+        runtime,
         Encoder.from_folder(folder, manifest.max_length, manifest.overlap),
         manifest.labels,
         manifest.digest,

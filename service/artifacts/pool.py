@@ -13,12 +13,12 @@ import psutil
 
 from service.artifacts.building import being_built
 from service.artifacts.manifest import ArtifactError, Manifest, check_variant, read_manifest, verify
+from service.artifacts.memory import give_back
 from service.artifacts.opening import EXTRA, LoadRuntime, open_pipeline
 from service.artifacts.warm_up import warm_up
 from service.errors import UnknownVariant, VariantNotReady
 from service.ner.pipeline import Pipeline
 from service.runtimes import load_runtime
-from service.runtimes.memory import give_back
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS, VARIANTS, Variant
 
 logger = logging.getLogger("kidogo.pool")

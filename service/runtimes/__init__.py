@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import cast
 
 from service.ner.pipeline import Runtime
-from service.runtimes.memory import give_back
 from service.variants import Runtime as RuntimeName
 
 NARROW = 128
@@ -20,9 +19,7 @@ def load_runtime(name: RuntimeName, folder: Path, threads: int) -> Runtime:
     """Load the artefact in ``folder`` with the runtime's ``load(folder, threads)``; narrow models get one thread."""
     if is_narrow(folder):
         threads = 1
-    runtime = cast(Runtime, importlib.import_module(f"service.runtimes.{name}").load(folder, threads))
-    give_back()
-    return runtime
+    return cast(Runtime, importlib.import_module(f"service.runtimes.{name}").load(folder, threads))
 
 
 def is_narrow(folder: Path) -> bool:

@@ -5,7 +5,7 @@ import ctypes
 import psutil
 import pytest
 
-from service.runtimes.memory import _trim, give_back
+from service.artifacts.memory import _trim, give_back
 
 BLOCK, BLOCKS = 100_000, 2_000
 """Smaller than what glibc maps on its own, and 200 MB together."""
