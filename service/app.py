@@ -31,8 +31,8 @@ transport.serve(application, lambda: application.front is not None)
 class NerService:
     """Named-entity recognition with several variants of one model."""
 
-    # Imported here, not above: without the routes and the runtimes, BentoML's supervisor takes less memory.
     def __init__(self) -> None:
+        # Imported here, so that BentoML's supervisor does not load the routes and runtimes.
         from service import process
         from service.http.api import create_api
         from service.http.front import Front

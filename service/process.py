@@ -1,4 +1,4 @@
-"""What a serving process starts and ends with, whichever server runs it."""
+"""Starts and stops the engine of a serving process, whichever server runs it."""
 
 import os
 import signal
@@ -18,9 +18,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 def start() -> Engine:
-    """An engine as the settings say. It loads its variants in the background.
+    """Create the engine from the settings. It loads its variants in the background.
 
-    In the main thread, SIGTERM drains the process before what the signal did until now, and SIGHUP reloads artefacts.
+    In the main thread, SIGTERM drains the process before the previous handler runs, and SIGHUP reloads artefacts.
     Raises ``pydantic.ValidationError`` if a setting is invalid, and ``ValueError`` if a trace exporter is missing.
     """
     settings = Settings()
@@ -36,14 +36,14 @@ def start() -> Engine:
 
 
 def close(engine: Engine) -> None:
-    """End what runs in the background and send pending spans."""
+    """Stop background work and send pending spans."""
     engine.close()
     tracing.close()
 
 
 @asynccontextmanager
 async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-    """The application's lifespan, for servers that know it; BentoML does not tell the application that it mounts."""
+    """The application's ASGI lifespan. BentoML does not pass lifespan events on to the application that it mounts."""
     engine = api.state.engine = start()
     yield
     close(engine)

@@ -121,7 +121,7 @@ def build(options: argparse.Namespace, standin: Path, out: Path) -> tuple[list[d
 
 
 def push(out: Path, variants: Sequence[str]) -> tuple[list[dict[str, object]], int]:
-    """Push each variant to a hub of its own, until one is refused; returns the steps and the exit status."""
+    """Push each variant to a separate hub and stop at the first refusal; returns the steps and the exit status."""
     steps: list[dict[str, object]] = []
     for variant in variants:
         command = [sys.executable, "-m", "build_models", "push", "--out", str(out), "--variant", variant]

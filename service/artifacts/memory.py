@@ -1,4 +1,4 @@
-"""Gives memory that is no longer used back to the system."""
+"""Returns freed memory to the operating system."""
 
 import contextlib
 import ctypes
@@ -16,9 +16,9 @@ def _trim() -> Callable[[int], int] | None:
 
 
 def give_back() -> None:
-    """Have the C library return what was freed; by itself, glibc keeps most of it.
+    """Return freed memory to the system, which glibc does not do by itself for most of it.
 
-    ONNX Runtime frees much when it has read a file: of a pruned model of 125 M weights, 1.7 GB.
+    ONNX Runtime frees a lot after loading a model: 1.7 GB for a pruned one with 125 M weights.
     """
     if (trim := _trim()) is not None:
         trim(0)

@@ -31,8 +31,8 @@ def main() -> None:
     parser.add_argument(
         "--single-process",
         action="store_true",
-        help="serve without BentoML, whose supervisor replaces a worker that was killed: takes half the memory, for "
-        "systems where something else starts the server again",
+        help="serve without BentoML, in half the memory; nothing restarts the process if it is killed, as BentoML's "
+        "supervisor does with its worker",
     )
     arguments = parser.parse_args()
     given = arguments.artifacts or os.environ.get("NER_ARTIFACTS")
@@ -77,7 +77,7 @@ def serve_here(host: str, port: int) -> None:
     from service.settings import Settings
     from service.telemetry import tracing
 
-    # For what has no format of its own: warnings of libraries, and the service's log where NER_LOG_FORMAT=text.
+    # The format of warnings from libraries, and of the service's own log if NER_LOG_FORMAT is text.
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         Settings()

@@ -19,7 +19,7 @@ from service.http.routes import accuracy, compare, docs, ner, playground, system
 
 
 def create_api(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None) -> FastAPI:
-    """All routes. Who serves them sets ``api.state.engine``, or ``lifespan`` does."""
+    """All routes. The caller sets ``api.state.engine``, unless ``lifespan`` does."""
     api = FastAPI(
         lifespan=lifespan,
         title="Kidogo",

@@ -1,4 +1,4 @@
-"""What BentoML mounts. Imports little: its supervisor, which answers nothing, imports it as well."""
+"""What BentoML mounts. Imports little, because BentoML's supervisor, which serves no requests, imports it too."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -9,12 +9,12 @@ SYSTEM_PATHS = (*PROBES, "/healthz", "/metrics", "/schema.json")
 
 
 class Deferred:
-    """An ASGI application whose ``front`` is made in the process that answers, when it starts."""
+    """An ASGI application whose ``front`` is set when the worker process starts."""
 
     front: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self.front is not None, "requests come after the start"
+        assert self.front is not None, "requests arrive only after the start"
         await self.front(scope, receive, send)
 
 

@@ -30,7 +30,7 @@ _ENOUGH = 65536
 """Bytes after which a write is not delayed any longer, so that long responses are not buffered."""
 
 LINGER_SECONDS = 5.0
-"""How long a server that ends waits for clients to read their answers; by then, every answer is given."""
+"""How long a server that is shutting down waits for clients to read their answers, which are complete by then."""
 
 
 class OneWriteATurn:
@@ -64,7 +64,8 @@ class OneWriteATurn:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, but it ignores upgrades, flushes complete responses at once, and ends in time."""
+    """uvicorn's protocol, but it ignores upgrades, flushes complete responses at once, and drops
+    clients that stop reading at shutdown."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._joining = OneWriteATurn(transport)
@@ -132,7 +133,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def shutdown(self) -> None:
-        """The server waits for every connection to close, and one whose client reads nothing never would."""
+        """uvicorn waits until all connections are closed, and one whose client reads nothing would never be."""
         super().shutdown()
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from service.artifacts.pool import VariantPool
 from service.ner.pipeline import Runtime
@@ -172,19 +172,25 @@ def loading(services: Services, tokenizer: Path, folder: Path, variant: str = LA
         gate.open()
 
 
+def open_before_the_last(open_page: Open, service: Service) -> Page:
+    """A page on which all variants but the last have read a text, while the last is loading."""
+    page = open_page(service)
+    expect(page.locator("#status")).to_contain_text(f"{ALL - 1} of {ALL} variants ready")
+    compare(page, "leo Kano")
+    return page
+
+
 def test_a_text_that_is_being_typed_is_not_sent(
     open_page: Open, services: Services, tokenizer: Path, tmp_path: Path
 ) -> None:
     with loading(services, tokenizer, tmp_path) as (service, gate):
-        page = open_page(service)
-        expect(page.locator("#status")).to_contain_text(f"{ALL - 1} of {ALL} variants ready")
-        compare(page, "leo Kano")
+        page = open_before_the_last(open_page, service)
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
         page.get_by_label("Text to read").fill("leo Kig")
         gate.open()
         expect(page.locator("#status")).to_have_text(f"{ALL} of {ALL} variants ready")
-        # What is sent is sent at once; half a second is for what would come of it.
+        # A request would be sent at once; half a second is enough to see one.
         page.wait_for_timeout(500)
         assert sent == []
         expect(page.locator("#earlier-texts")).not_to_contain_text("Kig")
@@ -202,7 +208,7 @@ def test_a_text_that_is_typed_while_nothing_is_ready_is_not_sent(
             expect(page.locator("#status")).to_contain_text(f"0 of {ALL} variants ready")
         second.get_by_label("Text to read").fill("leo Kig")
         gate.open()
-        # What the page opens with is compared by itself.
+        # The text that the page opens with is compared automatically.
         expect(first.locator("#summary")).to_contain_text(f"{ALL} variants answered;")
         expect(second.locator("#status")).to_have_text(f"{ALL} of {ALL} variants ready")
         second.wait_for_timeout(500)
@@ -215,9 +221,7 @@ def test_a_variant_that_becomes_ready_during_a_comparison_reads_the_text_too(
     open_page: Open, services: Services, tokenizer: Path, tmp_path: Path
 ) -> None:
     with loading(services, tokenizer, tmp_path) as (service, gate):
-        page = open_page(service)
-        expect(page.locator("#status")).to_contain_text(f"{ALL - 1} of {ALL} variants ready")
-        compare(page, "leo Kano")
+        page = open_before_the_last(open_page, service)
         answering = Gate()
         with runtime_of(service, "dense", Late(service.engine.pool.get("dense").runtime, answering)):
             page.get_by_role("button", name="Compare").click()

@@ -1,8 +1,7 @@
 """What the results say about the paper's claims, by the tests in ``claims.py``."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from statistics import fmean
+from math import fsum
 from typing import Literal, NamedTuple
 
 from build_models.experiments.cells import UNSEEN
@@ -156,11 +155,11 @@ def distillation(group: Group) -> Iterator[tuple[str, tuple[Figures, str]]]:
 def best_on_dev(rows: Sequence[Row]) -> Row | None:
     """Chosen on dev, so that the choice does not flatter its score on test, by the languages and seeds that all have.
 
-    By all seeds of each, a row of one seed would be chosen because that seed is a good one for every row.
+    Otherwise, a row with a single seed could be chosen only because that seed is a good one for every row.
     """
     scores = {row: row.scores("dev") for row in rows}
     shared = set.intersection(*(set(some) for some in scores.values())) if rows else set()
-    return max(rows, key=lambda row: fmean([scores[row][pair] for pair in shared] or [math.nan]), default=None)
+    return max(rows, key=lambda row: fsum(scores[row][pair] for pair in shared), default=None)
 
 
 def change(row: Row | None, reference: Row | None, value: Callable[[CellResult], float]) -> Estimate | None:

@@ -102,7 +102,7 @@ async function refreshTimes() {
 }
 
 async function measure() {
-  // What is typed meanwhile is another text.
+  // Text that is typed in the meantime is not measured.
   const { value, lang } = $("text");
   $("measure").disabled = true;
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -129,14 +129,14 @@ async function start() {
     const sample = samples.find((sample) => sample.code === code) ?? samples[0];
     take(sample.text, sample.tag, sample.code);
   };
-  // Some type before the samples have come, or are about to, and browsers restore what was typed.
+  // People may start to type before the samples have arrived, and browsers restore what was typed.
   const typed = $("text").value;
   const typing = document.activeElement === $("text");
   choose();
   if (typed || typing) take(typed, "");
   const linked = readLink();
   if (linked) take(linked.text, "");
-  // What the page opens with is compared without being asked for; what is typed from now on is not.
+  // The text that the page opens with is compared automatically; what is typed from now on is not.
   page.text = $("text").value;
   $("sample").addEventListener("change", () => {
     forgetLink();

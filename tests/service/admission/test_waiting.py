@@ -20,14 +20,13 @@ async def answers(service: Service, count: int, variant: str, body: object = SHO
 async def test_who_would_wait_too_long_is_refused(services: Services, service: Service) -> None:
     service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.15, slots=1)
     with service.runtimes.slow(0.02):
-        # The first teaches what a request takes: 20 ms, or more where other work slows it down.
-        first = await service.ner(SHORT, "dense")
-        assert first.status_code == 200
-        took = first.json()["timing"]["total_ms"] / 1000
+        # These teach what a request takes; a single one may have been slowed down by other work.
+        for _ in range(5):
+            assert (await service.ner(SHORT, "dense")).status_code == 200
         responses = await answers(service, 30, "dense")
         refused = [response for response in responses if response.status_code == 429]
         accepted = [response.json() for response in responses if response.status_code == 200]
-        assert min(5, 0.15 / took) <= len(accepted) <= 10
+        assert 5 <= len(accepted) <= 10
         assert len(accepted) + len(refused) == 30
         assert all(answer["timing"]["queue_ms"] < 250 for answer in accepted)
         error = refused[0].json()["error"]

@@ -1,4 +1,4 @@
-"""Memory that was freed goes back to the system."""
+"""Freed memory is returned to the operating system."""
 
 import ctypes
 
@@ -19,7 +19,7 @@ def test_freed_blocks_below_one_that_is_used_are_given_back() -> None:
     blocks = [library.malloc(BLOCK) for _ in range(BLOCKS)]
     for block in blocks:
         ctypes.memset(block, 1, BLOCK)
-    # glibc gives back what is freed at the end of its heap by itself, but not below a block in use.
+    # glibc releases free memory at the top of its heap without being asked, but not below a block in use.
     last = library.malloc(BLOCK)
     for block in blocks:
         library.free(block)
