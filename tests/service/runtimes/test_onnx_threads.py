@@ -1,3 +1,4 @@
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -14,9 +15,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads have a 
 
 def niceness() -> dict[int, int]:
     """Of every thread of this process."""
-    return {
-        int(task.name): os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in Path("/proc/self/task").iterdir()
-    }
+    found = {}
+    for task in Path("/proc/self/task").iterdir():
+        # A thread may end after it was listed.
+        with contextlib.suppress(ProcessLookupError):
+            found[int(task.name)] = os.getpriority(os.PRIO_PROCESS, int(task.name))
+    return found
 
 
 @pytest.fixture
