@@ -128,6 +128,13 @@ def main(
             " with --data, else 0.",
         ),
     ] = None,
+    regularize: Annotated[
+        bool,
+        typer.Option(
+            "--regularize",
+            help="With --base: hide and respell names in training, and average the weights. On without --base.",
+        ),
+    ] = False,
     batch_pieces: Annotated[int | None, typer.Option(min=64, help="Pieces per padded batch.")] = None,
     max_length: Annotated[int, typer.Option(min=16, max=512, help="Pieces per window.")] = 160,
     overlap: Annotated[int, typer.Option(min=0, help="Pieces shared by neighbouring windows.")] = 40,
@@ -240,6 +247,7 @@ def main(
     else:
         data = None if data == SAMPLE else data
         finetune = FinetuneSettings.defaults(base is not None, data is not None)
+        finetune = finetune.regularized() if regularize else finetune
         distillation = DistillationSettings.defaults(base is None and data is None, agnostic_steps)
     settings = BuildSettings(
         out=out,

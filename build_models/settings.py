@@ -115,13 +115,14 @@ class FinetuneSettings:
             learning_rate=6e-3,
             hidden_share=0.04,
             matrix_learning_rate=0.01,
-            hidden_names=0.15,
-            respelled_names=0.4,
-            respelled_words=0.1,
-            within_weight=0.3,
             noise_share=noise_share,
             coarse_products=True,
-            averaging=0.997,
+        ).regularized()
+
+    def regularized(self) -> "FinetuneSettings":
+        """With all that helps a small model to read names that it has not learnt, at the price of more epochs."""
+        return replace(
+            self, hidden_names=0.15, respelled_names=0.4, respelled_words=0.1, within_weight=0.3, averaging=0.997
         )
 
 

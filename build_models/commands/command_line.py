@@ -41,6 +41,7 @@ WITHOUT_MODEL = {
     "base",
     "base_revision",
     "epochs",
+    "regularize",
     "agnostic_steps",
     "corpus",
     "shape",

@@ -40,6 +40,9 @@ def experiments(
     epochs: Annotated[int, typer.Option(min=1, help="Fine-tuning epochs.")] = 20,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of AdamW.")] = 5e-5,
     matrix_learning_rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of Muon; 0: AdamW only.")] = 0.0,
+    regularize: Annotated[
+        bool, typer.Option("--regularize", help="Hide and respell names in training, and average the weights.")
+    ] = False,
     batch_pieces: Annotated[int, typer.Option(min=64, help="Pieces per padded batch.")] = 2048,
     coarse_products: Annotated[bool, typer.Option(help="Train in bfloat16, also on CPUs faster with it.")] = False,
     unseen_sentences: Annotated[
@@ -119,18 +122,19 @@ def experiments(
     with report_errors():
         bases = name_bases(base)
         named = split_list(languages) or ()
+        finetune = FinetuneSettings(
+            epochs=epochs,
+            learning_rate=learning_rate,
+            hidden_share=0.0,
+            batch_pieces=batch_pieces,
+            matrix_learning_rate=matrix_learning_rate or None,
+            coarse_products=coarse_products,
+        )
         study = Study(
             bases=list(bases),
             data=name_data(data, named, sample_sentences),
             seeds=whole(seeds, "--seeds"),
-            finetune=FinetuneSettings(
-                epochs=epochs,
-                learning_rate=learning_rate,
-                hidden_share=0.0,
-                batch_pieces=batch_pieces,
-                matrix_learning_rate=matrix_learning_rate or None,
-                coarse_products=coarse_products,
-            ),
+            finetune=finetune.regularized() if regularize else finetune,
             unseen_sentences=unseen_sentences,
             more_seeds=whole(more_seeds, "--more-seeds") if more_seeds is not None else None,
             noise_share=noise_share,

@@ -161,11 +161,8 @@ def in_order(study: Study) -> Iterator[Cell]:
     more = [
         (main, teachers) for main, teachers in by_seed if study.more_seeds is None or main.seeds[0] in study.more_seeds
     ]
-    for number, (main, teachers) in enumerate(by_seed):
+    for main, teachers in by_seed:
         yield from claimed(main, teachers)
-        if not number:
-            # It varies little between seeds.
-            yield from main.cells("int8")
     for main, teachers in more[:1]:
         yield from beyond(main, teachers)
     for main, _ in more:
@@ -189,8 +186,7 @@ def claimed(main: Study, teachers: Study) -> Iterator[Cell]:
     yield from main.cells("pruned", sparsity=0.6)
     yield from teachers.cells("dense")
     yield from teachers.cells("distilled", **student)
-    yield from main.cells("pruned", sparsity=0.9, prune_after=True)
-    yield from main.cells("pruned", sparsity=0.9)
+    yield from main.cells("int8")
 
 
 def beyond(main: Study, teachers: Study) -> Iterator[Cell]:
@@ -207,7 +203,6 @@ def beyond(main: Study, teachers: Study) -> Iterator[Cell]:
     if main.noise_share:
         against = replace(main, finetune=replace(main.finetune, noise_share=main.noise_share))
         yield from against.cells("dense", tests="robustness")
-    yield from main.cells("int8")
     yield from main.cells("int8", tests="crosslingual")
     if main.together:
         yield from replace(main, data=[main.together]).cells("dense")
