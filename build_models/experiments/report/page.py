@@ -160,7 +160,8 @@ def rate(cell: Cell) -> str:
     rates = f"rate {cell.finetune.learning_rate:g}"
     if cell.finetune.matrix_learning_rate:
         rates += f", Muon {cell.finetune.matrix_learning_rate:g}"
-    return f"{cell.finetune.epochs} epochs, {rates}"
+    regularized = ", regularized" if cell.finetune == cell.finetune.regularized() else ""
+    return f"{cell.finetune.epochs} epochs, {rates}{regularized}"
 
 
 def sections(group: Group, folder: Path, suffix: str) -> Iterator[str]:

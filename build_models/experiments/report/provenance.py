@@ -52,14 +52,18 @@ def command(name: str, rows: Sequence[Row]) -> str:
         "student-layers": sorted({row.cell.student_layers for row in rows if row.cell.student_layers}),
         "student-heads": sorted({row.cell.student_heads for row in rows if row.cell.student_heads}),
         "student-epochs": [cell.student_epochs] if cell.student_epochs else [],
-        "unseen-sentences": [cell.unseen_sentences] if cell.unseen_sentences else [],
+        "unseen-sentences": [cell.unseen_sentences] if cell.unseen_sentences and name == "crosslingual" else [],
         "agnostic-steps": [cell.agnostic_steps] if cell.agnostic_steps else [],
         "corpus": [cell.corpus] if cell.corpus else [],
         "corpus-lines": [cell.corpus_lines] if cell.corpus_lines else [],
     }
     given = [f"--{key} {','.join(map(str, some))}" for key, some in values.items() if some]
-    flags = ["--prune-embeddings"] * cell.prune_embeddings + ["--coarse-products"] * finetune.coarse_products
-    return " ".join(["python -m build_models experiments", name, *given, *flags])
+    flags = {
+        "--prune-embeddings": cell.prune_embeddings,
+        "--regularize": finetune == finetune.regularized(),
+        "--coarse-products": finetune.coarse_products,
+    }
+    return " ".join(["python -m build_models experiments", name, *given, *(flag for flag in flags if flags[flag])])
 
 
 def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
@@ -88,18 +92,21 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
 
 def paper_command(main: Group, taught: Sequence[Group]) -> str:
     """The command of the grid of all claims, whose other bases only teach."""
-    rows = [row for row in main.rows if row.cell.as_shipped]
+    rows = [row for row in main.rows if row.cell.usual]
     students = [row for row in rows if row.cell.variant == "distilled"]
-    unseen = [row for row in rows if row.cell.tests == "crosslingual"]
-    made = command("paper", [*rows, *unseen[:1], *students[:1]])
+    made = command("paper", [*rows, *students[:1]])
     bases = "".join(f" --base {group.base}" for group in taught)
-    more = sorted({seed for row in rows if row.cell.variant == "int8" for seed in row.seeds})
-    limit = unseen[0].cell.unseen_sentences if unseen else None
-    return (
-        made.replace(f"--base {main.base}", f"--base {main.base}{bases}", 1)
-        + f" --more-seeds {','.join(map(str, more))} --crosslingual crosslingual"
-        + (f" --unseen-sentences {limit}" if limit and "--unseen-sentences" not in made else "")
-    )
+    more = {seed for row in rows if row.cell.variant == "distilled-dynamic" for seed in row.seeds}
+    options: dict[str, object] = {"more-seeds": ",".join(map(str, sorted(more)))}
+    if unseen := [row.cell for row in rows if row.cell.tests == "crosslingual"]:
+        options |= {"crosslingual": "crosslingual", "unseen-sentences": unseen[0].unseen_sentences}
+    if noisy := main.trained_with_noise():
+        options["noise-share"] = noisy[0].cell.finetune.noise_share
+    if pockets := [row.cell for row in rows if row.cell.variant == "pocket"]:
+        options["pocket-epochs"] = f"{pockets[0].pocket_hidden_epochs},{pockets[0].pocket_epochs}"
+    given = "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
+    together = " --together" if main.of_all_languages() else ""
+    return made.replace(f"--base {main.base}", f"--base {main.base}{bases}", 1) + given + together
 
 
 def described_base(cell: Cell, folder: Path) -> str:
