@@ -70,12 +70,20 @@ def evaluate(
 
 def seconds_per_text(pipeline: Pipeline, sentences: Sequence[Sentence]) -> float:
     """Median seconds per sentence over a sample of the split, one at a time, after a warm-up round."""
+    (seconds,) = seconds_side_by_side([pipeline], sentences)
+    return seconds
+
+
+def seconds_side_by_side(pipelines: Sequence[Pipeline], sentences: Sequence[Sentence]) -> list[float]:
+    """The same of several pipelines that take turns, so that other work on the machine slows all of them alike."""
     some = sentences[:: max(1, len(sentences) // TIMED_TEXTS)][:TIMED_TEXTS]
-    seconds = []
+    seconds: list[list[float]] = [[] for _ in pipelines]
     with other_process_paused():
-        list(label_sentences(pipeline, (sentence.words for sentence in some)))
+        for pipeline in pipelines:
+            list(label_sentences(pipeline, (sentence.words for sentence in some)))
         for sentence in some:
-            started = time.perf_counter()
-            list(label_sentences(pipeline, [sentence.words]))
-            seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+            for pipeline, mine in zip(pipelines, seconds, strict=True):
+                started = time.perf_counter()
+                list(label_sentences(pipeline, [sentence.words]))
+                mine.append(time.perf_counter() - started)
+    return [statistics.median(mine) for mine in seconds]
