@@ -168,13 +168,14 @@ def test_no_step_of_a_long_document_takes_long(toy_tokenizer: Tokenizer, request
     gc.freeze()
     request.addfinalizer(gc.unfreeze)
     while True:
-        began = time.perf_counter()
+        # Of this thread: other work on the machine may stop it for longer than all of this takes.
+        began = time.thread_time()
         try:
             next(steps)
         except StopIteration:
             break
         finally:
-            took.append(time.perf_counter() - began)
+            took.append(time.thread_time() - began)
     assert max(took) < sum(took) / 10, "one step in one phase was most of the work"
 
 
