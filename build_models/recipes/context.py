@@ -132,7 +132,8 @@ class Context:
         model = self.source.folder / SENTENCEPIECE
         if not model.is_file():
             raise BuildError(
-                f"{self.source.name} has no {SENTENCEPIECE}, which respelling words needs: pass another base"
+                f"{self.source.name} has no {SENTENCEPIECE}, which respelling words needs:"
+                " leave out --regularize, or pass another base"
             )
         tokenizer = AutoTokenizer.from_pretrained(self.source.folder, local_files_only=True)
         return Segmentations(distinct_words(self._shown[0]), model, tokenizer.get_vocab())

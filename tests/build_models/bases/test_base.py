@@ -25,7 +25,7 @@ from build_models.build import build
 from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from service.artifacts.manifest import verify
-from tests.build_models.classifiers import change_json
+from tests.build_models.classifiers import change_json, write_classifier
 from tests.build_models.conftest import TINY
 
 MASK = {"content": "<mask>", "lstrip": True, "normalized": True, "rstrip": False, "single_word": False}
@@ -127,6 +127,16 @@ def test_another_base_is_built_anew(tmp_path: Path, sentencepiece_model: Path) -
     (second,) = build(settings, ["dense"])
     assert first.parent_digest != second.parent_digest
     assert first.digest != second.digest
+
+
+def test_words_are_respelled_only_with_sentencepiece(tmp_path: Path) -> None:
+    write_classifier(tmp_path / "given", architecture="bert")
+    settings = replace(
+        TINY, out=tmp_path / "out", base=str(tmp_path / "given"), languages=("swa",), sample_sentences=10,
+        finetune=TINY.finetune.regularized(),
+    )  # fmt: skip
+    with pytest.raises(BuildError, match=r"given has no sentencepiece\.bpe\.model.+: leave out --regularize"):
+        build(settings, ["dense"])
 
 
 def no_checkpoint(folder: Path, _: Path) -> None:
