@@ -163,12 +163,11 @@ def in_order(study: Study) -> Iterator[Cell]:
     ]
     for main, teachers in by_seed:
         yield from claimed(main, teachers)
-    for main, teachers in more[:1]:
-        yield from beyond(main, teachers)
-    for main, _ in more:
+    for main, teachers in more:
+        yield from beyond(main)
+        yield from curve(replace(main, sparsities=[0.9]))
+        yield from students(main, teachers)
         yield from curve(main)
-    for main, teachers in more[1:]:
-        yield from beyond(main, teachers)
 
 
 def claimed(main: Study, teachers: Study) -> Iterator[Cell]:
@@ -189,8 +188,8 @@ def claimed(main: Study, teachers: Study) -> Iterator[Cell]:
     yield from main.cells("int8")
 
 
-def beyond(main: Study, teachers: Study) -> Iterator[Cell]:
-    """Noise, other variants in languages without fine-tuning, other students, and one model of all languages."""
+def beyond(main: Study) -> Iterator[Cell]:
+    """Noise, other variants, also in languages without fine-tuning, and one model of all languages."""
     student = taught(main)
     yield from main.cells("distilled-dynamic", **student)
     yield from main.cells("distilled", **student, tests="crosslingual")
@@ -198,8 +197,6 @@ def beyond(main: Study, teachers: Study) -> Iterator[Cell]:
     yield from main.cells("dense", tests="robustness")
     yield from main.cells("pruned", sparsity=0.7, tests="robustness")
     yield from main.cells("distilled", **student, tests="robustness")
-    for temperature, some in product(main.temperatures[1:], (main, teachers)):
-        yield from some.cells("distilled", **{**student, "temperature": temperature})
     if main.noise_share:
         against = replace(main, finetune=replace(main.finetune, noise_share=main.noise_share))
         yield from against.cells("dense", tests="robustness")
@@ -207,11 +204,18 @@ def beyond(main: Study, teachers: Study) -> Iterator[Cell]:
     if main.together:
         yield from replace(main, data=[main.together]).cells("dense")
         yield from replace(main, data=[main.together]).cells("dynamic")
-    if main.agnostic_steps:
-        yield from main.cells("distilled", **student, agnostic_steps=main.agnostic_steps, **main.text())
     if main.pocket_epochs:
         hidden, epochs = main.pocket_epochs
         yield from main.cells("pocket", pocket_hidden_epochs=hidden, pocket_epochs=epochs)
+
+
+def students(main: Study, teachers: Study) -> Iterator[Cell]:
+    """Those taught at other temperatures, and without a task."""
+    student = taught(main)
+    for temperature, some in product(main.temperatures[1:], (main, teachers)):
+        yield from some.cells("distilled", **{**student, "temperature": temperature})
+    if main.agnostic_steps:
+        yield from main.cells("distilled", **student, agnostic_steps=main.agnostic_steps, **main.text())
 
 
 def curve(study: Study) -> Iterator[Cell]:
