@@ -197,9 +197,6 @@ def beyond(main: Study) -> Iterator[Cell]:
     yield from main.cells("dense", tests="robustness")
     yield from main.cells("pruned", sparsity=0.7, tests="robustness")
     yield from main.cells("distilled", **student, tests="robustness")
-    if main.noise_share:
-        against = replace(main, finetune=replace(main.finetune, noise_share=main.noise_share))
-        yield from against.cells("dense", tests="robustness")
     yield from main.cells("int8", tests="crosslingual")
     if main.together:
         yield from replace(main, data=[main.together]).cells("dense")
@@ -207,6 +204,9 @@ def beyond(main: Study) -> Iterator[Cell]:
     if main.pocket_epochs:
         hidden, epochs = main.pocket_epochs
         yield from main.cells("pocket", pocket_hidden_epochs=hidden, pocket_epochs=epochs)
+    if main.noise_share:
+        against = replace(main, finetune=replace(main.finetune, noise_share=main.noise_share))
+        yield from against.cells("dense", tests="robustness")
 
 
 def students(main: Study, teachers: Study) -> Iterator[Cell]:
