@@ -28,7 +28,6 @@ from build_models.recipes.context import Context, Made, Parent
 from build_models.workspace.workspace import full_disk_named
 from service.artifacts.manifest import Manifest
 from service.artifacts.transitions import TRANSITIONS
-from service.ner.pipeline import Pipeline
 from service.runtimes.onnx import MODEL
 
 TOLERANCE = 0.005
@@ -141,11 +140,15 @@ def quantized(
     stage: str,
     checkpoint: Path,
     parent: Parent,
-    candidates: Sequence[Candidate] = CANDIDATES,
+    candidates: Sequence[Candidate] | None = None,
     more: Mapping[str, object] | None = None,
 ) -> Manifest:
-    """Write the artefact ``name`` from a checkpoint, which ``stage`` made; ``more`` are parameters for the manifest."""
+    """Write the artefact ``name`` from a checkpoint, which ``stage`` made; ``more`` are parameters for the manifest.
+
+    ``candidates`` default to ``CANDIDATES``.
+    """
     settings = context.settings
+    candidates = candidates or CANDIDATES
     # Without anything to measure by, the settings that most often win.
     candidates = candidates if context.supervision.measured else candidates[:1]
     figure = "F1" if context.supervision.gold else "agreement"
@@ -164,7 +167,6 @@ def quantized(
                 sources[False] = work / "plain.onnx"
                 export_onnx(checkpoint, sources[False], fused=False)
             measured: list[Measured] = []
-            first: Pipeline | None = None
             for number, candidate in enumerate(candidates):
                 place = work / str(number)
                 place.mkdir()
@@ -179,12 +181,14 @@ def quantized(
                 f1 = evaluate(pipeline, context.dataset.dev, f"{name}: {candidate.name}").f1
                 if not settings.dynamic_timed:
                     seconds = 0.0
-                elif first is None:
-                    first, seconds = pipeline, seconds_per_text(pipeline, context.dataset.dev)
+                elif not measured:
+                    seconds = seconds_per_text(pipeline, context.dataset.dev)
                 else:
                     # Beside the first one, because how busy the machine is changes from candidate to candidate.
+                    first = context.open_pipeline(work / "0", "onnx")
                     mine, its = seconds_side_by_side([pipeline, first], context.dataset.dev)
                     seconds = measured[0].seconds * mine / its
+                    del first
                 measured.append(Measured(number, f1, seconds, onnx_bytes(place / MODEL)))
                 say(f"{name}: {candidate.name}: dev {figure} {f1:.4f}, {1000 * seconds:.2f} ms per text")
             chosen = choose(measured) if measured else 0

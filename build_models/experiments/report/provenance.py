@@ -86,7 +86,8 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
         taught = [group for group in groups if group is not main and not group.differences(main)]
         yield f"- grid of base `{main.base}`: `{paper_command(main, taught)}`"
         if settings := main.int8_settings():
-            yield f"- settings of LLM.int8(): `{command('int8', settings)}`"
+            tried = [row for row in settings if not row.cell.as_shipped]
+            yield f"- settings of LLM.int8(): `{command('int8', tried or settings)}`"
     yield ""
 
 
@@ -94,7 +95,8 @@ def paper_command(main: Group, taught: Sequence[Group]) -> str:
     """The command of the grid of all claims, whose other bases only teach."""
     rows = [row for row in main.rows if row.cell.usual]
     students = [row for row in rows if row.cell.variant == "distilled"]
-    made = command("paper", [*rows, *students[:1]])
+    # Those that were taught without a task come last, because their settings are in the command.
+    made = command("paper", [*rows, *students[:1], *[row for row in students if row.cell.agnostic_steps][:1]])
     bases = "".join(f" --base {group.base}" for group in taught)
     more = {seed for row in rows if row.cell.variant == "distilled-dynamic" for seed in row.seeds}
     options: dict[str, object] = {"more-seeds": ",".join(map(str, sorted(more)))}

@@ -56,7 +56,7 @@ def measured(groups: Sequence[Group]) -> Iterator[tuple[str, tuple[Figures, str]
     """The figures of each claim, their unit, and figures to show beside them."""
     main = groups[0]
     yield from pruning(main)
-    yield from distillation(main)
+    yield from distillation(groups)
     yield from teachers(groups)
     yield from quantization(main)
     yield from unseen_languages(main)
@@ -139,17 +139,29 @@ def f1(result: CellResult) -> float:
     return result.scores["test"].f1
 
 
-def distillation(group: Group) -> Iterator[tuple[str, tuple[Figures, str]]]:
-    """Losses are judged only for students of the claimed size: one as large as its teacher loses nothing."""
-    reference = group.dense()
-    students = group.variants("distilled")
-    sizes = {row: change(row, reference, parameters) for row in students}
-    yield "student size", (named(sizes), "%")
-    small = [row for row, smaller in sizes.items() if smaller and smaller.mean < -22.0]
-    losses = {row: change(row, reference, f1) for row in small}
+def distillation(groups: Sequence[Group]) -> Iterator[tuple[str, tuple[Figures, str]]]:
+    """The students of all teachers, each against its own.
+
+    Losses are judged only for students of the claimed size: one as large as its teacher loses nothing.
+    """
+    teacher = {row: group.dense() for group in groups for row in group.variants("distilled")}
+    bases = {(row.cell.base, row.cell.base_digest) for row in teacher}
+    alike = len({base for base, _ in bases}) < len(bases)
+
+    def title(row: Row) -> str:
+        base = f", of `{row.cell.base}`{f' ({row.cell.base_digest[:12]})' if alike else ''}"
+        return f"{row.cell.technique}{base if len(bases) > 1 else ''}"
+
+    def named(rows: Sequence[Row], value: Callable[[CellResult], float]) -> Figures:
+        return {title(row): change(row, teacher[row], value) for row in rows}
+
+    yield "student size", (named(list(teacher), parameters), "%")
+    small = [
+        row for row, dense in teacher.items() if (smaller := change(row, dense, parameters)) and smaller.mean < -22.0
+    ]
     best = best_on_dev(small)
-    yield "best student", (named({best: losses[best]}) if best else {}, "%")
-    yield "worst student", (named(losses), "%")
+    yield "best student", (named([best] if best else [], f1), "%")
+    yield "worst student", (named(small, f1), "%")
 
 
 def best_on_dev(rows: Sequence[Row]) -> Row | None:
@@ -164,10 +176,6 @@ def best_on_dev(rows: Sequence[Row]) -> Row | None:
 
 def change(row: Row | None, reference: Row | None, value: Callable[[CellResult], float]) -> Estimate | None:
     return row.change(reference, value) if row and reference else None
-
-
-def named(changes: Mapping[Row, Estimate | None]) -> Figures:
-    return {row.cell.technique: some for row, some in changes.items()}
 
 
 def teachers(groups: Sequence[Group]) -> Iterator[tuple[str, tuple[Figures, str]]]:

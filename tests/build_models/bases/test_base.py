@@ -129,14 +129,16 @@ def test_another_base_is_built_anew(tmp_path: Path, sentencepiece_model: Path) -
     assert first.digest != second.digest
 
 
-def test_words_are_respelled_only_with_sentencepiece(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["--variants", "dense", "--out", "out"], ["experiments", "pretraining"]])
+def test_words_are_respelled_only_with_sentencepiece(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     write_classifier(tmp_path / "given", architecture="bert")
-    settings = replace(
-        TINY, out=tmp_path / "out", base=str(tmp_path / "given"), languages=("swa",), sample_sentences=10,
-        finetune=TINY.finetune.regularized(),
-    )  # fmt: skip
-    with pytest.raises(BuildError, match=r"given has no sentencepiece\.bpe\.model.+: leave out --regularize"):
-        build(settings, ["dense"])
+    options = ["--base", "./given", "--regularize", "--languages", "swa", "--sample-sentences", "10"]
+    answer = CliRunner().invoke(cli, [*command, *options], env={"COLUMNS": "400"})
+    assert answer.exit_code == 1
+    assert "given has no sentencepiece.bpe.model, which respelling words needs: leave out --regularize" in answer.output
 
 
 def no_checkpoint(folder: Path, _: Path) -> None:

@@ -141,9 +141,9 @@ def test_size_time_and_f1_of_int8_are_judged_apart() -> None:
     assert word(results, "LLM.int8() loses about 4.7%") == "refuted"
 
 
-def students(share: float, parameters: int) -> Iterator[CellResult]:
-    """Of dense at 0.6, with a share of its F1."""
-    for entry in technique(0.6):
+def students(share: float, parameters: int, teacher: float = 0.6, **settings: Any) -> Iterator[CellResult]:
+    """With a share of the F1 of dense."""
+    for entry in technique(teacher):
         made = result(
             share * entry.scores["test"].f1,
             entry.cell.language,
@@ -151,6 +151,7 @@ def students(share: float, parameters: int) -> Iterator[CellResult]:
             variant="distilled",
             temperature=2.0,
             student_layers=parameters,
+            **settings,
         )
         yield made.model_copy(update={"parameters": parameters})
 
@@ -163,6 +164,15 @@ def test_a_student_as_large_as_its_teacher_confirms_nothing() -> None:
     assert word(smaller, "A student has 22 to 31%") == "confirmed"
     assert word(smaller, "The best student") == "confirmed"
     assert word(smaller, "No student") == "refuted"
+
+
+def test_a_student_of_another_teacher_counts_against_that_teacher() -> None:
+    large: dict[str, Any] = {"base": "large", "base_digest": "l"}
+    teacher = [entry.model_copy(update={"parameters": 2000}) for entry in technique(0.9, **large)]
+    results = [*technique(0.6), *students(1.0, 1000), *teacher, *students(0.8, 1500, teacher=0.9, **large)]
+    assert word(results, "A student has 22 to 31%") == "confirmed"
+    # It is better than the smaller teacher, and a fifth worse than its own.
+    assert word(results, "The best student") == word(results, "No student") == "refuted"
 
 
 def test_two_teachers_are_compared_by_their_best_students() -> None:
@@ -289,7 +299,10 @@ def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.parametrize(("name", "base"), [("results", "study-base"), ("results/three-languages", "mini")])
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [("results", "study-base"), ("results/first-grid", "study-base"), ("results/three-languages", "mini")],
+)
 def test_the_pages_of_the_project_are_as_their_results_make_them(name: str, base: str, tmp_path: Path) -> None:
     kept = ROOT / "docs" / name
     for part in ("cells", "bases", "languages", "codes.json"):

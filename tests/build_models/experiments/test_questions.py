@@ -113,6 +113,8 @@ def test_the_page_of_a_whole_grid(folder: Path) -> None:
     assert grid.endswith(
         "--regularize --more-seeds 1 --crosslingual crosslingual --noise-share 0.3 --pocket-epochs 1,2 --together`"
     )
+    (settings,) = [line for line in page.splitlines() if line.startswith("- settings of LLM.int8()")]
+    assert "--seeds 1 " in settings, "those that were tried, not those of the usual settings"
     (outliers,) = [line for line in page.splitlines() if line.startswith("| int8, activations with outliers x 1000 |")]
     assert "-" in outliers.split("|")[2]
     assert "| dense, trained with noise |" in page

@@ -1,5 +1,5 @@
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +8,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from build_models.bases.base import SHAPES
+from build_models.build import build
+from build_models.recipes import dynamic
 from build_models.recipes.dynamic import CANDIDATES, SPEED_TOLERANCE, TOLERANCE, Measured, choose, count_weights
 from service.evaluation.conll import Sentence
 from service.ner.pipeline import Pipeline
+from tests.build_models.classifiers import settings_for_every_variant, write_classifier
 from tests.build_models.conftest import Built
 from tests.build_models.readings import word_probabilities
 
@@ -103,6 +106,17 @@ def test_the_chosen_settings_are_fast_among_the_equally_good(built: Built) -> No
     assert chosen["seconds_per_text"] <= fastest * (1 + SPEED_TOLERANCE) + 1e-6
     # The artefact holds the model that was measured.
     assert manifest.metrics["dev"].f1 == pytest.approx(chosen["dev_f1"], abs=1e-4)
+
+
+def test_each_candidate_is_timed_beside_the_first_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is half as fast when the second one is timed."""
+    write_classifier(tmp_path / "given")
+    settings = replace(settings_for_every_variant(tmp_path, str(tmp_path / "given"), 64), dynamic_timed=True)
+    monkeypatch.setattr(dynamic, "CANDIDATES", CANDIDATES[:2])
+    monkeypatch.setattr(dynamic, "seconds_per_text", lambda pipeline, sentences: 0.010)
+    monkeypatch.setattr(dynamic, "seconds_side_by_side", lambda pipelines, sentences: [0.030, 0.020])
+    _, made = build(settings, ["dense", "dynamic"])
+    assert [entry["seconds_per_text"] for entry in made.recipe.parameters["measured"]] == [0.010, 0.015]
 
 
 def test_answers_agree_with_dense(pipelines: dict[str, Pipeline], sentences: list[Sentence]) -> None:
