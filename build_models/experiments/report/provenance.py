@@ -48,7 +48,7 @@ def command(name: str, rows: Sequence[Row]) -> str:
         # The sparsity of the robustness experiment is fixed.
         "sparsities": sorted({row.cell.sparsity for row in rows if row.cell.sparsity and name != "robustness"}),
         "recovery-epochs": [cell.recovery_epochs] if cell.recovery_epochs else [],
-        "temperatures": sorted({f"{row.cell.temperature:g}" for row in rows if row.cell.temperature}),
+        "temperatures": [f"{some:g}" for some in sorted({row.cell.temperature or 0.0 for row in rows}) if some],
         "student-layers": sorted({row.cell.student_layers for row in rows if row.cell.student_layers}),
         "student-heads": sorted({row.cell.student_heads for row in rows if row.cell.student_heads}),
         "student-epochs": [cell.student_epochs] if cell.student_epochs else [],
