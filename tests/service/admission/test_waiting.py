@@ -18,8 +18,9 @@ async def answers(service: Service, count: int, variant: str, body: object = SHO
 
 
 async def test_who_would_wait_too_long_is_refused(services: Services, service: Service) -> None:
-    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.15, slots=1)
-    with service.runtimes.slow(0.02):
+    service = services.make(service.engine.pool, service.runtimes, max_wait_seconds=0.75, slots=1)
+    # Long enough that what other work on the machine adds to it matters little.
+    with service.runtimes.slow(0.1):
         # These teach what a request takes; a single one may have been slowed down by other work.
         for _ in range(5):
             assert (await service.ner(SHORT, "dense")).status_code == 200
@@ -28,10 +29,10 @@ async def test_who_would_wait_too_long_is_refused(services: Services, service: S
         accepted = [response.json() for response in responses if response.status_code == 200]
         assert 5 <= len(accepted) <= 10
         assert len(accepted) + len(refused) == 30
-        assert all(answer["timing"]["queue_ms"] < 250 for answer in accepted)
+        assert all(answer["timing"]["queue_ms"] < 1250 for answer in accepted)
         error = refused[0].json()["error"]
         assert error["code"] == "overloaded"
-        assert error["details"]["expected_wait_seconds"] > 0.15
+        assert error["details"]["expected_wait_seconds"] > 0.75
         assert int(refused[0].headers["retry-after"]) >= 1
         assert (await service.ner(SHORT, "dense")).status_code == 200, "and then it answers as before"
 
