@@ -89,12 +89,12 @@ def refuse_combinations(context: typer.Context) -> None:
         why = "--model takes a classifier as it is, so this would do nothing"
     elif useless := given & ONLY_WITH_MODEL:
         why = "this says something of the classifier that --model gives"
-    elif "regularize" in given and "base" not in given and given & {"data", "from_scratch"}:
-        useless, why = {"regularize"}, "a model trained without --base is regularized already"
     elif {"base", "from_scratch"} <= given:
         useless, why = {"from_scratch"}, "--base gives an encoder that is trained already"
     elif not given & {"base", "from_scratch", "data"}:
         useless = given & WITHOUT_MODEL
         why = "the bundled model is taken as it is, so this would do nothing; train your own with --from-scratch"
+    elif "regularize" in given and "base" not in given:
+        useless, why = {"regularize"}, "a model trained without --base is regularized already"
     if useless:
         raise typer.BadParameter(why, param_hint=", ".join(f"--{name.replace('_', '-')}" for name in sorted(useless)))

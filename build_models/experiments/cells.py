@@ -81,6 +81,10 @@ class Cell(BaseModel):
         return tuple(self.language.split(","))
 
     @property
+    def regularized(self) -> bool:
+        return self.finetune == self.finetune.regularized()
+
+    @property
     def usual(self) -> bool:
         """Whether the cell belongs in the tables of all techniques: one language, trained without noise, as shipped."""
         return self.as_shipped and len(self.languages) == 1 and not self.finetune.noise_share

@@ -185,10 +185,10 @@ def quantized(
                     seconds = seconds_per_text(pipeline, context.dataset.dev)
                 else:
                     # Beside the first one, because how busy the machine is changes from candidate to candidate.
-                    first = context.open_pipeline(work / "0", "onnx")
-                    mine, its = seconds_side_by_side([pipeline, first], context.dataset.dev)
+                    mine, its = seconds_side_by_side(
+                        [pipeline, context.open_pipeline(work / "0", "onnx")], context.dataset.dev
+                    )
                     seconds = measured[0].seconds * mine / its
-                    del first
                 measured.append(Measured(number, f1, seconds, onnx_bytes(place / MODEL)))
                 say(f"{name}: {candidate.name}: dev {figure} {f1:.4f}, {1000 * seconds:.2f} ms per text")
             chosen = choose(measured) if measured else 0

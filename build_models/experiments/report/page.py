@@ -160,7 +160,7 @@ def rate(cell: Cell) -> str:
     rates = f"rate {cell.finetune.learning_rate:g}"
     if cell.finetune.matrix_learning_rate:
         rates += f", Muon {cell.finetune.matrix_learning_rate:g}"
-    regularized = ", regularized" if cell.finetune == cell.finetune.regularized() else ""
+    regularized = ", regularized" if cell.regularized else ""
     return f"{cell.finetune.epochs} epochs, {rates}{regularized}"
 
 

@@ -60,7 +60,7 @@ def command(name: str, rows: Sequence[Row]) -> str:
     given = [f"--{key} {','.join(map(str, some))}" for key, some in values.items() if some]
     flags = {
         "--prune-embeddings": cell.prune_embeddings,
-        "--regularize": finetune == finetune.regularized(),
+        "--regularize": cell.regularized,
         "--coarse-products": finetune.coarse_products,
     }
     return " ".join(["python -m build_models experiments", name, *given, *(flag for flag in flags if flags[flag])])
@@ -85,9 +85,8 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     for main in (group for group in groups if group.of_paper):
         taught = [group for group in groups if group is not main and not group.differences(main)]
         yield f"- grid of base `{main.base}`: `{paper_command(main, taught)}`"
-        if settings := main.int8_settings():
-            tried = [row for row in settings if not row.cell.as_shipped]
-            yield f"- settings of LLM.int8(): `{command('int8', tried or settings)}`"
+        if tried := [row for row in main.int8_settings() if not row.cell.as_shipped]:
+            yield f"- settings of LLM.int8(): `{command('int8', tried)}`"
     yield ""
 
 
@@ -95,8 +94,8 @@ def paper_command(main: Group, taught: Sequence[Group]) -> str:
     """The command of the grid of all claims, whose other bases only teach."""
     rows = [row for row in main.rows if row.cell.usual]
     students = [row for row in rows if row.cell.variant == "distilled"]
-    # Those that were taught without a task come last, because their settings are in the command.
-    made = command("paper", [*rows, *students[:1], *[row for row in students if row.cell.agnostic_steps][:1]])
+    # The settings of the last row are in the command: those of a student, taught without a task if one was.
+    made = command("paper", [*rows, *sorted(students, key=lambda row: row.cell.agnostic_steps)[-1:]])
     bases = "".join(f" --base {group.base}" for group in taught)
     more = {seed for row in rows if row.cell.variant == "distilled-dynamic" for seed in row.seeds}
     options: dict[str, object] = {"more-seeds": ",".join(map(str, sorted(more)))}
