@@ -1,7 +1,9 @@
 """Result files: one per cell, written atomically and validated when read."""
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -9,6 +11,9 @@ from build_models.errors import BuildError
 from build_models.experiments.calibration import Calibration
 from build_models.experiments.cells import Cell
 from service.artifacts.manifest import Scores
+
+BASES = "bases"
+"""Folder of the records of pretraining, next to the cells."""
 
 
 class ResultError(BuildError):
@@ -45,6 +50,19 @@ class CellResult(BaseModel):
     calibration: Calibration | None = None
 
 
+class Pretraining(BaseModel):
+    """How a base was pretrained: the record that ``pretrain`` leaves with it."""
+
+    settings: dict[str, Any]
+    corpus: dict[str, dict[str, Any]]
+    seconds: float
+
+    @property
+    def recipe(self) -> str:
+        """What makes a base. On another kind of CPU, it makes one with another digest."""
+        return json.dumps([self.settings, self.corpus], sort_keys=True)
+
+
 def result_path(folder: Path, cell: Cell) -> Path:
     return folder / f"{cell.digest}.json"
 
@@ -79,6 +97,21 @@ def read_results(folder: Path) -> Iterator[CellResult]:
     """All results in a folder. Raises ``ResultError`` for a damaged file."""
     for path in sorted(folder.glob("*.json")):
         yield read_result(path)
+
+
+def read_pretraining(folder: Path, base: str, digest: str) -> Pretraining | None:
+    """The record of a base's pretraining; None if it has none. Raises ``ResultError`` if the record is damaged."""
+    path = record_path(folder, base, digest)
+    try:
+        return Pretraining.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ResultError(
+            f"{path} is damaged ({field or 'contents'}: {first['msg']}): copy the base's pretraining.json there again"
+        ) from error
 
 
 def read_equal_codes(folder: Path) -> list[list[str]]:

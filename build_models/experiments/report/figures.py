@@ -30,13 +30,16 @@ def over_languages(values: Mapping[Pair, float]) -> Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """All results of one technique on one base with the same fine-tuning settings."""
+    """All results of one technique on one base with the same fine-tuning settings.
+
+    The base may have been made several times by the same recipe; a seed then has results of one of them.
+    """
 
     results: Sequence[CellResult]
 
     @property
     def cell(self) -> Cell:
-        """A cell; all are equal except for language and seed."""
+        """A cell; all are equal except for language, seed and the digest of a base that was made again."""
         return self.results[0].cell
 
     @property
@@ -120,18 +123,20 @@ def percent_above(mine: float, theirs: float) -> float:
     return 100 * (mine / theirs - 1) if theirs else math.nan
 
 
-def rows_of(results: Iterable[CellResult]) -> list[Row]:
+def rows_of(results: Iterable[CellResult], recipes: Mapping[str, str] | None = None) -> list[Row]:
     """Group results that differ only in language and seed into rows, in the order of the page.
 
-    Raises ``ResultError`` if results under one data name were computed on different data.
+    ``recipes`` has how bases were made, by digest: those of one recipe are the same base. Raises ``ResultError`` if
+    results under one data name were computed on different data.
     """
     results = list(results)
     refuse_mixed_data(results)
     groups: dict[str, list[CellResult]] = defaultdict(list)
     for result in results:
         # The data digest differs by language, so it does not separate rows.
-        settings = result.cell.model_dump_json(exclude={"language", "seed", "data_digest"})
-        groups[f"{len(result.cell.languages)} {settings}"].append(result)
+        settings = result.cell.model_dump_json(exclude={"language", "seed", "data_digest", "base_digest"})
+        digest = result.cell.base_digest
+        groups[f"{len(result.cell.languages)} {(recipes or {}).get(digest, digest)} {settings}"].append(result)
     rows = [
         Row(sorted(group, key=lambda result: (result.cell.language, result.cell.seed))) for group in groups.values()
     ]

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from build_models.errors import BuildError
@@ -18,12 +18,14 @@ ALIKE = ("data", "threads", "max_length", "overlap", "finetune")
 class Group:
     """The rows of one base; ``unfinished`` has the cells of seeds that lack a language of the dense row.
 
-    ``other_code`` has the results that were left out because they are of other code than most.
+    ``other_code`` has the results that were left out because they are of other code than most. If the base was made
+    several times, ``other_makes`` has those that were left out because most of their seed are of another.
     """
 
     rows: Sequence[Row]
     unfinished: Sequence[Row]
     other_code: Sequence[CellResult] = ()
+    other_makes: Sequence[CellResult] = ()
 
     @property
     def cell(self) -> Cell:
@@ -88,20 +90,27 @@ def flat(cell: Cell) -> dict[str, object]:
     return {**finetune, **settings}
 
 
-def groups_of(rows: Sequence[Row], base: str | None = None, equal: Sequence[Sequence[str]] = ()) -> list[Group]:
+def groups_of(
+    rows: Sequence[Row],
+    base: str | None = None,
+    equal: Sequence[Sequence[str]] = (),
+    recipes: Mapping[str, str] | None = None,
+) -> list[Group]:
     """Group the rows by base: ``base`` first, then those with the most rows.
 
     Differences between models made by different code may be the code's, so only results of the code that made most of
-    a group are kept. ``equal`` has sets of code digests that give the same scores.
+    a group are kept. ``equal`` has sets of code digests that give the same scores, ``recipes`` how bases were made, by
+    digest.
 
     Raises ``BuildError`` if there are no results of ``base``.
     """
     by_base: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        alike = {"base": row.cell.base, "base_digest": row.cell.base_digest, **flat(row.cell)}
+        digest = row.cell.base_digest
+        alike = {"base": row.cell.base, "recipe": (recipes or {}).get(digest, digest), **flat(row.cell)}
         by_base[json.dumps(alike, sort_keys=True)].append(row)
     groups = sorted(
-        (of_one_code(some, equal) for some in by_base.values()),
+        (group_of(some, equal) for some in by_base.values()),
         key=lambda group: (group.base != base, -len(group.rows)),
     )
     if base is not None and groups[0].base != base:
@@ -110,20 +119,32 @@ def groups_of(rows: Sequence[Row], base: str | None = None, equal: Sequence[Sequ
     return groups
 
 
-def of_one_code(rows: Sequence[Row], equal: Sequence[Sequence[str]]) -> Group:
-    """The group of the rows, with results of the code that made most of them."""
+def group_of(rows: Sequence[Row], equal: Sequence[Sequence[str]]) -> Group:
+    """The group of the rows: results of the code that made most of them and, for each seed, of one make of the base.
+
+    Differences are paired by language and seed, and both of a pair are to be of the same base.
+    """
     alike = {code: min(codes) for codes in equal for code in codes}
-    results = [result for row in rows for result in row.results]
-    codes = Counter(alike.get(result.code, result.code) for result in results)
-    # Of two with equal counts, the same one each time.
-    main = min(codes, key=lambda code: (-codes[code], code))
-    kept = [
-        Row(some)
-        for row in rows
-        if (some := [result for result in row.results if alike.get(result.code, result.code) == main])
-    ]
-    others = [result for result in results if alike.get(result.code, result.code) != main]
-    return replace(split(kept), other_code=others)
+    main = most(alike.get(result.code, result.code) for row in rows for result in row.results)
+    rows, other_code = parted(rows, lambda result: alike.get(result.code, result.code) == main)
+    makes: dict[int, list[str]] = defaultdict(list)
+    for result in (result for row in rows for result in row.results):
+        makes[result.cell.seed].append(result.cell.base_digest)
+    of_seed = {seed: most(digests) for seed, digests in makes.items()}
+    rows, other_makes = parted(rows, lambda result: result.cell.base_digest == of_seed[result.cell.seed])
+    return replace(split(rows), other_code=other_code, other_makes=other_makes)
+
+
+def most(values: Iterable[str]) -> str:
+    """The commonest value; of two with equal counts, the same one each time."""
+    counts = Counter(values)
+    return min(counts, key=lambda value: (-counts[value], value))
+
+
+def parted(rows: Sequence[Row], keep: Callable[[CellResult], bool]) -> tuple[list[Row], list[CellResult]]:
+    """The rows with the results to keep, and all other results."""
+    kept = [Row(some) for row in rows if (some := [result for result in row.results if keep(result)])]
+    return kept, [result for row in rows for result in row.results if not keep(result)]
 
 
 def split(rows: Sequence[Row]) -> Group:

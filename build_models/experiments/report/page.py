@@ -13,7 +13,7 @@ from build_models.experiments.report.power import power
 from build_models.experiments.report.provenance import command, commands, provenance
 from build_models.experiments.report.questions import questions
 from build_models.experiments.report.verdicts import targets, text, verdicts
-from build_models.experiments.results import read_equal_codes, read_results
+from build_models.experiments.results import BASES, CellResult, read_equal_codes, read_pretraining, read_results
 
 PAGE = "README.md"
 PAPER_PARAMETERS = 111e6
@@ -28,7 +28,11 @@ def write_page(folder: Path, base: str | None = None) -> Path:
     results = list(read_results(folder / "cells"))
     if not results:
         raise BuildError(f"{folder / 'cells'} has no results: run python -m build_models experiments first")
-    groups = groups_of(rows_of(results), base, read_equal_codes(folder))
+    bases = {(result.cell.base, result.cell.base_digest) for result in results}
+    recipes = {
+        digest: made.recipe for name, digest in bases if (made := read_pretraining(folder / BASES, name, digest))
+    }
+    groups = groups_of(rows_of(results, recipes), base, read_equal_codes(folder), recipes)
     page = folder / PAGE
     page.write_text("\n".join(lines(groups, folder)) + "\n", encoding="utf-8")
     return page
@@ -111,8 +115,13 @@ def left_out(groups: Sequence[Group]) -> Iterator[str]:
         if group.other_code:
             codes = ", ".join(sorted({result.code[:12] for result in group.other_code}))
             yield (
-                f"Of other code ({codes}) than the rest of base `{group.base}` and left out:"
-                f" {', '.join(f'cells/{result.cell.digest}.json' for result in group.other_code)}."
+                f"Of other code ({codes}) than the rest of base `{group.base}` and left out: {files(group.other_code)}."
+            )
+            yield ""
+        if group.other_makes:
+            yield (
+                f"Of base `{group.base}`, but of another of its makes than most results of their seeds, and left out:"
+                f" {files(group.other_makes)}."
             )
             yield ""
         if group.unfinished:
@@ -123,6 +132,10 @@ def left_out(groups: Sequence[Group]) -> Iterator[str]:
         if different := group.differences(main):
             yield f"Base `{group.base}` is not comparable with `{main.base}`: {', '.join(different)}."
             yield ""
+
+
+def files(results: Sequence[CellResult]) -> str:
+    return ", ".join(f"cells/{result.cell.digest}.json" for result in results)
 
 
 def scale(group: Group) -> Iterator[str]:

@@ -7,30 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from build_models.errors import BuildError
-from build_models.experiments.cells import SAMPLE, Cell
+from build_models.experiments.cells import SAMPLE
 from build_models.experiments.report.figures import Row
 from build_models.experiments.report.groups import Group
-from build_models.experiments.results import record_path
-
-BASES = "bases"
+from build_models.experiments.results import BASES, CellResult, read_pretraining, record_path
 
 ONCE = ("prune_embeddings", "recovery_epochs", "agnostic_steps", "corpus", "corpus_lines")
 """Settings that have a single value in a grid."""
 
 
 def commands(name: str, rows: Sequence[Row]) -> Iterator[str]:
-    """The commands that reproduce rows: one per combination of the settings in ``ONCE``."""
-    dense = [row for row in rows if row.cell.variant == "dense"]
+    """The commands that reproduce rows: one per combination of seeds and of the settings in ``ONCE``.
+
+    Each experiment has dense rows of the same seeds, so they need no command of their own.
+    """
     parts: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row not in dense:
-            parts[row.cell.model_dump_json(include=set(ONCE))].append(row)
-    for part in parts.values() or [[]]:
-        yield command(name, [*dense, *part])
+        if row.cell.variant != "dense" or row.cell.tests != "own":
+            parts[f"{row.seeds} {row.cell.model_dump_json(include=set(ONCE))}"].append(row)
+    for part in parts.values() or [rows]:
+        yield command(name, part)
 
 
 def command(name: str, rows: Sequence[Row]) -> str:
-    """The command that reproduces rows with equal settings in ``ONCE``; dense rows may precede them."""
+    """The command that reproduces rows with equal settings in ``ONCE``."""
     cell = rows[-1].cell
     finetune = cell.finetune
     values: dict[str, Sequence[object]] = {
@@ -80,14 +80,44 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield f"- seeds: {len(seeds)} ({', '.join(map(str, seeds))}), unless a command below lists fewer"
     for language, digest in sorted({(result.cell.language, result.cell.data_digest) for result in results}):
         yield f"- data: {results[0].cell.data}, {language}: {digest[:12]} (SHA-256)"
-    for cell in {(row.cell.base, row.cell.base_digest): row.cell for group in groups for row in group.rows}.values():
-        yield f"- base `{cell.base}` ({cell.base_digest[:12]}): {described_base(cell, folder)}"
+    for base, digest in dict.fromkeys((result.cell.base, result.cell.base_digest) for result in results):
+        yield f"- base `{base}` ({digest[:12]}): {described_base(base, digest, folder)}"
     for main in (group for group in groups if group.of_paper):
         taught = [group for group in groups if group is not main and not group.differences(main)]
-        yield f"- grid of base `{main.base}`: `{paper_command(main, taught)}`"
+        for digest, make in makes(main).items():
+            if make.of_paper:
+                yield f"- grid of base `{main.base}` ({digest[:12]}): `{paper_command(make, taught)}`"
+            else:
+                for name, rows in of_experiments(make).items():
+                    for some in commands(name, rows):
+                        yield f"- more of base `{main.base}` ({digest[:12]}): `{some}`"
         if tried := [row for row in main.int8_settings() if not row.cell.as_shipped]:
             yield f"- settings of LLM.int8(): `{command('int8', tried)}`"
     yield ""
+
+
+def makes(group: Group) -> dict[str, Group]:
+    """The results of each make of the base, by its digest."""
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for row in group.rows:
+        results: dict[str, list[CellResult]] = defaultdict(list)
+        for result in row.results:
+            results[result.cell.base_digest].append(result)
+        for digest, some in results.items():
+            rows[digest].append(Row(some))
+    return {digest: Group(some, ()) for digest, some in rows.items()}
+
+
+def of_experiments(group: Group) -> dict[str, list[Row]]:
+    """The rows by the experiment that has them, where there are any."""
+    found = {
+        "pruning": group.variants("pruned"),
+        "distillation": group.variants("distilled"),
+        "quantization": group.variants("int8", "dynamic"),
+        "crosslingual": group.tested("crosslingual"),
+        "robustness": group.tested("robustness"),
+    }
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def paper_command(main: Group, taught: Sequence[Group]) -> str:
@@ -110,24 +140,24 @@ def paper_command(main: Group, taught: Sequence[Group]) -> str:
     return made.replace(f"--base {main.base}", f"--base {main.base}{bases}", 1) + given + together
 
 
-def described_base(cell: Cell, folder: Path) -> str:
+def described_base(base: str, digest: str, folder: Path) -> str:
     """How a base was pretrained, from the record that ``pretrain`` writes.
 
     Raises ``BuildError`` if the record is damaged.
     """
-    path = record_path(folder / BASES, cell.base, cell.base_digest)
+    path = record_path(folder / BASES, base, digest)
+    made = read_pretraining(folder / BASES, base, digest)
+    if made is None:
+        return f"pretraining unknown ({BASES}/{path.name} is missing)"
+    settings = made.settings
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        settings, corpus = record["settings"], record["corpus"]
-        text = ", ".join(f"{language} {some['pieces']:,}" for language, some in corpus.items())
+        text = ", ".join(f"{language} {some['pieces']:,}" for language, some in made.corpus.items())
         return (
             f"{settings['layers']} layers, width {settings['width']}, {settings['heads']} heads,"
             f" feed-forward {settings['feed_forward']}, {settings['vocabulary']:,} pieces;"
-            f" {settings['steps']:,} steps in {record['seconds']:,.0f} s; corpus in pieces: {text};"
-            f" `{pretrain_command(cell.base, settings)}`"
+            f" {settings['steps']:,} steps in {made.seconds:,.0f} s; corpus in pieces: {text};"
+            f" `{pretrain_command(base, settings)}`"
         )
-    except FileNotFoundError:
-        return f"pretraining unknown ({BASES}/{path.name} is missing)"
     except (ValueError, KeyError, TypeError) as error:
         raise BuildError(f"{path} is damaged ({error}): copy the base's pretraining.json there again") from error
 

@@ -1,5 +1,6 @@
 """Figures, verdicts and the page, from results made up for the test."""
 
+import json
 import math
 import shutil
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from build_models.experiments.report.groups import groups_of
 from build_models.experiments.report.inference import estimate
 from build_models.experiments.report.page import write_page
 from build_models.experiments.report.verdicts import Verdict, verdicts
-from build_models.experiments.results import CellResult, Machine, ResultError, write_result
+from build_models.experiments.results import CellResult, Machine, ResultError, record_path, write_result
 from build_models.settings import FinetuneSettings
 from service.artifacts.manifest import Scores
 from tests import ROOT
@@ -390,6 +391,64 @@ def test_results_of_other_code_are_named_and_left_out(tmp_path: Path) -> None:
     (tmp_path / "codes.json").write_text('{"c": "old"}', encoding="utf-8")
     with pytest.raises(ResultError, match=r"codes\.json is no list"):
         write_page(tmp_path)
+
+
+def pretrained(folder: Path, digest: str, steps: int = 900, seconds: float = 70.0) -> None:
+    """Write the record of a make of the base ``mini``."""
+    (folder / "bases").mkdir(exist_ok=True)
+    (kept,) = (ROOT / "docs" / "results" / "first-grid" / "bases").glob("study-base-*.json")
+    record = json.loads(kept.read_text(encoding="utf-8"))
+    record["settings"]["steps"], record["seconds"] = steps, seconds
+    record_path(folder / "bases", "mini", digest).write_text(json.dumps(record), encoding="utf-8")
+
+
+def in_rows(page: Path, name: str) -> list[str]:
+    return [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {name} |")]
+
+
+def test_a_base_that_was_made_again_by_the_same_recipe_adds_seeds(tmp_path: Path) -> None:
+    again: dict[str, Any] = {"base_digest": "again"}
+    more = [result(0.7, language, 3, **again) for language in ("hau", "swa")]
+    more += [result(0.6, language, 3, variant="pruned", sparsity=0.6, **again) for language in ("hau", "swa")]
+    groups = groups_of(rows_of([*study(), *more]))
+    assert len(groups) == 2, "without a record they are two bases"
+    same = {"b": "recipe", "again": "recipe"}
+    (group,) = groups_of(rows_of([*study(), *more], same), recipes=same)
+    pruned, dense = group.pruned(0.6, after=False), group.dense()
+    assert pruned is not None
+    assert dense is not None
+    assert dense.seeds == [1, 2, 3]
+    difference = pruned.difference(dense)
+    assert difference is not None
+    assert difference.mean == pytest.approx(-(0.8 + 0.8 + 10) / 3)
+    pretrained(tmp_path, "b")
+    pretrained(tmp_path, "again", seconds=90.0)
+    page = write(tmp_path, [*study(), *more])
+    assert in_rows(page, "dense")[0].endswith("| 6 |")
+    text = page.read_text(encoding="utf-8")
+    assert "base `mini` (b)" in text
+    assert "base `mini` (again)" in text
+    pretrained(tmp_path, "again", steps=800)
+    assert "Of base" not in text
+    assert in_rows(write_page(tmp_path), "dense")[0].endswith("| 4 |"), "another recipe makes another base"
+
+
+def test_a_seed_has_results_of_one_make_of_its_base(tmp_path: Path) -> None:
+    pretrained(tmp_path, "b")
+    pretrained(tmp_path, "again")
+    stray = result(0.99, "hau", 1, variant="pruned", sparsity=0.6, base_digest="again")
+    page = write(tmp_path, [*study(), stray])
+    assert f"of its makes than most results of their seeds, and left out: cells/{stray.cell.digest}.json." in (
+        page.read_text(encoding="utf-8")
+    )
+    assert all("| 64.5 ± 0.1 |" in line for line in in_rows(page, "pruned 60% before"))
+
+
+def test_a_damaged_record_of_pretraining_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bases").mkdir()
+    record_path(tmp_path / "bases", "mini", "b").write_text('{"settings": {}, "corpus"', encoding="utf-8")
+    with pytest.raises(ResultError, match=r"mini-b\.json is damaged .*copy the base's pretraining\.json there again"):
+        write(tmp_path, study())
 
 
 def test_rows_know_their_techniques() -> None:
