@@ -3,7 +3,7 @@
 import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
@@ -27,8 +29,9 @@ from build_models.progress import say
 from build_models.recipes.card import write_card
 from build_models.recipes.supervision import Supervision, nothing_learnt
 from build_models.settings import BuildSettings, FinetuneSettings
+from build_models.training.answers import answers_of
 from build_models.training.examples import Batch, Example, distinct_words, encode_examples
-from build_models.training.finetune import finetune
+from build_models.training.finetune import finetune, load_classifier
 from build_models.training.finite import refuse_not_finite, stored_weights
 from build_models.training.noise import with_noise
 from build_models.training.segmentation import Segmentations
@@ -108,13 +111,18 @@ class Context:
         """The training split, encoded with the base's tokenizer."""
         return self.encoded(self.source.folder)
 
-    def encoded(self, folder: Path) -> list[Example]:
-        """The training split, encoded with the tokenizer of a checkpoint."""
+    def encoded(self, folder: Path, answers: Sequence[NDArray[np.float32]] | None = None) -> list[Example]:
+        """The training split, encoded with the tokenizer of a checkpoint, with the ``answers`` of a teacher to it."""
         encoder = Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
         train, shares = self._shown
         if self.source.head is not None:
             train = [sentence._replace(labels=from_iob2(sentence.labels, *self.head)) for sentence in train]
-        return encode_examples(train, encoder, self.labels, shares)
+        return encode_examples(train, encoder, self.labels, shares, answers)
+
+    def answers(self, folder: Path) -> list[NDArray[np.float32]]:
+        """The logits of the classifier in ``folder`` for the words of the training split."""
+        encoder = Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
+        return answers_of(load_classifier(folder, self.labels), encoder, self._shown[0])
 
     @cached_property
     def _shown(self) -> tuple[list[Sentence], list[float]]:

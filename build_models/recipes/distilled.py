@@ -39,7 +39,7 @@ def distillation_loss(
 
 
 def taught_by(teacher: PreTrainedModel, settings: DistillationSettings) -> Callable[[Tensor, Batch], Tensor]:
-    """The loss of a model that learns the teacher's logits and the labels."""
+    """The loss of a model that learns the labels and the logits of a teacher that reads the same pieces."""
     teacher.eval().to(training_device())
 
     def loss(logits: Tensor, batch: Batch) -> Tensor:
@@ -47,6 +47,16 @@ def taught_by(teacher: PreTrainedModel, settings: DistillationSettings) -> Calla
             targets = teacher(input_ids=batch.pieces, attention_mask=batch.attention).logits
         taught = batch.attention.bool() if settings.every_piece else None
         return distillation_loss(logits, targets.float().clone(), batch.labels, settings, taught)
+
+    return loss
+
+
+def taught_by_answers(settings: DistillationSettings) -> Callable[[Tensor, Batch], Tensor]:
+    """The loss of a model that learns the labels and the answers in its batches."""
+
+    def loss(logits: Tensor, batch: Batch) -> Tensor:
+        assert batch.answers is not None
+        return distillation_loss(logits, batch.answers, batch.labels, settings)
 
     return loss
 

@@ -32,7 +32,8 @@ class Example:
 
     ``labels`` has a label index at the first piece of each word, ``within`` at its continuation pieces, and both have
     ``IGNORED`` elsewhere. ``words`` are the ids of the labelled words, ``lengths`` their numbers of pieces. The example
-    is part of a ``share`` of the epochs.
+    is part of a ``share`` of the epochs. ``answers`` has the logits of a teacher that reads other pieces, for each of
+    the words, of shape (words, labels).
     """
 
     pieces: NDArray[np.int64]
@@ -41,33 +42,51 @@ class Example:
     words: NDArray[np.intp]
     lengths: NDArray[np.intp]
     share: float = 1.0
+    answers: NDArray[np.float32] | None = None
 
 
 @dataclass
 class Batch:
-    """Examples padded to the same length; all four tensors have the shape (rows, pieces)."""
+    """Examples padded to the same length: tensors of shape (rows, pieces).
+
+    ``answers`` has the logits of a teacher at the labelled pieces and zeros elsewhere; its shape is (rows, pieces,
+    labels).
+    """
 
     pieces: Tensor
     attention: Tensor
     labels: Tensor
     within: Tensor
+    answers: Tensor | None = None
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(self.pieces.to(device), self.attention.to(device), self.labels.to(device), self.within.to(device))
+        return Batch(
+            self.pieces.to(device),
+            self.attention.to(device),
+            self.labels.to(device),
+            self.within.to(device),
+            None if self.answers is None else self.answers.to(device),
+        )
 
 
 def encode_examples(
-    sentences: Sequence[Sentence], encoder: Encoder, label_list: Sequence[str], shares: Sequence[float] | None = None
+    sentences: Sequence[Sentence],
+    encoder: Encoder,
+    label_list: Sequence[str],
+    shares: Sequence[float] | None = None,
+    answers: Sequence[NDArray[np.float32]] | None = None,
 ) -> list[Example]:
     """Encode sentences in the service's windows. The id of a word is its index in ``distinct_words``.
 
-    ``shares`` has the share of the epochs for each sentence; by default, all are part of every epoch.
+    ``shares`` has the share of the epochs for each sentence; by default, all are part of every epoch. ``answers`` has a
+    teacher's logits for the words of each sentence, of shape (words, labels).
     """
     index = {label: number for number, label in enumerate(label_list)}
     numbers = {word: number for number, word in enumerate(distinct_words(sentences))}
     pieces_of = _pieces_of(list(numbers), encoder)
     examples = []
-    for sentence, share in zip(sentences, shares or repeat(1.0, len(sentences)), strict=True):
+    each = zip(sentences, shares or repeat(1.0, len(sentences)), answers or repeat(None, len(sentences)), strict=True)
+    for sentence, share, answered in each:
         for places, window in encoder.windows(_tokens_of(sentence.words, pieces_of)):
             words = [sentence.words[place] for place in places]
             # The dtype is explicit because a window may have no words, and empty arrays default to float.
@@ -77,7 +96,8 @@ def encode_examples(
             labels, within = np.full((2, len(window.input_ids)), IGNORED)
             labels[window.heads] = labels_of
             within[ranges(window.heads + 1, lengths - 1)] = np.repeat(labels_of, lengths - 1)
-            examples.append(Example(window.input_ids, labels, within, known, lengths, share))
+            taught = None if answered is None else answered[places]
+            examples.append(Example(window.input_ids, labels, within, known, lengths, share, taught))
     return examples
 
 
@@ -182,19 +202,37 @@ def collate(rows: Sequence[Example], padding: int) -> Batch:
         labels[number, : len(row.labels)] = row.labels
         within[number, : len(row.within)] = row.within
     attention = torch.tensor([[1] * len(row.pieces) + [0] * (longest - len(row.pieces)) for row in rows])
-    return Batch(torch.from_numpy(pieces), attention, torch.from_numpy(labels), torch.from_numpy(within))
+    return Batch(
+        torch.from_numpy(pieces),
+        attention,
+        torch.from_numpy(labels),
+        torch.from_numpy(within),
+        answers_in(rows, labels),
+    )
+
+
+def answers_in(rows: Sequence[Example], labels: NDArray[np.int64]) -> Tensor | None:
+    """The answers to the rows, of shape (rows, pieces, labels), given the labels that they are collated to."""
+    given = [row.answers for row in rows if row.answers is not None]
+    if not given:
+        return None
+    answers = np.zeros((*labels.shape, given[0].shape[1]), np.float32)
+    answers[labels != IGNORED] = np.concatenate(given)
+    return torch.from_numpy(answers)
 
 
 def _joined(examples: Sequence[Example]) -> Example:
     if len(examples) == 1:
         return examples[0]
     first, last = examples[0], examples[-1]
+    answers = [example.answers for example in examples if example.answers is not None]
     return Example(
         np.concatenate([first.pieces[:1], *(example.pieces[1:-1] for example in examples), last.pieces[-1:]]),
         np.concatenate([first.labels[:1], *(example.labels[1:-1] for example in examples), last.labels[-1:]]),
         np.concatenate([first.within[:1], *(example.within[1:-1] for example in examples), last.within[-1:]]),
         np.concatenate([example.words for example in examples]),
         np.concatenate([example.lengths for example in examples]),
+        answers=np.concatenate(answers) if answers else None,
     )
 
 

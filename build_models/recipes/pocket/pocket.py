@@ -13,6 +13,7 @@ from build_models.bases.shapes import Shape
 from build_models.progress import say
 from build_models.recipes import dense, dynamic
 from build_models.recipes.context import Context
+from build_models.recipes.distilled import taught_by, taught_by_answers
 from build_models.recipes.dynamic import Candidate
 from build_models.recipes.pocket.search import Trial, Wish, search
 from build_models.recipes.pocket.shapes import default_shape, possible, scaled, shape_of
@@ -105,16 +106,19 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
             # Nothing is taken away that could be taught again.
             dense.save(teacher, start, result)
             return
-        examples = context.encoded(start)
+        if settings.distillation.every_piece:
+            examples, loss = context.encoded(start), taught_by(teacher, settings.distillation)
+        else:
+            # Dense reads its whole vocabulary, of which it knows more than of the pieces that were kept.
+            examples = context.encoded(start, context.answers(dense.checkpoint(context)))
+            loss = taught_by_answers(settings.distillation)
         batches = some_batches(examples, int(teacher.config.pad_token_id), settings.seed)
         student = shrink(teacher, shape, contributions(teacher, batches))
         calibrate(student, teacher, batches[0])
         training = training_of(settings, shape)
         first = replace(training, epochs=settings.pocket.hidden_epochs)
         second = replace(training, epochs=settings.pocket.epochs)
-        teach(
-            student, teacher, examples, first, second, settings.distillation, settings.max_length, settings.seed, state
-        )
+        teach(student, teacher, examples, first, second, loss, settings.max_length, settings.seed, state)
         dense.save(student.model, start, result)
 
     return context.workspace.stage(stage, inputs, run)

@@ -1,7 +1,8 @@
 """Teaches a student in two steps: first the teacher's internal states, then its predictions.
 
 In the first step, the student learns the teacher's hidden states, projected to the student's width, and the attention
-of the heads that it has kept (Jiao et al. 2020, TinyBERT); in the second, logits and labels, as in ``distilled``.
+of the heads that it has kept (Jiao et al. 2020, TinyBERT); in the second, logits and labels, as in ``distilled``. For
+the first, both have to read the same pieces. In the second, the teacher may have read its whole vocabulary's.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from build_models.recipes.distilled import taught_by
 from build_models.recipes.pocket.shrink import Student, layers_of
-from build_models.settings import DistillationSettings, FinetuneSettings
+from build_models.settings import FinetuneSettings
 from build_models.training.devices import training_device
 from build_models.training.examples import Batch, Example, Plan, collate, plan_batches, rows_of
 from build_models.training.finetune import finetune
@@ -58,7 +58,7 @@ def teach(
     examples: Sequence[Example],
     first: FinetuneSettings,
     second: FinetuneSettings,
-    distillation: DistillationSettings,
+    loss_of_second: Callable[[Tensor, Batch], Tensor],
     max_length: int,
     seed: int,
     state: Path,
@@ -85,5 +85,5 @@ def teach(
             max_length,
             seed,
             state / "labels",
-            loss=taught_by(teacher, distillation),
+            loss=loss_of_second,
         )

@@ -9,10 +9,10 @@ from transformers import AutoConfig, XLMRobertaConfig, XLMRobertaForTokenClassif
 
 from build_models.build import build
 from build_models.errors import BuildError
-from build_models.recipes.distilled import distillation_loss
+from build_models.recipes.distilled import distillation_loss, taught_by_answers
 from build_models.recipes.students import make_student, teacher_layers
 from build_models.settings import DistillationSettings
-from build_models.training.examples import IGNORED
+from build_models.training.examples import IGNORED, Batch
 from service.ner.pipeline import Pipeline
 from tests.build_models.conftest import Built
 from tests.build_models.readings import largest_difference
@@ -157,6 +157,16 @@ def test_alpha_zero_is_the_labels_alone() -> None:
     student, teacher, labels = torch.randn(2, 6, 5), torch.randn(2, 6, 5), torch.randint(0, 5, (2, 6))
     expected = torch.nn.functional.cross_entropy(student.reshape(-1, 5), labels.reshape(-1))
     assert float(distillation_loss(student, teacher, labels, settings)) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_answers_that_a_teacher_gave_before_teach_like_the_teacher() -> None:
+    settings = DistillationSettings(temperature=2.0, alpha=0.7)
+    torch.manual_seed(3)
+    student, teacher, labels = torch.randn(2, 6, 5), torch.randn(2, 6, 5), torch.randint(0, 5, (2, 6))
+    labels[:, ::2] = IGNORED
+    answers = torch.where((labels == IGNORED)[..., None], 0.0, teacher)
+    batch = Batch(labels, labels, labels, labels, answers)
+    assert taught_by_answers(settings)(student, batch).equal(distillation_loss(student, teacher, labels, settings))
 
 
 def test_the_student_learnt_from_its_teacher(built: Built, pipelines: dict[str, Pipeline]) -> None:
