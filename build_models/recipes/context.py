@@ -29,9 +29,8 @@ from build_models.progress import say
 from build_models.recipes.card import write_card
 from build_models.recipes.supervision import Supervision, nothing_learnt
 from build_models.settings import BuildSettings, FinetuneSettings
-from build_models.training.answers import answers_of
 from build_models.training.examples import Batch, Example, distinct_words, encode_examples
-from build_models.training.finetune import finetune, load_classifier
+from build_models.training.finetune import finetune
 from build_models.training.finite import refuse_not_finite, stored_weights
 from build_models.training.noise import with_noise
 from build_models.training.segmentation import Segmentations
@@ -114,18 +113,13 @@ class Context:
     def encoded(self, folder: Path, answers: Sequence[NDArray[np.float32]] | None = None) -> list[Example]:
         """The training split, encoded with the tokenizer of a checkpoint, with the ``answers`` of a teacher to it."""
         encoder = Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
-        train, shares = self._shown
+        train, shares = self.shown
         if self.source.head is not None:
             train = [sentence._replace(labels=from_iob2(sentence.labels, *self.head)) for sentence in train]
         return encode_examples(train, encoder, self.labels, shares, answers)
 
-    def answers(self, folder: Path) -> list[NDArray[np.float32]]:
-        """The logits of the classifier in ``folder`` for the words of the training split."""
-        encoder = Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
-        return answers_of(load_classifier(folder, self.labels), encoder, self._shown[0])
-
     @cached_property
-    def _shown(self) -> tuple[list[Sentence], list[float]]:
+    def shown(self) -> tuple[list[Sentence], list[float]]:
         """The training split with noise, and the share of the epochs for each sentence."""
         return with_noise(self.dataset.train, self.settings.finetune.noise_share, self.settings.seed)
 
@@ -144,7 +138,7 @@ class Context:
                 " leave out --regularize, or pass another base"
             )
         tokenizer = AutoTokenizer.from_pretrained(self.source.folder, local_files_only=True)
-        return Segmentations(distinct_words(self._shown[0]), model, tokenizer.get_vocab())
+        return Segmentations(distinct_words(self.shown[0]), model, tokenizer.get_vocab())
 
     def finetune(
         self,

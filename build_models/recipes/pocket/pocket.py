@@ -5,7 +5,9 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import AutoConfig
 
 from build_models.artifacts.export import exported
@@ -30,6 +32,7 @@ from build_models.recipes.pocket.vocabulary import (
     write_tokenizer,
 )
 from build_models.settings import RATE, RATE_WIDTH, BuildSettings, FinetuneSettings
+from build_models.training.answers import answers_of
 from build_models.training.examples import Batch, Example, collate
 from build_models.training.finetune import load_classifier
 from build_models.workspace.workspace import result_digest
@@ -109,8 +112,7 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
         if settings.distillation.every_piece:
             examples, loss = context.encoded(start), taught_by(teacher, settings.distillation)
         else:
-            # Dense reads its whole vocabulary, of which it knows more than of the pieces that were kept.
-            examples = context.encoded(start, context.answers(dense.checkpoint(context)))
+            examples = context.encoded(start, answers_of_dense(context))
             loss = taught_by_answers(settings.distillation)
         batches = some_batches(examples, int(teacher.config.pad_token_id), settings.seed)
         student = shrink(teacher, shape, contributions(teacher, batches))
@@ -122,6 +124,16 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
         dense.save(student.model, start, result)
 
     return context.workspace.stage(stage, inputs, run)
+
+
+def answers_of_dense(context: Context) -> list[NDArray[np.float32]]:
+    """What dense answers to the training sentences in pieces of its whole vocabulary.
+
+    It knows more of them than of those that were kept, which split some words in a way that it has never seen.
+    """
+    folder = dense.checkpoint(context)
+    encoder = Encoder.from_folder(folder, context.settings.max_length, context.settings.overlap)
+    return answers_of(load_classifier(folder, context.labels), encoder, context.shown[0])
 
 
 def wanted_shape(context: Context) -> Shape:
