@@ -16,10 +16,11 @@ from build_models.bases.masked import new_model
 from build_models.bases.shapes import Shape
 from build_models.bundled.pieces import FORMS, learn_pieces, part_forms, share_forms
 from build_models.settings import FinetuneSettings, NoiseShares
-from build_models.training.examples import distinct_words, encode_examples
+from build_models.training.examples import encode_examples
 from build_models.training.finetune import finetune
 from build_models.training.noise import add_noise
 from build_models.training.segmentation import Segmentations
+from build_models.training.windows import distinct_words
 from build_models.workspace.workspace import KEY
 from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder

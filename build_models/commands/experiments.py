@@ -1,5 +1,6 @@
 """``python -m build_models experiments NAME`` and ``python -m build_models results``."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 NAMES = ("paper", "pretraining", "pruning", "distillation", "quantization", "crosslingual", "robustness", "int8")
 
 
+ELSEWHERE = ("results", "work", "executor", "processes", "slurm", "stop_after", "plan")
+"""Options that say where or how cells are computed, not which."""
+
+
 def experiments(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help=", ".join(NAMES))],
     base: Annotated[list[str], typer.Option(help="Folder or hub id of a base. Repeat it for several bases.")],
     data: Annotated[
@@ -90,6 +96,7 @@ def experiments(
     from build_models.experiments.grid import Executor, run_grid
     from build_models.experiments.grids import GRIDS, Study
     from build_models.experiments.prepare import keep_languages, keep_records, name_bases, name_corpus, name_data
+    from build_models.experiments.results import BASES, COMMANDS, Command, keep_command
     from build_models.experiments.run import Places
     from build_models.settings import FinetuneSettings
 
@@ -168,12 +175,34 @@ def experiments(
             for line in planned(cells, places, stop_after or 9.0):
                 typer.echo(line)
             return
-        keep_records(bases, results / "bases")
+        digests = {named.name: named.digest for named in bases}
+        keep_command(results / COMMANDS, Command(command=as_given(context), bases=digests))
+        keep_records(bases, results / BASES)
         keep_languages(bases, data, [language for language, _ in study.data], sample_sentences, results / "languages")
         outcomes = run_grid(name, cells, places, execute[executor])
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:
         raise fail(f"{len(failed)} of {len(outcomes)} cells failed; run the same command again to retry them")
+
+
+def as_given(context: typer.Context) -> str:
+    """The command with the options that were given, and files and folders by their names alone."""
+    words = ["python -m build_models", context.info_name or ""]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name in ELSEWHERE or source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        for some in value if isinstance(value, list) else [value]:
+            text = Path(some).name if Path(str(some)).exists() else str(some)
+            if parameter.param_type_name == "argument":
+                words.append(text)
+            elif isinstance(some, bool):
+                words.append(parameter.opts[0] if some else parameter.secondary_opts[0])
+            else:
+                words += [parameter.opts[0], shlex.quote(text)]
+    return " ".join(words)
 
 
 def planned(cells: Sequence["Cell"], places: "Places", minutes: float) -> Iterator[str]:

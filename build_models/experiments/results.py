@@ -1,6 +1,8 @@
 """Result files: one per cell, written atomically and validated when read."""
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from service.artifacts.manifest import Scores
 
 BASES = "bases"
 """Folder of the records of pretraining, next to the cells."""
+
+COMMANDS = "commands"
+"""Folder of the commands that were run, next to the cells."""
 
 
 class ResultError(BuildError):
@@ -59,8 +64,18 @@ class Pretraining(BaseModel):
 
     @property
     def recipe(self) -> str:
-        """What makes a base. On another kind of CPU, it makes one with another digest."""
-        return json.dumps([self.settings, self.corpus], sort_keys=True)
+        """What a base is made from. The same recipe gives other weights on another kind of CPU."""
+        settings = {name: value for name, value in self.settings.items() if name != "threads"}
+        return json.dumps([settings, self.corpus], sort_keys=True)
+
+
+class Command(BaseModel):
+    """A command that was run, with the digests of its bases by their names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    command: str
+    bases: dict[str, str]
 
 
 def result_path(folder: Path, cell: Cell) -> Path:
@@ -97,6 +112,28 @@ def read_results(folder: Path) -> Iterator[CellResult]:
     """All results in a folder. Raises ``ResultError`` for a damaged file."""
     for path in sorted(folder.glob("*.json")):
         yield read_result(path)
+
+
+def keep_command(folder: Path, command: Command) -> None:
+    """Write the record of a command; the same command has one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = command.model_dump_json() + "\n"
+    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
+    # Processes that share the folder may run the same command.
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def read_commands(folder: Path) -> list[Command]:
+    """The commands that were run, in alphabetical order. Raises ``ResultError`` for a damaged record."""
+    commands = []
+    for path in folder.glob("*.json"):
+        try:
+            commands.append(Command.model_validate_json(path.read_bytes()))
+        except ValidationError as error:
+            raise ResultError(f"{path} is damaged: delete it and run the command again") from error
+    return sorted(commands, key=lambda some: (some.command, sorted(some.bases.items())))
 
 
 def read_pretraining(folder: Path, base: str, digest: str) -> Pretraining | None:

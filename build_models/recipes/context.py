@@ -29,11 +29,12 @@ from build_models.progress import say
 from build_models.recipes.card import write_card
 from build_models.recipes.supervision import Supervision, nothing_learnt
 from build_models.settings import BuildSettings, FinetuneSettings
-from build_models.training.examples import Batch, Example, distinct_words, encode_examples
+from build_models.training.examples import Batch, Example, encode_examples
 from build_models.training.finetune import finetune
 from build_models.training.finite import refuse_not_finite, stored_weights
 from build_models.training.noise import with_noise
 from build_models.training.segmentation import Segmentations
+from build_models.training.windows import distinct_words
 from build_models.workspace.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.artifacts.manifest import (
     ArtifactError,
@@ -110,7 +111,7 @@ class Context:
         """The training split, encoded with the base's tokenizer."""
         return self.encoded(self.source.folder)
 
-    def encoded(self, folder: Path, answers: Sequence[NDArray[np.float32]] | None = None) -> list[Example]:
+    def encoded(self, folder: Path, answers: Sequence[NDArray[np.float16]] | None = None) -> list[Example]:
         """The training split, encoded with the tokenizer of a checkpoint, with the ``answers`` of a teacher to it."""
         encoder = Encoder.from_folder(folder, self.settings.max_length, self.settings.overlap)
         train, shares = self.shown

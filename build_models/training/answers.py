@@ -1,38 +1,75 @@
 """What a classifier answers to sentences, word by word, to teach a student that reads other pieces."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from build_models.progress import progress
 from build_models.training.devices import training_device
+from build_models.training.examples import rounded
+from build_models.training.windows import distinct_words, pieces_of_words, windows_of
 from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 
-WINDOWS_AT_ONCE = 16
+ANSWERS = "answers.npy"
+
+SENTENCES_AT_ONCE, WINDOWS_AT_ONCE = 1_000, 16
 
 
-def answers_of(model: PreTrainedModel, encoder: Encoder, sentences: Sequence[Sentence]) -> list[NDArray[np.float32]]:
+def write_answers(
+    model: PreTrainedModel, encoder: Encoder, sentences: Sequence[Sentence], state: Path, result: Path
+) -> None:
+    """Write the answers to ``result``. Those to a thousand sentences are kept in ``state``, so that it resumes."""
+    parts = []
+    with progress("answers of dense", len(sentences)) as advance:
+        for first in range(0, len(sentences), SENTENCES_AT_ONCE):
+            some = sentences[first : first + SENTENCES_AT_ONCE]
+            part = state / f"{first}.npy"
+            known = read(part)
+            if known is None:
+                known = np.concatenate(answers_of(model, encoder, some))
+                draft = part.with_suffix(".new")
+                with draft.open("wb") as file:
+                    np.save(file, known)
+                draft.replace(part)
+            parts.append(known)
+            for _ in some:
+                advance()
+    np.save(result / ANSWERS, np.concatenate(parts))
+
+
+def read(part: Path) -> NDArray[np.float16] | None:
+    """What an earlier run has written; None if nothing, or if the file is cut short."""
+    try:
+        found: NDArray[np.float16] = np.load(part)
+    except (OSError, ValueError, EOFError):
+        return None
+    return found
+
+
+def read_answers(folder: Path, sentences: Sequence[Sentence]) -> list[NDArray[np.float16]]:
+    """The logits that were written to ``folder``, of shape (words, labels) for each sentence."""
+    return np.split(np.load(folder / ANSWERS), np.cumsum([len(sentence.words) for sentence in sentences])[:-1])
+
+
+def answers_of(model: PreTrainedModel, encoder: Encoder, sentences: Sequence[Sentence]) -> list[NDArray[np.float16]]:
     """The logits at the first pieces of the words of each sentence, of shape (words, labels).
 
-    Words without pieces have zeros.
+    Words without pieces have zeros. Half precision is enough for a target, and half the memory.
     """
     device = training_device()
     model.eval().to(device)
-    answers = [np.zeros((len(sentence.words), model.config.num_labels), np.float32) for sentence in sentences]
-    windows = [
-        (number, places, window)
-        for number, sentence in enumerate(sentences)
-        for places, window in encoder.windows(encoder.encode_all(sentence.words))
-    ]
-    # Windows of equal length need no padding, and nearly equal ones little.
-    windows.sort(key=lambda numbered: len(numbered[2].input_ids))
+    answers = [np.zeros((len(sentence.words), model.config.num_labels), np.float16) for sentence in sentences]
+    pieces_of = pieces_of_words(distinct_words(sentences), encoder)
+    # Nearly equal lengths need little padding.
+    windows = sorted(windows_of(sentences, encoder, pieces_of), key=lambda numbered: len(numbered[2].input_ids))
     for first in range(0, len(windows), WINDOWS_AT_ONCE):
         some = windows[first : first + WINDOWS_AT_ONCE]
-        longest = len(some[-1][2].input_ids)
-        pieces = torch.full((len(some), longest), int(model.config.pad_token_id))
+        pieces = torch.full((len(some), rounded(len(some[-1][2].input_ids))), int(model.config.pad_token_id))
         attention = torch.zeros_like(pieces)
         for row, (_, _, window) in enumerate(some):
             pieces[row, : len(window.input_ids)] = torch.from_numpy(window.input_ids)

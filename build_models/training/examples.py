@@ -1,9 +1,8 @@
 """Training examples: sentences encoded as windows, joined into rows, batched, and augmented."""
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 
 import numpy as np
 import torch
@@ -12,8 +11,9 @@ from torch import Tensor
 
 from build_models.settings import FinetuneSettings
 from build_models.training.segmentation import Segmentations, ranges
+from build_models.training.windows import distinct_words, pieces_of_words, windows_of
 from service.evaluation.conll import Sentence
-from service.ner.encoder import Encoder, Tokens
+from service.ner.encoder import Encoder
 
 IGNORED = -100
 UNKNOWN = LAST_SPECIAL = 3
@@ -42,7 +42,7 @@ class Example:
     words: NDArray[np.intp]
     lengths: NDArray[np.intp]
     share: float = 1.0
-    answers: NDArray[np.float32] | None = None
+    answers: NDArray[np.float16] | None = None
 
 
 @dataclass
@@ -74,7 +74,7 @@ def encode_examples(
     encoder: Encoder,
     label_list: Sequence[str],
     shares: Sequence[float] | None = None,
-    answers: Sequence[NDArray[np.float32]] | None = None,
+    answers: Sequence[NDArray[np.float16]] | None = None,
 ) -> list[Example]:
     """Encode sentences in the service's windows. The id of a word is its index in ``distinct_words``.
 
@@ -83,48 +83,22 @@ def encode_examples(
     """
     index = {label: number for number, label in enumerate(label_list)}
     numbers = {word: number for number, word in enumerate(distinct_words(sentences))}
-    pieces_of = _pieces_of(list(numbers), encoder)
+    pieces_of = pieces_of_words(list(numbers), encoder)
     examples = []
-    each = zip(sentences, shares or repeat(1.0, len(sentences)), answers or repeat(None, len(sentences)), strict=True)
-    for sentence, share, answered in each:
-        for places, window in encoder.windows(_tokens_of(sentence.words, pieces_of)):
-            words = [sentence.words[place] for place in places]
-            # The dtype is explicit because a window may have no words, and empty arrays default to float.
-            lengths = np.array([len(pieces_of[word]) for word in words], dtype=np.intp)
-            known = np.array([numbers[word] for word in words], dtype=np.intp)
-            labels_of = np.array([index[sentence.labels[place]] for place in places], dtype=np.int64)
-            labels, within = np.full((2, len(window.input_ids)), IGNORED)
-            labels[window.heads] = labels_of
-            within[ranges(window.heads + 1, lengths - 1)] = np.repeat(labels_of, lengths - 1)
-            taught = None if answered is None else answered[places]
-            examples.append(Example(window.input_ids, labels, within, known, lengths, share, taught))
+    for number, places, window in windows_of(sentences, encoder, pieces_of):
+        sentence = sentences[number]
+        words = [sentence.words[place] for place in places]
+        # The dtype is explicit because a window may have no words, and empty arrays default to float.
+        lengths = np.array([len(pieces_of[word]) for word in words], dtype=np.intp)
+        known = np.array([numbers[word] for word in words], dtype=np.intp)
+        labels_of = np.array([index[sentence.labels[place]] for place in places], dtype=np.int64)
+        labels, within = np.full((2, len(window.input_ids)), IGNORED)
+        labels[window.heads] = labels_of
+        within[ranges(window.heads + 1, lengths - 1)] = np.repeat(labels_of, lengths - 1)
+        share = 1.0 if shares is None else shares[number]
+        answered = None if answers is None else answers[number][places]
+        examples.append(Example(window.input_ids, labels, within, known, lengths, share, answered))
     return examples
-
-
-def _pieces_of(words: Sequence[str], encoder: Encoder) -> dict[str, list[int]]:
-    """The pieces of each word. Sentences repeat most of their words, so each is tokenized once."""
-    tokens = encoder.encode_all(words)
-    pieces: dict[str, list[int]] = {}
-    end = len(tokens.pieces)
-    for word, head in zip(reversed(words), reversed(tokens.heads), strict=True):
-        pieces[word] = tokens.pieces[head:end] if head >= 0 else []
-        end = head if head >= 0 else end
-    return pieces
-
-
-def _tokens_of(words: Sequence[str], pieces_of: Mapping[str, list[int]]) -> Tokens:
-    """What the encoder gives for these words together."""
-    tokens = Tokens()
-    for word in words:
-        pieces = pieces_of[word]
-        tokens.heads.append(len(tokens.pieces) if pieces else -1)
-        tokens.pieces += pieces
-    return tokens
-
-
-def distinct_words(sentences: Iterable[Sentence]) -> list[str]:
-    """The distinct words in order of first occurrence."""
-    return list(dict.fromkeys(word for sentence in sentences for word in sentence.words))
 
 
 def plan_batches(examples: Sequence[Example], settings: FinetuneSettings, max_length: int, seed: int) -> list[Plan]:

@@ -18,8 +18,8 @@ ALIKE = ("data", "threads", "max_length", "overlap", "finetune")
 class Group:
     """The rows of one base; ``unfinished`` has the cells of seeds that lack a language of the dense row.
 
-    ``other_code`` has the results that were left out because they are of other code than most. If the base was made
-    several times, ``other_makes`` has those that were left out because most of their seed are of another.
+    ``other_code`` has the results that were left out because they are of other code than most, ``other_makes`` those
+    whose seed has results of another make of the base.
     """
 
     rows: Sequence[Row]
@@ -50,11 +50,6 @@ class Group:
     def of_all_languages(self) -> list[Row]:
         """Models that are fine-tuned on all languages at once."""
         return [row for row in self.rows if len(row.cell.languages) > 1]
-
-    @property
-    def of_paper(self) -> bool:
-        """Whether the rows are of the grid of all claims, the only one that has this variant."""
-        return any(row.cell.variant == "distilled-dynamic" for row in self.rows)
 
     def int8_settings(self) -> list[Row]:
         """LLM.int8() with the usual settings and with others, if others were run."""
@@ -127,12 +122,24 @@ def group_of(rows: Sequence[Row], equal: Sequence[Sequence[str]]) -> Group:
     alike = {code: min(codes) for codes in equal for code in codes}
     main = most(alike.get(result.code, result.code) for row in rows for result in row.results)
     rows, other_code = parted(rows, lambda result: alike.get(result.code, result.code) == main)
-    makes: dict[int, list[str]] = defaultdict(list)
-    for result in (result for row in rows for result in row.results):
-        makes[result.cell.seed].append(result.cell.base_digest)
-    of_seed = {seed: most(digests) for seed, digests in makes.items()}
-    rows, other_makes = parted(rows, lambda result: result.cell.base_digest == of_seed[result.cell.seed])
+    makes = makes_of_seeds(rows)
+    rows, other_makes = parted(rows, lambda result: result.cell.base_digest == makes[result.cell.seed])
     return replace(split(rows), other_code=other_code, other_makes=other_makes)
+
+
+def makes_of_seeds(rows: Sequence[Row]) -> dict[int, str]:
+    """The digest of the base that each seed's results are of: with most results of dense, or else with most results.
+
+    Every difference needs dense.
+    """
+    counts: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for row in rows:
+        dense = row.cell.variant == "dense" and row.cell.usual
+        for result in row.results:
+            count = counts[result.cell.seed][result.cell.base_digest]
+            count[0] -= dense
+            count[1] -= 1
+    return {seed: min(makes, key=lambda digest: (makes[digest], digest)) for seed, makes in counts.items()}
 
 
 def most(values: Iterable[str]) -> str:

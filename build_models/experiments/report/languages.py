@@ -91,9 +91,14 @@ def highest(lost: Mapping[float, float]) -> float:
 
 
 def facts_of(group: Group, folder: Path) -> dict[str, dict[str, float]]:
-    """What the languages are compared by. Raises ``BuildError`` if the file is damaged."""
-    path = record_path(folder / LANGUAGES, group.cell.base, group.cell.base_digest)
-    if not path.exists():
+    """What the languages are compared by: the same for all makes of the base, which have one tokenizer.
+
+    Raises ``BuildError`` if the file is damaged.
+    """
+    digests = sorted({result.cell.base_digest for row in group.rows for result in row.results})
+    paths = [record_path(folder / LANGUAGES, group.base, digest) for digest in digests]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
         return {}
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """The results page in Markdown, generated from the result files."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from build_models.experiments.report.figures import Row, pareto_front, rows_of
 from build_models.experiments.report.groups import Group, groups_of
 from build_models.experiments.report.plots import plot_pruning, plot_sizes, plot_unseen
 from build_models.experiments.report.power import power
-from build_models.experiments.report.provenance import command, commands, provenance
+from build_models.experiments.report.provenance import provenance
 from build_models.experiments.report.questions import questions
 from build_models.experiments.report.verdicts import targets, text, verdicts
 from build_models.experiments.results import BASES, CellResult, read_equal_codes, read_pretraining, read_results
@@ -23,7 +24,7 @@ def write_page(folder: Path, base: str | None = None) -> Path:
     """Write the page and its plots to ``folder``, which has result files in ``cells/`` and records in ``bases/``.
 
     The verdicts are on ``base`` (default: the base with the most rows). Raises ``BuildError`` if it has no results,
-    and ``ResultError`` for a damaged result file.
+    and ``ResultError`` for a damaged result file or record.
     """
     results = list(read_results(folder / "cells"))
     if not results:
@@ -49,7 +50,7 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield (
         "`python -m build_models results` generates this page from the result files in `cells/`. Each model is"
         " fine-tuned on one language. F1 is strict IOB2 micro F1 in points on the test split of that language, computed"
-        " by the service's pipeline."
+        " by the service's pipeline. The commands that made the results are under [Setup](#setup)."
     )
     yield ""
     yield from scale(main)
@@ -80,8 +81,8 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield (
         "In the tables below, the column *unseen* leaves out test sentences that also occur in the training split. ± is"
         " the standard deviation over seeds of the average over languages. Differences are paired by language and seed,"
-        " and use the seeds that both have (see *cells*). Times are medians for one text at a time. Other work ran on"
-        " the machine, so they are only approximate."
+        " and use the seeds that both have (see *cells*). Times are medians for one text at a time, of the machine that"
+        " most of a row's cells ran on. Other work ran on it, so they are only approximate."
     )
     yield ""
     yield from pretraining(comparable)
@@ -111,6 +112,10 @@ def summary(group: Group, folder: Path) -> Iterator[str]:
 def left_out(groups: Sequence[Group]) -> Iterator[str]:
     """Results that no table has, and bases that no verdict is about."""
     main = groups[0]
+    for name, number in Counter(group.base for group in groups if not group.differences(main)).items():
+        if number > 1:
+            yield f"{number} bases are named `{name}`: their recipes differ, or a record in `{BASES}/` is missing."
+            yield ""
     for group in groups:
         if group.other_code:
             codes = ", ".join(sorted({result.code[:12] for result in group.other_code}))
@@ -120,7 +125,7 @@ def left_out(groups: Sequence[Group]) -> Iterator[str]:
             yield ""
         if group.other_makes:
             yield (
-                f"Of base `{group.base}`, but of another of its makes than most results of their seeds, and left out:"
+                f"Left out, because their seed has results of another make of base `{group.base}`:"
                 f" {files(group.other_makes)}."
             )
             yield ""
@@ -162,9 +167,6 @@ def pretraining(groups: Sequence[Group]) -> Iterator[str]:
         " embeddings. With `--neighbours`, some heads also start out attending to neighbouring pieces."
     )
     yield ""
-    for row in rows:
-        yield f"- `{row.cell.base}`: `{command('pretraining', [row])}`"
-    yield ""
     best = max(rows, key=lambda row: row.f1().mean)
     yield from table(rows, best, lambda row: f"{row.cell.base}, {rate(row.cell)}", f"difference from {best.cell.base}")
 
@@ -190,7 +192,6 @@ def sections(group: Group, folder: Path, suffix: str) -> Iterator[str]:
         if len(rows) > 1:
             yield f"## {title} (base `{group.base}`)"
             yield ""
-            yield from made_by(name, group, rows)
             yield from table(rows, reference)
             if plot and plot(group, folder / f"{name}{suffix}.svg"):
                 yield f"![{title}]({name}{suffix}.svg)"
@@ -201,14 +202,6 @@ def sections(group: Group, folder: Path, suffix: str) -> Iterator[str]:
     if suffix and plot_sizes(group, folder / f"size{suffix}.svg"):
         yield f"![F1 against size](size{suffix}.svg)"
         yield ""
-
-
-def made_by(name: str, group: Group, rows: Sequence[Row]) -> Iterator[str]:
-    """The commands that reproduce rows. That of the whole grid of the paper is in the setup."""
-    if not group.of_paper:
-        for some in commands(name, rows):
-            yield f"`{some}`"
-            yield ""
 
 
 def table(
@@ -253,7 +246,6 @@ def other_tests(group: Group, tests: Tests, title: str, folder: Path, suffix: st
     names = [name for name in rows[0].results[0].scores if name != "dev"]
     yield f"## {title} (base `{group.base}`)"
     yield ""
-    yield from made_by(tests, group, rows)
     yield f"| | {' | '.join(names)} | cells |"
     yield "|---|" + "--:|" * (len(names) + 1)
     for row in rows:

@@ -1,5 +1,6 @@
 """What the results say about the paper's claims, by the tests in ``claims.py``."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import fsum
 from typing import Literal, NamedTuple
@@ -144,13 +145,13 @@ def distillation(groups: Sequence[Group]) -> Iterator[tuple[str, tuple[Figures, 
 
     Losses are judged only for students of the claimed size: one as large as its teacher loses nothing.
     """
-    teacher = {row: group.dense() for group in groups for row in group.variants("distilled")}
-    bases = {(row.cell.base, row.cell.base_digest) for row in teacher}
-    alike = len({base for base, _ in bases}) < len(bases)
+    students = {row: group for group in groups for row in group.variants("distilled")}
+    teacher = {row: group.dense() for row, group in students.items()}
+    bases = Counter(group.base for group in groups if group in students.values())
 
     def title(row: Row) -> str:
-        base = f", of `{row.cell.base}`{f' ({row.cell.base_digest[:12]})' if alike else ''}"
-        return f"{row.cell.technique}{base if len(bases) > 1 else ''}"
+        name = f"`{row.cell.base}`" if bases[row.cell.base] == 1 else f"`{row.cell.base}` ({row.cell.base_digest[:12]})"
+        return f"{row.cell.technique}, of {name}" if bases.total() > 1 else row.cell.technique
 
     def named(rows: Sequence[Row], value: Callable[[CellResult], float]) -> Figures:
         return {title(row): change(row, teacher[row], value) for row in rows}

@@ -15,7 +15,6 @@ from build_models.bases.shapes import Shape
 from build_models.progress import say
 from build_models.recipes import dense, dynamic
 from build_models.recipes.context import Context
-from build_models.recipes.distilled import taught_by, taught_by_answers
 from build_models.recipes.dynamic import Candidate
 from build_models.recipes.pocket.search import Trial, Wish, search
 from build_models.recipes.pocket.shapes import default_shape, possible, scaled, shape_of
@@ -32,7 +31,7 @@ from build_models.recipes.pocket.vocabulary import (
     write_tokenizer,
 )
 from build_models.settings import RATE, RATE_WIDTH, BuildSettings, FinetuneSettings
-from build_models.training.answers import answers_of
+from build_models.training.answers import read_answers, write_answers
 from build_models.training.examples import Batch, Example, collate
 from build_models.training.finetune import load_classifier
 from build_models.workspace.workspace import result_digest
@@ -109,31 +108,38 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
             # Nothing is taken away that could be taught again.
             dense.save(teacher, start, result)
             return
-        if settings.distillation.every_piece:
-            examples, loss = context.encoded(start), taught_by(teacher, settings.distillation)
-        else:
-            examples = context.encoded(start, answers_of_dense(context))
-            loss = taught_by_answers(settings.distillation)
+        # Where every piece is taught, dense has to read the same ones.
+        answered = settings.pocket.epochs and not settings.distillation.every_piece
+        examples = context.encoded(start, answers_of_dense(context) if answered else None)
         batches = some_batches(examples, int(teacher.config.pad_token_id), settings.seed)
         student = shrink(teacher, shape, contributions(teacher, batches))
         calibrate(student, teacher, batches[0])
         training = training_of(settings, shape)
         first = replace(training, epochs=settings.pocket.hidden_epochs)
         second = replace(training, epochs=settings.pocket.epochs)
-        teach(student, teacher, examples, first, second, loss, settings.max_length, settings.seed, state)
+        teach(
+            student, teacher, examples, first, second, settings.distillation, settings.max_length, settings.seed, state
+        )
         dense.save(student.model, start, result)
 
     return context.workspace.stage(stage, inputs, run)
 
 
-def answers_of_dense(context: Context) -> list[NDArray[np.float32]]:
+def answers_of_dense(context: Context) -> list[NDArray[np.float16]]:
     """What dense answers to the training sentences in pieces of its whole vocabulary.
 
-    It knows more of them than of those that were kept, which split some words in a way that it has never seen.
+    It was trained on these; with fewer, some words are split in ways that it has never seen.
     """
     folder = dense.checkpoint(context)
-    encoder = Encoder.from_folder(folder, context.settings.max_length, context.settings.overlap)
-    return answers_of(load_classifier(folder, context.labels), encoder, context.shown[0])
+    inputs = context.inputs(
+        stage="answers", parent=result_digest(folder), noise_share=context.settings.finetune.noise_share
+    )
+
+    def run(result: Path, state: Path) -> None:
+        encoder = Encoder.from_folder(folder, context.settings.max_length, context.settings.overlap)
+        write_answers(load_classifier(folder, context.labels), encoder, context.shown[0], state, result)
+
+    return read_answers(context.workspace.stage("answers", inputs, run), context.shown[0])
 
 
 def wanted_shape(context: Context) -> Shape:

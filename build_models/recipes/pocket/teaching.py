@@ -1,8 +1,9 @@
 """Teaches a student in two steps: first the teacher's internal states, then its predictions.
 
 In the first step, the student learns the teacher's hidden states, projected to the student's width, and the attention
-of the heads that it has kept (Jiao et al. 2020, TinyBERT); in the second, logits and labels, as in ``distilled``. For
-the first, both have to read the same pieces. In the second, the teacher may have read its whole vocabulary's.
+of the heads that it has kept (Jiao et al. 2020, TinyBERT): both read the same pieces. In the second, it learns the
+labels and the teacher's logits, as in ``distilled``. Where the examples have these logits, the teacher has read pieces
+of its own, and only the student's input has hidden words and joined sentences.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from build_models.recipes.distilled import taught_by, taught_by_answers
 from build_models.recipes.pocket.shrink import Student, layers_of
-from build_models.settings import FinetuneSettings
+from build_models.settings import DistillationSettings, FinetuneSettings
 from build_models.training.devices import training_device
 from build_models.training.examples import Batch, Example, Plan, collate, plan_batches, rows_of
 from build_models.training.finetune import finetune
@@ -58,7 +60,7 @@ def teach(
     examples: Sequence[Example],
     first: FinetuneSettings,
     second: FinetuneSettings,
-    loss_of_second: Callable[[Tensor, Batch], Tensor],
+    distillation: DistillationSettings,
     max_length: int,
     seed: int,
     state: Path,
@@ -76,6 +78,7 @@ def teach(
             lambda plan: loss(collate(rows_of(examples, plan), padding).to(device)),
         )
     if second.epochs:
+        answered = all(example.answers is not None for example in examples)
         finetune(
             "pocket: labels",
             student.model,
@@ -85,5 +88,5 @@ def teach(
             max_length,
             seed,
             state / "labels",
-            loss=loss_of_second,
+            loss=taught_by_answers(distillation) if answered else taught_by(teacher, distillation),
         )

@@ -16,6 +16,7 @@ from build_models.experiments.grids import GRIDS, Named, Study
 from build_models.experiments.prepare import keep_records, name_bases, name_corpus
 from build_models.experiments.results import (
     ResultError,
+    read_commands,
     read_result,
     read_results,
     record_path,
@@ -76,6 +77,12 @@ def test_a_killed_grid_goes_on_and_two_processes_share_the_rest(base: Path, tmp_
     assert first["made"] + second["made"] == 3 - len(before)
     assert len(list(read_results(cells))) == 3
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    (command,) = read_commands(tmp_path / "results" / "commands")
+    assert command.command == (
+        f"python -m build_models experiments pretraining --base {base.name} --languages hau --seeds 1,2,3"
+        f" --epochs 1 --learning-rate 0.003 --sample-sentences {SENTENCES}"
+    )
+    assert command.bases == {base.name: next(read_results(cells)).cell.base_digest}
 
 
 def test_the_same_cell_gives_the_same_scores(dense: Cell, places: Places, tmp_path: Path) -> None:

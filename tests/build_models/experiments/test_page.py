@@ -17,7 +17,15 @@ from build_models.experiments.report.groups import groups_of
 from build_models.experiments.report.inference import estimate
 from build_models.experiments.report.page import write_page
 from build_models.experiments.report.verdicts import Verdict, verdicts
-from build_models.experiments.results import CellResult, Machine, ResultError, record_path, write_result
+from build_models.experiments.results import (
+    CellResult,
+    Command,
+    Machine,
+    ResultError,
+    keep_command,
+    record_path,
+    write_result,
+)
 from build_models.settings import FinetuneSettings
 from service.artifacts.manifest import Scores
 from tests import ROOT
@@ -235,7 +243,6 @@ def test_the_page(tmp_path: Path) -> None:
     page = write(tmp_path, study()).read_text(encoding="utf-8")
     assert "| pruned 60% before | 64.5 ± 0.1 | -0.8 [-0.8, -0.8] |" in page
     assert "**refuted**" in page
-    assert "experiments pruning --base mini --data masakhaner --languages hau,swa --seeds 1,2 --epochs 2" in page
     for plot in ("pruning", "size"):
         assert f"({plot}.svg)" in page
         assert (tmp_path / f"{plot}.svg").stat().st_size > 1000
@@ -306,7 +313,7 @@ def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
 )
 def test_the_pages_of_the_project_are_as_their_results_make_them(name: str, base: str, tmp_path: Path) -> None:
     kept = ROOT / "docs" / name
-    for part in ("cells", "bases", "languages", "codes.json"):
+    for part in ("cells", "bases", "commands", "languages", "codes.json"):
         source = kept / part
         if source.is_dir():
             shutil.copytree(source, tmp_path / part)
@@ -329,45 +336,22 @@ def test_no_results_and_damaged_results_are_said(tmp_path: Path) -> None:
         write_page(tmp_path)
 
 
-def made_by(page: str, name: str) -> list[str]:
-    start = f"`python -m build_models experiments {name} "
-    return [line.strip("`") for line in page.splitlines() if line.startswith(start)]
-
-
-def test_the_commands_have_the_options_of_the_results(tmp_path: Path) -> None:
-    sample: dict[str, Any] = {"data": "sample", "sample_sentences": 90}
-    student = {**sample, "variant": "distilled", "temperature": 2.5, "student_layers": 1}
-    agnostic = {**student, "agnostic_steps": 5, "corpus": "raw", "corpus_digest": "d", "corpus_lines": 70}
-    results = [
-        *technique(0.6, **sample),
-        *technique(0.5, variant="pruned", sparsity=0.5, **sample),
-        *technique(0.4, variant="pruned", sparsity=0.6, prune_embeddings=True, **sample),
-        *technique(0.5, **student),
-        *technique(0.5, **agnostic),
-        *technique(0.6, tests="robustness", **sample),
-        *technique(0.6, tests="robustness", **student),
+def test_the_commands_are_those_that_were_run(tmp_path: Path) -> None:
+    commands = [
+        Command(command="python -m build_models experiments pruning --base mini", bases={"mini": "0123456789abcdef"}),
+        Command(command="python -m build_models experiments int8 --base mini", bases={"mini": "fedcba9876543210"}),
     ]
-    page = write(tmp_path, results).read_text(encoding="utf-8")
-    assert "--data" not in page
-    encoder, embeddings = made_by(page, "pruning")
-    assert encoder.endswith("--sparsities 0.5")
-    assert embeddings.endswith("--sparsities 0.6 --prune-embeddings")
-    specific, task_agnostic = made_by(page, "distillation")
-    assert specific.endswith("--threads 1 --temperatures 2.5 --student-layers 1")
-    assert task_agnostic.endswith("--student-layers 1 --agnostic-steps 5 --corpus raw --corpus-lines 70")
-    (robustness,) = made_by(page, "robustness")
-    assert "--temperatures 2.5 --student-layers 1" in robustness
-    assert all("--sample-sentences 90" in line for line in (encoder, specific, robustness))
-
-
-def test_how_a_base_was_pretrained_goes_by_its_digest(tmp_path: Path) -> None:
-    record = (ROOT / "docs/results/three-languages/bases/mini-b001f8897cb2.json").read_text(encoding="utf-8")
-    (tmp_path / "bases").mkdir()
-    (tmp_path / "bases/mini-b.json").write_text(record.replace('"dropout": 0.0', '"dropout": 0.15'), encoding="utf-8")
-    page = write(tmp_path, [*study(), *technique(0.5, base_digest="other")]).read_text(encoding="utf-8")
-    assert "--languages hau,pcm,swa --lines 120000" in page
-    assert "--dropout 0.15" in page
-    assert "`mini` (other): pretraining unknown (bases/mini-other.json is missing)" in page
+    for command in [*commands, commands[0]]:
+        keep_command(tmp_path / "commands", command)
+    page = write(tmp_path, study()).read_text(encoding="utf-8")
+    assert [line for line in page.splitlines() if "experiments" in line and line.startswith("- ")] == [
+        "- `mini` (fedcba987654): `python -m build_models experiments int8 --base mini`",
+        "- `mini` (0123456789ab): `python -m build_models experiments pruning --base mini`",
+    ]
+    (path, _) = (tmp_path / "commands").iterdir()
+    path.write_text(path.read_text(encoding="utf-8")[:20], encoding="utf-8")
+    with pytest.raises(ResultError, match=rf"{path.name} is damaged: delete it and run the command again"):
+        write_page(tmp_path)
 
 
 def test_results_of_different_data_are_not_merged(tmp_path: Path) -> None:
@@ -434,14 +418,54 @@ def test_a_base_that_was_made_again_by_the_same_recipe_adds_seeds(tmp_path: Path
 
 
 def test_a_seed_has_results_of_one_make_of_its_base(tmp_path: Path) -> None:
+    """That with the most dense models, even if more was run with the other."""
     pretrained(tmp_path, "b")
     pretrained(tmp_path, "again")
-    stray = result(0.99, "hau", 1, variant="pruned", sparsity=0.6, base_digest="again")
-    page = write(tmp_path, [*study(), stray])
-    assert f"of its makes than most results of their seeds, and left out: cells/{stray.cell.digest}.json." in (
-        page.read_text(encoding="utf-8")
-    )
-    assert all("| 64.5 ± 0.1 |" in line for line in in_rows(page, "pruned 60% before"))
+    strays = [
+        result(0.99, "hau", 1, variant="pruned", sparsity=number / 100, base_digest="again") for number in range(60, 80)
+    ]
+    page = write(tmp_path, [*study(), *strays])
+    (left_out,) = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("Left out")]
+    assert left_out.startswith("Left out, because their seed has results of another make of base `mini`: cells/")
+    assert all(f"cells/{stray.cell.digest}.json" in left_out for stray in strays)
+    assert [line.split("|")[2:4] + line.split("|")[-2:] for line in in_rows(page, "pruned 60% before")] == [
+        [" 64.5 ± 0.1 ", " -0.8 [-0.8, -0.8] ", " 4 ", ""]
+    ]
+    assert not in_rows(page, "pruned 61% before")
+
+
+def test_times_are_those_of_one_machine() -> None:
+    there = Machine(cpu="Intel", cores=2, libraries={})
+    results = [
+        result(0.5, "hau", seed).model_copy(update={"seconds_per_text": seconds, "machine": machine})
+        for seed, (seconds, machine) in enumerate(
+            [(0.002, result(0.5, "hau", 1).machine), (0.008, there), (0.003, result(0.5, "hau", 1).machine)]
+        )
+    ]
+    (row,) = rows_of(results)
+    assert row.milliseconds == pytest.approx(3)
+
+
+def test_what_languages_have_is_taken_from_any_make_of_the_base(tmp_path: Path) -> None:
+    languages = ("hau", "swa", "ibo", "yor")
+    makes = ((1, "b"), (2, "again"))
+    pruned: list[dict[str, Any]] = [{"variant": "pruned", "sparsity": sparsity} for sparsity in (0.6, 0.7)]
+    results = [
+        result(0.6, language, seed, base_digest=digest, **settings)
+        for language, (seed, digest), settings in product(languages, makes, [{}, *pruned])
+    ]
+    pretrained(tmp_path, "b")
+    pretrained(tmp_path, "again")
+    (tmp_path / "languages").mkdir()
+    facts = {language: {"pieces_per_word": 1.5, "sentences": 9, "latin": 1} for language in languages}
+    (tmp_path / "languages" / "mini-b.json").write_text(json.dumps(facts), encoding="utf-8")
+    assert "| pieces per word |" in write(tmp_path, results).read_text(encoding="utf-8")
+
+
+def test_two_bases_of_a_name_are_said(tmp_path: Path) -> None:
+    pretrained(tmp_path, "b")
+    page = write(tmp_path, [*study(), *technique(0.5, base_digest="again")]).read_text(encoding="utf-8")
+    assert "2 bases are named `mini`: their recipes differ, or a record in `bases/` is missing." in page
 
 
 def test_a_damaged_record_of_pretraining_is_named(tmp_path: Path) -> None:

@@ -107,14 +107,6 @@ def test_the_page_of_a_whole_grid(folder: Path) -> None:
         assert f"({name}.svg)" in page
         assert (folder / f"{name}.svg").stat().st_size > 1000
     assert "| From 70% sparsity on, pruning before fine-tuning is better than after |" in page
-    (grid,) = [line for line in page.splitlines() if line.startswith("- grid of base `study`")]
-    assert "experiments paper --base study --base large --data masakhaner" in grid
-    assert "--seeds 1,2 " in grid
-    assert grid.endswith(
-        "--regularize --more-seeds 1 --crosslingual crosslingual --noise-share 0.3 --pocket-epochs 1,2 --together`"
-    )
-    (settings,) = [line for line in page.splitlines() if line.startswith("- settings of LLM.int8()")]
-    assert "--seeds 1 " in settings, "those that were tried, not those of the usual settings"
     (outliers,) = [line for line in page.splitlines() if line.startswith("| int8, activations with outliers x 1000 |")]
     assert "-" in outliers.split("|")[2]
     assert "| dense, trained with noise |" in page

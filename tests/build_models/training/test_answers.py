@@ -1,11 +1,14 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from tokenizers import Tokenizer
 from transformers import XLMRobertaConfig, XLMRobertaForTokenClassification
 
 from build_models.settings import FinetuneSettings
+from build_models.training import answers
 from build_models.training.answers import answers_of
 from build_models.training.examples import IGNORED, collate, encode_examples, plan_batches, rows_of
 from service.evaluation.conll import Sentence
@@ -42,27 +45,27 @@ def test_answers_are_the_logits_at_first_pieces_in_any_window(
 ) -> None:
     model, encoder = classifier(toy_tokenizer), make_encoder(20, 4)
     windows = 0
-    for sentence, answers in zip(SENTENCES, answers_of(model, encoder, SENTENCES), strict=True):
-        assert answers.shape == (len(sentence.words), len(LABELS))
-        expected = np.zeros_like(answers)
+    for sentence, found in zip(SENTENCES, answers_of(model, encoder, SENTENCES), strict=True):
+        assert found.shape == (len(sentence.words), len(LABELS))
+        expected = np.zeros(found.shape)
         for places, window in encoder.windows(encoder.encode_all(sentence.words)):
             with torch.inference_mode():
                 logits = model(input_ids=torch.from_numpy(window.input_ids)[None]).logits[0].numpy()
             expected[places] = logits[window.heads]
             windows += 1
-        assert np.abs(answers - expected).max() < 1e-4
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-3)
     assert windows > len(SENTENCES)
 
 
 def test_each_word_keeps_its_answer_in_windows_and_joined_rows(make_encoder: Callable[[int, int], Encoder]) -> None:
-    """The answers have the number of the word, and the sentences are read with another tokenization than theirs."""
+    """The answers are the numbers of the words."""
     first = np.cumsum([0, *(len(sentence.words) for sentence in SENTENCES)])
-    answers = [
-        np.repeat(np.arange(start, start + len(sentence.words), dtype=np.float32)[:, None], len(LABELS), axis=1)
+    numbers = [
+        np.repeat(np.arange(start, start + len(sentence.words), dtype=np.float16)[:, None], len(LABELS), axis=1)
         for start, sentence in zip(first, SENTENCES, strict=False)
     ]
     encoder = make_encoder(20, 4)
-    examples = encode_examples(SENTENCES, encoder, LABELS, answers=answers)
+    examples = encode_examples(SENTENCES, encoder, LABELS, answers=numbers)
     words = [word for sentence in SENTENCES for word in sentence.words]
     settings = FinetuneSettings(epochs=3, learning_rate=1.0, hidden_share=0.0, batch_pieces=64, join_share=1.0)
     seen, joined = set(), 0
@@ -79,6 +82,34 @@ def test_each_word_keeps_its_answer_in_windows_and_joined_rows(make_encoder: Cal
             seen.add(number)
     assert joined
     assert seen == {number for number, word in enumerate(words) if word != "\u200b"}
+
+
+def test_what_was_answered_before_a_kill_is_not_asked_again(
+    toy_tokenizer: Tokenizer,
+    make_encoder: Callable[[int, int], Encoder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, encoder = classifier(toy_tokenizer), make_encoder(20, 4)
+    monkeypatch.setattr(answers, "SENTENCES_AT_ONCE", 1)
+    result, state = tmp_path / "result", tmp_path / "state"
+    result.mkdir()
+    state.mkdir()
+    answers.write_answers(model, encoder, SENTENCES, state, result)
+    whole = answers.read_answers(result, SENTENCES)
+    for one, other in zip(whole, answers_of(model, encoder, SENTENCES), strict=True):
+        assert one == pytest.approx(other, rel=1e-2, abs=1e-2)
+    first, second, *rest = sorted(state.iterdir())
+    assert len(rest) == len(SENTENCES) - 2
+    kept = np.load(first)
+    with first.open("wb") as file:
+        np.save(file, kept + 1)
+    second.write_bytes(second.read_bytes()[:-3])
+    rest[0].unlink()
+    answers.write_answers(model, encoder, SENTENCES, state, result)
+    again = answers.read_answers(result, SENTENCES)
+    assert (again[0] == whole[0] + 1).all(), "kept from before"
+    assert all((one == other).all() for one, other in zip(again[1:], whole[1:], strict=True)), "and the rest made anew"
 
 
 def test_without_a_teacher_there_are_no_answers(make_encoder: Callable[[int, int], Encoder]) -> None:

@@ -17,7 +17,6 @@ from build_models.training.examples import (
     Batch,
     Example,
     collate,
-    distinct_words,
     encode_examples,
     hide_words,
     plan_batches,
@@ -25,6 +24,7 @@ from build_models.training.examples import (
     rows_of,
 )
 from build_models.training.segmentation import Segmentations
+from build_models.training.windows import distinct_words
 from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 

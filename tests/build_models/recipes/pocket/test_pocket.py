@@ -10,11 +10,12 @@ from transformers import AutoTokenizer
 
 from build_models.artifacts.scores import open_artifact
 from build_models.bases.shapes import Shape
-from build_models.build import build
+from build_models.build import build, open_context
 from build_models.data.sample.generate import generate_sample
 from build_models.errors import BuildError
-from build_models.recipes.pocket.pocket import training_of
+from build_models.recipes.pocket.pocket import answers_of_dense, training_of, trimmed
 from build_models.settings import BuildSettings, FinetuneSettings, PocketSettings
+from build_models.workspace.workspace import Workspace
 from service.artifacts.manifest import Manifest
 from service.ner.pipeline import label_sentences
 from tests.build_models.classifiers import write_classifier
@@ -56,6 +57,25 @@ def test_it_is_smaller_in_every_way(made: dict[str, Manifest]) -> None:
     assert pocket.recipe.parameters["shape"] == {"width": 16, "layers": 1, "heads": 2, "feed_forward": 24}
     assert (pocket.parent, pocket.parent_digest) == ("dense", dense.parent_digest)
     assert set(pocket.agreement) == {"dev", "test"}
+
+
+def test_dense_answers_in_its_own_pieces(made: dict[str, Manifest], given: BuildSettings, tmp_path: Path) -> None:
+    """With few pieces, nearly every word is split otherwise than by dense."""
+    settings = replace(given, out=tmp_path, pocket=replace(SHAPE, pieces=5))
+    workspace = Workspace(tmp_path)
+    with workspace.locked():
+        context = open_context(settings, None, workspace)
+        answers, examples = answers_of_dense(context), context.encoded(trimmed(context), answers_of_dense(context))
+    _, dense = open_artifact(given.out / "dense", 1)
+    pieces = 0
+    for sentence, answered in zip(context.shown[0], answers, strict=True):
+        for places, window in dense.encoder.windows(dense.encoder.encode_all(sentence.words)):
+            logits = dense.runtime.logits(window.input_ids)[window.heads]
+            assert answered[places] == pytest.approx(logits, rel=1e-2, abs=1e-2)
+            pieces += len(window.input_ids)
+    learnt = [example.answers for example in examples if example.answers is not None]
+    assert (np.concatenate(learnt) == np.concatenate(answers)).all(), "every word of these sentences has pieces"
+    assert sum(len(example.pieces) for example in examples) > 1.1 * pieces
 
 
 def test_optimum_and_transformers_read_it(made: dict[str, Manifest], given: BuildSettings) -> None:
