@@ -20,6 +20,9 @@ NAMES = ("paper", "pretraining", "pruning", "distillation", "quantization", "cro
 ELSEWHERE = ("results", "work", "executor", "processes", "slurm", "stop_after", "plan")
 """Options that say where or how cells are computed, not which."""
 
+FOLDERS = ("base", "data", "crosslingual", "corpus")
+"""Options that name a folder, or something on the hub."""
+
 
 def experiments(
     context: typer.Context,
@@ -175,11 +178,12 @@ def experiments(
             for line in planned(cells, places, stop_after or 9.0):
                 typer.echo(line)
             return
-        digests = {named.name: named.digest for named in bases}
-        keep_command(results / COMMANDS, Command(command=as_given(context), bases=digests))
         keep_records(bases, results / BASES)
         keep_languages(bases, data, [language for language, _ in study.data], sample_sentences, results / "languages")
+        digests = {named.name: named.digest for named in bases}
         outcomes = run_grid(name, cells, places, execute[executor])
+        if any(outcome.state == "made" for outcome in outcomes):
+            keep_command(results / COMMANDS, Command(command=as_given(context), bases=digests))
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:
         raise fail(f"{len(failed)} of {len(outcomes)} cells failed; run the same command again to retry them")
@@ -195,7 +199,7 @@ def as_given(context: typer.Context) -> str:
             continue
         value = context.params[name]
         for some in value if isinstance(value, list) else [value]:
-            text = Path(some).name if Path(str(some)).exists() else str(some)
+            text = Path(some).resolve().name if name in FOLDERS and Path(some).exists() else str(some)
             if parameter.param_type_name == "argument":
                 words.append(text)
             elif isinstance(some, bool):

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -119,8 +119,8 @@ def keep_command(folder: Path, command: Command) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = command.model_dump_json() + "\n"
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
-    # Processes that share the folder may run the same command.
-    draft = path.with_suffix(f".{os.getpid()}")
+    # Processes and machines that share the folder may run the same command.
+    draft = path.with_suffix(f".{uuid4().hex}")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
 

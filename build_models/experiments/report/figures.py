@@ -99,11 +99,8 @@ class Row:
 
     @property
     def milliseconds(self) -> float:
-        """Milliseconds per text: the median of the cells' medians, on the machine that most of them ran on."""
-        machines: dict[str, list[float]] = defaultdict(list)
-        for result in self.results:
-            machines[result.machine.cpu].append(result.seconds_per_text)
-        times = sorted(machines[max(machines, key=lambda cpu: len(machines[cpu]))])
+        """Milliseconds per text: the median over cells of their medians."""
+        times = sorted(result.seconds_per_text for result in self.results)
         return 1000 * times[len(times) // 2]
 
 
@@ -165,10 +162,18 @@ def _order(row: Row) -> tuple[object, ...]:
     )
 
 
-def pareto_front(rows: Sequence[Row]) -> list[Row]:
-    """The rows that no other row beats in both size and F1, sorted by size."""
+def pareto_front(rows: Sequence[Row], reference: Row | None = None) -> list[Row]:
+    """The rows that no other row beats in both size and F1, sorted by size.
+
+    Rows may have other seeds than the reference, so F1 is compared by the paired differences from it.
+    """
+
+    def f1(row: Row) -> float:
+        difference = row.difference(reference) if reference else row.f1()
+        return -math.inf if difference is None else difference.mean
+
     front: list[Row] = []
-    for row in sorted(rows, key=lambda row: (row.megabytes, -row.f1().mean)):
-        if not front or row.f1().mean > front[-1].f1().mean:
+    for row in sorted(rows, key=lambda row: (row.megabytes, -f1(row))):
+        if not front or f1(row) > f1(front[-1]):
             front.append(row)
     return front

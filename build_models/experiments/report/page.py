@@ -50,7 +50,7 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield (
         "`python -m build_models results` generates this page from the result files in `cells/`. Each model is"
         " fine-tuned on one language. F1 is strict IOB2 micro F1 in points on the test split of that language, computed"
-        " by the service's pipeline. The commands that made the results are under [Setup](#setup)."
+        " by the service's pipeline. The commands are under [Setup](#setup)."
     )
     yield ""
     yield from scale(main)
@@ -81,8 +81,8 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield (
         "In the tables below, the column *unseen* leaves out test sentences that also occur in the training split. ± is"
         " the standard deviation over seeds of the average over languages. Differences are paired by language and seed,"
-        " and use the seeds that both have (see *cells*). Times are medians for one text at a time, of the machine that"
-        " most of a row's cells ran on. Other work ran on it, so they are only approximate."
+        " and use the seeds that both have (see *cells*). Times are medians for one text at a time. They were taken"
+        " beside other work, and on several machines if the base was made on several, so they are only approximate."
     )
     yield ""
     yield from pretraining(comparable)
@@ -102,7 +102,7 @@ def summary(group: Group, folder: Path) -> Iterator[str]:
             " and better than: "
             + "; ".join(
                 f"{row.cell.technique} ({row.megabytes:.1f} MB, F1 {row.f1().mean:.1f})"
-                for row in pareto_front(group.tested("own"))
+                for row in pareto_front(group.tested("own"), group.dense())
             )
             + "."
         )

@@ -72,7 +72,7 @@ def plot_sizes(group: Group, path: Path) -> bool:
             lw=0.8,
             label=variant,
         )
-    front = pareto_front(rows)
+    front = pareto_front(rows, reference)
     axes.step([row.megabytes for row in front], [row.f1().mean for row in front], where="post", color="gray", lw=1)
     _finish(axes, "artefact, MB", path)
     return True

@@ -27,15 +27,15 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     for base, digest in dict.fromkeys((result.cell.base, result.cell.base_digest) for result in results):
         yield f"- base `{base}` ({digest[:12]}): {described_base(base, digest, folder)}"
     yield ""
-    yield (
-        "Bases of one name and recipe are one base that was made several times. These commands made the results;"
-        " `masakhaner` and the like stand for folders:"
-    )
+    yield "Bases of one name and recipe are one base that was made several times."
     yield ""
-    for some in read_commands(folder / COMMANDS):
-        bases = ", ".join(f"`{name}` ({digest[:12]})" for name, digest in some.bases.items())
-        yield f"- {bases}: `{some.command}`"
-    yield ""
+    if commands := read_commands(folder / COMMANDS):
+        yield "Commands that make the results; folders are called by their names alone:"
+        yield ""
+        for some in commands:
+            bases = ", ".join(f"`{name}` ({digest[:12]})" for name, digest in some.bases.items())
+            yield f"- {bases}: `{some.command}`"
+        yield ""
 
 
 def described_base(base: str, digest: str, folder: Path) -> str:

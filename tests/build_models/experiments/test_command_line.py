@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
+from build_models.commands.experiments import as_given
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,21 @@ def test_a_grid_value_out_of_range_is_refused_before_a_cell_runs(base: Path, tmp
     assert answer.exit_code == 1
     assert "sparsity 1.5: Input should be less than 1" in answer.output
     assert not (tmp_path / "results").exists()
+
+
+def test_a_command_is_kept_as_given_with_folders_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("bases/mini", "raw", "6", "hau"):
+        (tmp_path / name).mkdir(parents=True)
+    given = [
+        *("pruning", "--base", "bases/mini", "--base", "castorini/afriberta_base", "--data", ".", "--epochs", "6"),
+        *("--languages", "hau", "--corpus", str(tmp_path / "raw"), "--regularize", "--no-prune-embeddings"),
+        *("--sparsities", "0.5," * 100 + "0.6", "--results", "elsewhere", "--threads", "1", "--plan"),
+    ]
+    command = typer.main.get_command(cli).commands["experiments"]  # type: ignore[attr-defined]
+    context = command.make_context("experiments", given)
+    assert as_given(context) == (
+        "python -m build_models experiments pruning --base mini --base castorini/afriberta_base"
+        f" --data {tmp_path.name} --languages hau --corpus raw --sparsities {'0.5,' * 100}0.6"
+        " --no-prune-embeddings --epochs 6 --regularize --threads 1"
+    )

@@ -116,6 +116,14 @@ def test_the_front_holds_what_nothing_beats_in_both() -> None:
     assert pareto_front([row for row in rows if row.cell.variant in ("dense", "int8")])[0].cell.variant == "int8"
 
 
+def test_the_front_is_by_paired_differences() -> None:
+    """A bad seed that only dense has does not put it behind."""
+    bad = [result(0.1, language, 3) for language in ("hau", "swa")]
+    rows = rows_of([*technique(0.60), *bad, *technique(0.595, 4.0, variant="int8")])
+    dense = next(row for row in rows if row.cell.variant == "dense")
+    assert [row.cell.variant for row in pareto_front(rows, dense)] == ["int8", "dense"]
+
+
 def judged(results: list[CellResult]) -> list[Verdict]:
     return verdicts(groups_of(rows_of(results)))
 
@@ -432,18 +440,6 @@ def test_a_seed_has_results_of_one_make_of_its_base(tmp_path: Path) -> None:
         [" 64.5 ± 0.1 ", " -0.8 [-0.8, -0.8] ", " 4 ", ""]
     ]
     assert not in_rows(page, "pruned 61% before")
-
-
-def test_times_are_those_of_one_machine() -> None:
-    there = Machine(cpu="Intel", cores=2, libraries={})
-    results = [
-        result(0.5, "hau", seed).model_copy(update={"seconds_per_text": seconds, "machine": machine})
-        for seed, (seconds, machine) in enumerate(
-            [(0.002, result(0.5, "hau", 1).machine), (0.008, there), (0.003, result(0.5, "hau", 1).machine)]
-        )
-    ]
-    (row,) = rows_of(results)
-    assert row.milliseconds == pytest.approx(3)
 
 
 def test_what_languages_have_is_taken_from_any_make_of_the_base(tmp_path: Path) -> None:
