@@ -18,6 +18,7 @@ import matplotlib
 matplotlib.use("svg")
 
 from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from transformers import AutoConfig
 
 from build_models.artifacts.export import exported
@@ -40,6 +41,8 @@ from service.evaluation.labelled import LabelledData
 from service.ner.pipeline import run_to_end
 
 WHOLE = Candidate(fused=True, signed=True, per_channel=True, embedding_bits=32)
+
+UNTAUGHT = "all, untaught"
 
 RESIDENT = """
 import sys
@@ -108,7 +111,7 @@ def parts(own: Shape, small: Shape, others: Sequence[Shape]) -> Iterator[Part]:
     yield Part(f"all: {described(small)}", True, small, four)
     yield Part("all, without the first step of teaching", True, small, four, first_step=False)
     yield Part("all, without the second step", True, small, four, second_step=False)
-    yield Part("all, untaught", True, small, four, first_step=False, second_step=False)
+    yield Part(UNTAUGHT, True, small, four, first_step=False, second_step=False)
     for shape in others:
         if shape != small:
             yield Part(f"all: {described(shape)}", True, shape, four)
@@ -228,16 +231,28 @@ def page(rows: Sequence[Row], context: Context, models: int) -> str:
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
-    """F1 over size and over time."""
-    figure, (sizes, times) = pyplot.subplots(1, 2, figsize=(10, 4.4), sharey=True)
+    """F1 over size and over time with the intervals of the differences from dense.
+
+    What is untaught is left out: it is far below the rest.
+    """
+    figure, (sizes, times) = pyplot.subplots(1, 2, figsize=(11, 4.4), sharey=True)
     for axes, name, label in ((sizes, "megabytes", "artefact, MB"), (times, "milliseconds", "ms per text")):
-        for row in rows:
-            axes.scatter(getattr(row, name), row.f1, label=row.name)
+        for number, row in enumerate(row for row in rows if row.name != UNTAUGHT):
+            low, high = row.interval
+            color = pyplot.get_cmap("tab20")(number % 20)
+            # Of a skewed bootstrap interval, the difference may be outside.
+            above, below = max(0.0, high - row.difference), max(0.0, row.difference - low)
+            axes.errorbar(
+                getattr(row, name), row.f1, yerr=[[below], [above]], fmt="o", capsize=2, color=color, label=row.name
+            )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
     sizes.set_ylabel("strict F1 on the test split")
-    times.legend(fontsize=7)
+    times.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     figure.savefig(path, format="svg", metadata={"Date": None})
     pyplot.close(figure)
