@@ -180,9 +180,9 @@ def experiments(
             return
         keep_records(bases, results / BASES)
         keep_languages(bases, data, [language for language, _ in study.data], sample_sentences, results / "languages")
-        digests = {named.name: named.digest for named in bases}
         outcomes = run_grid(name, cells, places, execute[executor])
         if any(outcome.state == "made" for outcome in outcomes):
+            digests = {named.name: named.digest for named in bases}
             keep_command(results / COMMANDS, Command(command=as_given(context), bases=digests))
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:

@@ -92,9 +92,7 @@ def read_result(path: Path) -> CellResult:
     try:
         result = CellResult.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise ResultError(f"{path}: {field or 'contents'}: {first['msg']}") from error
+        raise ResultError(f"{path}: {fault(error)}") from error
     if result.cell.digest != path.stem:
         raise ResultError(f"{path}: cell: its digest is {result.cell.digest}, which is not the file name")
     return result
@@ -119,7 +117,7 @@ def keep_command(folder: Path, command: Command) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = command.model_dump_json() + "\n"
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
-    # Processes and machines that share the folder may run the same command.
+    # Unlike a cell, a command has no lock: others that share the folder may run the same one.
     draft = path.with_suffix(f".{uuid4().hex}")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
@@ -144,11 +142,17 @@ def read_pretraining(folder: Path, base: str, digest: str) -> Pretraining | None
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise ResultError(
-            f"{path} is damaged ({field or 'contents'}: {first['msg']}): copy the base's pretraining.json there again"
-        ) from error
+        raise damaged_record(path, fault(error)) from error
+
+
+def fault(error: ValidationError) -> str:
+    """The first field that is wrong, and why."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'contents'}: {first['msg']}"
+
+
+def damaged_record(path: Path, why: object) -> ResultError:
+    return ResultError(f"{path} is damaged ({why}): copy the base's pretraining.json there again")
 
 
 def read_equal_codes(folder: Path) -> list[list[str]]:

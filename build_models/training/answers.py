@@ -1,4 +1,4 @@
-"""What a classifier answers to sentences, word by word, to teach a student that reads other pieces."""
+"""A classifier's logits for each word, to teach a student that splits words into other pieces."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from build_models.progress import progress
 from build_models.training.devices import training_device
-from build_models.training.examples import rounded
+from build_models.training.examples import padded
 from build_models.training.windows import distinct_words, pieces_of_words, windows_of
 from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
@@ -23,7 +23,7 @@ SENTENCES_AT_ONCE, WINDOWS_AT_ONCE = 1_000, 16
 def write_answers(
     model: PreTrainedModel, encoder: Encoder, sentences: Sequence[Sentence], state: Path, result: Path
 ) -> None:
-    """Write the answers to ``result``. Those to a thousand sentences are kept in ``state``, so that it resumes."""
+    """Write the answers to ``result``, saving every thousand sentences in ``state`` so that the next run can resume."""
     parts = []
     with progress("answers of dense", len(sentences)) as advance:
         for first in range(0, len(sentences), SENTENCES_AT_ONCE):
@@ -37,8 +37,7 @@ def write_answers(
                     np.save(file, known)
                 draft.replace(part)
             parts.append(known)
-            for _ in some:
-                advance()
+            advance(len(some))
     np.save(result / ANSWERS, np.concatenate(parts))
 
 
@@ -59,21 +58,17 @@ def read_answers(folder: Path, sentences: Sequence[Sentence]) -> list[NDArray[np
 def answers_of(model: PreTrainedModel, encoder: Encoder, sentences: Sequence[Sentence]) -> list[NDArray[np.float16]]:
     """The logits at the first pieces of the words of each sentence, of shape (words, labels).
 
-    Words without pieces have zeros. Half precision is enough for a target, and half the memory.
+    Words without pieces get zeros. Half precision is enough for a target and takes half the memory.
     """
     device = training_device()
     model.eval().to(device)
     answers = [np.zeros((len(sentence.words), model.config.num_labels), np.float16) for sentence in sentences]
     pieces_of = pieces_of_words(distinct_words(sentences), encoder)
-    # Nearly equal lengths need little padding.
+    # Windows of similar length need little padding.
     windows = sorted(windows_of(sentences, encoder, pieces_of), key=lambda numbered: len(numbered[2].input_ids))
     for first in range(0, len(windows), WINDOWS_AT_ONCE):
         some = windows[first : first + WINDOWS_AT_ONCE]
-        pieces = torch.full((len(some), rounded(len(some[-1][2].input_ids))), int(model.config.pad_token_id))
-        attention = torch.zeros_like(pieces)
-        for row, (_, _, window) in enumerate(some):
-            pieces[row, : len(window.input_ids)] = torch.from_numpy(window.input_ids)
-            attention[row, : len(window.input_ids)] = 1
+        pieces, attention = padded([window.input_ids for _, _, window in some], int(model.config.pad_token_id))
         with torch.inference_mode():
             logits = model(input_ids=pieces.to(device), attention_mask=attention.to(device)).logits.float().cpu()
         for row, (number, places, window) in enumerate(some):

@@ -32,8 +32,8 @@ class Example:
 
     ``labels`` has a label index at the first piece of each word, ``within`` at its continuation pieces, and both have
     ``IGNORED`` elsewhere. ``words`` are the ids of the labelled words, ``lengths`` their numbers of pieces. The example
-    is part of a ``share`` of the epochs. ``answers`` has the logits of a teacher that reads other pieces, for each of
-    the words, of shape (words, labels).
+    is part of a ``share`` of the epochs. ``answers`` has a teacher's logits for the words, of
+    shape (words, labels), if the teacher splits words into other pieces.
     """
 
     pieces: NDArray[np.int64]
@@ -168,25 +168,27 @@ def rows_of(examples: Sequence[Example], plan: Plan) -> list[Example]:
 
 def collate(rows: Sequence[Example], padding: int) -> Batch:
     """Pad the rows with the piece ``padding`` to a multiple of ``LENGTH_STEP`` and stack them."""
-    longest = rounded(max(len(row.pieces) for row in rows))
-    pieces = np.full((len(rows), longest), padding)
-    labels, within = np.full((2, len(rows), longest), IGNORED)
+    pieces, attention = padded([row.pieces for row in rows], padding)
+    labels, within = np.full((2, *pieces.shape), IGNORED)
     for number, row in enumerate(rows):
-        pieces[number, : len(row.pieces)] = row.pieces
         labels[number, : len(row.labels)] = row.labels
         within[number, : len(row.within)] = row.within
-    attention = torch.tensor([[1] * len(row.pieces) + [0] * (longest - len(row.pieces)) for row in rows])
-    return Batch(
-        torch.from_numpy(pieces),
-        attention,
-        torch.from_numpy(labels),
-        torch.from_numpy(within),
-        answers_in(rows, labels),
-    )
+    return Batch(pieces, attention, torch.from_numpy(labels), torch.from_numpy(within), answers_in(rows, labels))
+
+
+def padded(sequences: Sequence[NDArray[np.int64]], padding: int) -> tuple[Tensor, Tensor]:
+    """The pieces, padded to a multiple of ``LENGTH_STEP``, and the attention mask; both of shape (rows, pieces)."""
+    longest = rounded(max(map(len, sequences)))
+    pieces = torch.full((len(sequences), longest), padding)
+    attention = torch.zeros_like(pieces)
+    for row, sequence in enumerate(sequences):
+        pieces[row, : len(sequence)] = torch.from_numpy(sequence)
+        attention[row, : len(sequence)] = 1
+    return pieces, attention
 
 
 def answers_in(rows: Sequence[Example], labels: NDArray[np.int64]) -> Tensor | None:
-    """The answers to the rows, of shape (rows, pieces, labels), given the labels that they are collated to."""
+    """The rows' answers as a tensor of shape (rows, pieces, labels), placed where ``labels`` are not ``IGNORED``."""
     given = [row.answers for row in rows if row.answers is not None]
     if not given:
         return None

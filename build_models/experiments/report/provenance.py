@@ -5,9 +5,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from build_models.errors import BuildError
 from build_models.experiments.report.groups import Group
-from build_models.experiments.results import BASES, COMMANDS, read_commands, read_pretraining, record_path
+from build_models.experiments.results import (
+    BASES,
+    COMMANDS,
+    damaged_record,
+    read_commands,
+    read_pretraining,
+    record_path,
+)
 
 
 def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
@@ -27,10 +33,10 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     for base, digest in dict.fromkeys((result.cell.base, result.cell.base_digest) for result in results):
         yield f"- base `{base}` ({digest[:12]}): {described_base(base, digest, folder)}"
     yield ""
-    yield "Bases of one name and recipe are one base that was made several times."
+    yield "Bases with the same name and recipe are treated as one base, built several times."
     yield ""
     if commands := read_commands(folder / COMMANDS):
-        yield "Commands that make the results; folders are called by their names alone:"
+        yield "These commands reproduce the results; paths are shortened to the names of files and folders:"
         yield ""
         for some in commands:
             bases = ", ".join(f"`{name}` ({digest[:12]})" for name, digest in some.bases.items())
@@ -41,7 +47,7 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
 def described_base(base: str, digest: str, folder: Path) -> str:
     """How a base was pretrained, from the record that ``pretrain`` writes.
 
-    Raises ``BuildError`` if the record is damaged.
+    Raises ``ResultError`` if the record is damaged.
     """
     path = record_path(folder / BASES, base, digest)
     made = read_pretraining(folder / BASES, base, digest)
@@ -57,7 +63,7 @@ def described_base(base: str, digest: str, folder: Path) -> str:
             f" `{pretrain_command(base, settings)}`"
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"{path} is damaged ({error}): copy the base's pretraining.json there again") from error
+        raise damaged_record(path, error) from error
 
 
 def pretrain_command(base: str, settings: dict[str, Any]) -> str:

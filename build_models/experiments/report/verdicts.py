@@ -145,9 +145,9 @@ def distillation(groups: Sequence[Group]) -> Iterator[tuple[str, tuple[Figures, 
 
     Losses are judged only for students of the claimed size: one as large as its teacher loses nothing.
     """
-    students = {row: group for group in groups for row in group.variants("distilled")}
-    teacher = {row: group.dense() for row, group in students.items()}
-    bases = Counter(group.base for group in groups if group in students.values())
+    taught = [group for group in groups if group.variants("distilled")]
+    teacher = {row: group.dense() for group in taught for row in group.variants("distilled")}
+    bases = Counter(group.base for group in taught)
 
     def title(row: Row) -> str:
         name = f"`{row.cell.base}`" if bases[row.cell.base] == 1 else f"`{row.cell.base}` ({row.cell.base_digest[:12]})"

@@ -108,7 +108,7 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
             # Nothing is taken away that could be taught again.
             dense.save(teacher, start, result)
             return
-        # Where every piece is taught, dense has to read the same ones.
+        # With every_piece, the loss compares logits piece by piece, so dense must read the student's pieces.
         answered = settings.pocket.epochs and not settings.distillation.every_piece
         examples = context.encoded(start, answers_of_dense(context) if answered else None)
         batches = some_batches(examples, int(teacher.config.pad_token_id), settings.seed)
@@ -126,9 +126,9 @@ def checkpoint(context: Context, shape: Shape, stage: str = "pocket") -> Path:
 
 
 def answers_of_dense(context: Context) -> list[NDArray[np.float16]]:
-    """What dense answers to the training sentences in pieces of its whole vocabulary.
+    """The logits of dense for the training sentences, read with its whole vocabulary.
 
-    It was trained on these; with fewer, some words are split in ways that it has never seen.
+    Dense was trained with that vocabulary. The trimmed one splits some words in ways that it has never seen.
     """
     folder = dense.checkpoint(context)
     inputs = context.inputs(

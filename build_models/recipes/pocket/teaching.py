@@ -1,9 +1,10 @@
 """Teaches a student in two steps: first the teacher's internal states, then its predictions.
 
 In the first step, the student learns the teacher's hidden states, projected to the student's width, and the attention
-of the heads that it has kept (Jiao et al. 2020, TinyBERT): both read the same pieces. In the second, it learns the
-labels and the teacher's logits, as in ``distilled``. Where the examples have these logits, the teacher has read pieces
-of its own, and only the student's input has hidden words and joined sentences.
+of the heads that it has kept (Jiao et al. 2020, TinyBERT). Both models read the same pieces. In the second step, it
+learns the labels and the teacher's logits, as in ``distilled``. If the examples come with logits, the teacher has
+already read the plain sentences with its own vocabulary: hiding words and joining sentences then affect only the
+student.
 """
 
 from collections.abc import Callable, Sequence
