@@ -61,7 +61,8 @@ def experiments(
         str | None, typer.Option(help="paper: seeds with the complete curves and tests. Default: all.")
     ] = None,
     noise_share: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="paper: also models trained with noise in so many of the epochs.")
+        float,
+        typer.Option(min=0.0, max=1.0, help="paper, robustness: also models with noise in this share of epochs."),
     ] = 0.0,
     together: Annotated[bool, typer.Option(help="paper: also one model of all languages.")] = False,
     pocket_epochs: Annotated[

@@ -24,8 +24,8 @@ class Named:
 class Study:
     """The axes and settings of a grid. ``data`` has a language and its data per item, ``together`` all of them.
 
-    For the grid of the paper: ``more_seeds`` are those for which it has more than what most claims are tested by
-    (default: all), ``noise_share`` is that of models trained against noise, and ``pocket_epochs`` are those of the two
+    ``noise_share`` is that of models trained against noise. For the grid of the paper: ``more_seeds`` are those for
+    which it has more than what most claims are tested by (default: all), and ``pocket_epochs`` are those of the two
     steps in which ``pocket`` is taught. What is None or 0 is left out.
     """
 
@@ -131,7 +131,7 @@ def crosslingual(study: Study) -> Iterator[Cell]:
 
 
 def robustness(study: Study) -> Iterator[Cell]:
-    """Noisy test sentences, for each variant with its default settings."""
+    """Noisy test sentences, for each variant with its default settings, and for dense if trained against noise."""
     yield from study.cells("dense", tests="robustness")
     yield from study.cells("pruned", sparsity=0.6, tests="robustness")
     yield from study.cells(
@@ -142,6 +142,14 @@ def robustness(study: Study) -> Iterator[Cell]:
     )
     yield from study.cells("int8", tests="robustness")
     yield from study.cells("dynamic", tests="robustness")
+    yield from trained_with_noise(study)
+
+
+def trained_with_noise(study: Study) -> Iterator[Cell]:
+    """Dense, fine-tuned on noisy sentences too, unless ``noise_share`` is 0."""
+    if study.noise_share:
+        finetune = replace(study.finetune, noise_share=study.noise_share)
+        yield from replace(study, finetune=finetune).cells("dense", tests="robustness")
 
 
 def paper(study: Study) -> Iterator[Cell]:
@@ -205,9 +213,7 @@ def beyond(main: Study) -> Iterator[Cell]:
     if main.pocket_epochs:
         hidden, epochs = main.pocket_epochs
         yield from main.cells("pocket", pocket_hidden_epochs=hidden, pocket_epochs=epochs)
-    if main.noise_share:
-        against = replace(main, finetune=replace(main.finetune, noise_share=main.noise_share))
-        yield from against.cells("dense", tests="robustness")
+    yield from trained_with_noise(main)
 
 
 def students(main: Study, teachers: Study) -> Iterator[Cell]:

@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 
 from build_models.experiments.cells import Cell
 from build_models.experiments.report.inference import Estimate, estimate
-from build_models.experiments.results import CellResult, refuse_mixed_data
+from build_models.experiments.results import CellResult
 
 Pair = tuple[str, int]
 """A language and a seed; techniques are compared on equal pairs."""
@@ -123,20 +123,13 @@ def percent_above(mine: float, theirs: float) -> float:
     return 100 * (mine / theirs - 1) if theirs else math.nan
 
 
-def rows_of(results: Iterable[CellResult], recipes: Mapping[str, str] | None = None) -> list[Row]:
-    """Group results that differ only in language and seed into rows, in the order of the page.
-
-    ``recipes`` has how bases were made, by digest: those of one recipe are the same base. Raises ``ResultError`` if
-    results under one data name were computed on different data.
-    """
-    results = list(results)
-    refuse_mixed_data(results)
+def rows_of(results: Iterable[CellResult]) -> list[Row]:
+    """Group the results of one base that differ only in language and seed into rows, in the order of the page."""
     groups: dict[str, list[CellResult]] = defaultdict(list)
     for result in results:
-        # The data digest differs by language, so it does not separate rows.
+        # Digests differ by language and by make of the base, so they do not separate rows.
         settings = result.cell.model_dump_json(exclude={"language", "seed", "data_digest", "base_digest"})
-        digest = result.cell.base_digest
-        groups[f"{len(result.cell.languages)} {(recipes or {}).get(digest, digest)} {settings}"].append(result)
+        groups[f"{len(result.cell.languages)} {settings}"].append(result)
     rows = [
         Row(sorted(group, key=lambda result: (result.cell.language, result.cell.seed))) for group in groups.values()
     ]

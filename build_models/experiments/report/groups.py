@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell, Tests
-from build_models.experiments.report.figures import Row
-from build_models.experiments.results import CellResult
+from build_models.experiments.report.figures import Row, rows_of
+from build_models.experiments.results import CellResult, refuse_mixed_data
 
 ALIKE = ("data", "threads", "max_length", "overlap", "finetune")
 """Settings that must be equal for two bases to be comparable."""
@@ -86,24 +86,27 @@ def flat(cell: Cell) -> dict[str, object]:
 
 
 def groups_of(
-    rows: Sequence[Row],
+    results: Iterable[CellResult],
     base: str | None = None,
     equal: Sequence[Sequence[str]] = (),
     recipes: Mapping[str, str] | None = None,
 ) -> list[Group]:
-    """Group the rows by base: ``base`` first, then those with the most rows.
+    """Group the results by base: ``base`` first, then those with the most rows.
 
     Differences between models made by different code may be the code's, so only results of the code that made most of
     a group are kept. ``equal`` has sets of code digests that give the same scores, ``recipes`` how bases were made, by
-    digest.
+    digest: those of one name and recipe are the same base.
 
-    Raises ``BuildError`` if there are no results of ``base``.
+    Raises ``BuildError`` if there are no results of ``base``, and ``ResultError`` if results under one data name were
+    computed on different data.
     """
-    by_base: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        digest = row.cell.base_digest
-        alike = {"base": row.cell.base, "recipe": (recipes or {}).get(digest, digest), **flat(row.cell)}
-        by_base[json.dumps(alike, sort_keys=True)].append(row)
+    results = list(results)
+    refuse_mixed_data(results)
+    by_base: dict[str, list[CellResult]] = defaultdict(list)
+    for result in results:
+        digest = result.cell.base_digest
+        alike = {"base": result.cell.base, "recipe": (recipes or {}).get(digest, digest), **flat(result.cell)}
+        by_base[json.dumps(alike, sort_keys=True)].append(result)
     groups = sorted(
         (group_of(some, equal) for some in by_base.values()),
         key=lambda group: (group.base != base, -len(group.rows)),
@@ -114,31 +117,29 @@ def groups_of(
     return groups
 
 
-def group_of(rows: Sequence[Row], equal: Sequence[Sequence[str]]) -> Group:
-    """The group of the rows: results of the code that made most of them and, for each seed, of one make of the base.
+def group_of(results: Sequence[CellResult], equal: Sequence[Sequence[str]]) -> Group:
+    """The group of a base: results of the code that made most of them and, for each seed, of one make of the base.
 
     Differences are paired by language and seed, and both of a pair are to be of the same base.
     """
     alike = {code: min(codes) for codes in equal for code in codes}
-    main = most(alike.get(result.code, result.code) for row in rows for result in row.results)
-    rows, other_code = parted(rows, lambda result: alike.get(result.code, result.code) == main)
-    makes = makes_of_seeds(rows)
-    rows, other_makes = parted(rows, lambda result: result.cell.base_digest == makes[result.cell.seed])
-    return replace(split(rows), other_code=other_code, other_makes=other_makes)
+    main = most(alike.get(result.code, result.code) for result in results)
+    kept, other_code = parted(results, lambda result: alike.get(result.code, result.code) == main)
+    makes = makes_of_seeds(kept)
+    kept, other_makes = parted(kept, lambda result: result.cell.base_digest == makes[result.cell.seed])
+    return replace(split(rows_of(kept)), other_code=other_code, other_makes=other_makes)
 
 
-def makes_of_seeds(rows: Sequence[Row]) -> dict[int, str]:
+def makes_of_seeds(results: Iterable[CellResult]) -> dict[int, str]:
     """The digest of the base that each seed's results are of: with most results of dense, or else with most results.
 
     Every difference needs dense.
     """
     counts: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    for row in rows:
-        dense = row.cell.variant == "dense" and row.cell.usual
-        for result in row.results:
-            count = counts[result.cell.seed][result.cell.base_digest]
-            count[0] -= dense
-            count[1] -= 1
+    for cell in (result.cell for result in results):
+        count = counts[cell.seed][cell.base_digest]
+        count[0] -= cell.variant == "dense" and cell.usual
+        count[1] -= 1
     return {seed: min(makes, key=lambda digest: (makes[digest], digest)) for seed, makes in counts.items()}
 
 
@@ -148,10 +149,11 @@ def most(values: Iterable[str]) -> str:
     return min(counts, key=lambda value: (-counts[value], value))
 
 
-def parted(rows: Sequence[Row], keep: Callable[[CellResult], bool]) -> tuple[list[Row], list[CellResult]]:
-    """The rows with the results to keep, and all other results."""
-    kept = [Row(some) for row in rows if (some := [result for result in row.results if keep(result)])]
-    return kept, [result for row in rows for result in row.results if not keep(result)]
+def parted(
+    results: Sequence[CellResult], keep: Callable[[CellResult], bool]
+) -> tuple[list[CellResult], list[CellResult]]:
+    """The results to keep, and the others."""
+    return [result for result in results if keep(result)], [result for result in results if not keep(result)]
 
 
 def split(rows: Sequence[Row]) -> Group:

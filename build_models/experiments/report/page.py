@@ -7,7 +7,7 @@ from pathlib import Path
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell, Tests
-from build_models.experiments.report.figures import Row, pareto_front, rows_of
+from build_models.experiments.report.figures import Row, pareto_front
 from build_models.experiments.report.groups import Group, groups_of
 from build_models.experiments.report.plots import plot_pruning, plot_sizes, plot_unseen
 from build_models.experiments.report.power import power
@@ -33,7 +33,7 @@ def write_page(folder: Path, base: str | None = None) -> Path:
     recipes = {
         digest: made.recipe for name, digest in bases if (made := read_pretraining(folder / BASES, name, digest))
     }
-    groups = groups_of(rows_of(results, recipes), base, read_equal_codes(folder), recipes)
+    groups = groups_of(results, base, read_equal_codes(folder), recipes)
     page = folder / PAGE
     page.write_text("\n".join(lines(groups, folder)) + "\n", encoding="utf-8")
     return page

@@ -247,6 +247,12 @@ def test_all_grids_have_the_dense_model_to_compare_with(study: Study) -> None:
         assert len(set(cells)) == len(cells)
 
 
+def test_a_model_trained_with_noise_is_tested_beside_the_others(study: Study) -> None:
+    assert not any(cell.finetune.noise_share for cell in GRIDS["robustness"](study))
+    cells = set(GRIDS["robustness"](replace(study, noise_share=0.3))) - set(GRIDS["robustness"](study))
+    assert {(cell.variant, cell.tests, cell.finetune.noise_share) for cell in cells} == {("dense", "robustness", 0.3)}
+
+
 def test_the_grid_of_the_paper_ends_what_the_claims_need_before_anything_else(study: Study) -> None:
     large = Named("large", "l")
     together = ("hau,swa", Named("masakhaner", "both"))

@@ -125,7 +125,7 @@ def test_the_front_is_by_paired_differences() -> None:
 
 
 def judged(results: list[CellResult]) -> list[Verdict]:
-    return verdicts(groups_of(rows_of(results)))
+    return verdicts(groups_of(results))
 
 
 def word(results: list[CellResult], claim: str) -> str:
@@ -369,7 +369,7 @@ def test_results_of_different_data_are_not_merged(tmp_path: Path) -> None:
     assert new.cell.digest in str(refused.value)
     named = [path for path in (tmp_path / "cells").iterdir() if f"cells/{path.name}" in str(refused.value)]
     assert len(named) == 2
-    rows_of([old, result(0.6, "hau", 2, data="another", data_digest="changed")])
+    groups_of([old, result(0.6, "hau", 2, data="another", data_digest="changed")])
 
 
 def test_results_of_other_code_are_named_and_left_out(tmp_path: Path) -> None:
@@ -402,10 +402,10 @@ def test_a_base_that_was_made_again_by_the_same_recipe_adds_seeds(tmp_path: Path
     again: dict[str, Any] = {"base_digest": "again"}
     more = [result(0.7, language, 3, **again) for language in ("hau", "swa")]
     more += [result(0.6, language, 3, variant="pruned", sparsity=0.6, **again) for language in ("hau", "swa")]
-    groups = groups_of(rows_of([*study(), *more]))
+    groups = groups_of([*study(), *more])
     assert len(groups) == 2, "without a record they are two bases"
     same = {"b": "recipe", "again": "recipe"}
-    (group,) = groups_of(rows_of([*study(), *more], same), recipes=same)
+    (group,) = groups_of([*study(), *more], recipes=same)
     pruned, dense = group.pruned(0.6, after=False), group.dense()
     assert pruned is not None
     assert dense is not None
