@@ -43,7 +43,8 @@ def experiments(
     student_layers: Annotated[str, typer.Option()] = "1,2",
     student_heads: Annotated[str, typer.Option(help="Additional students with these numbers of heads.")] = "",
     student_epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs of a student. Default: half of those of fine-tuning.")
+        int | None,
+        typer.Option(min=1, help="Epochs of a task-specific student. Default: half of those of fine-tuning."),
     ] = None,
     agnostic_steps: Annotated[int, typer.Option(min=0, help="Steps of task-agnostic distillation; 0 skips it.")] = 0,
     epochs: Annotated[int, typer.Option(min=1, help="Fine-tuning epochs.")] = 20,

@@ -65,7 +65,8 @@ class Study:
         """One cell per base, language and seed. Raises ``BuildError`` if a value is out of range."""
         if variant == "pruned":
             settings["prune_embeddings"] = self.prune_embeddings
-        if variant.startswith("distilled"):
+        if variant.startswith("distilled") and not settings.get("agnostic_steps"):
+            # A task-agnostic student is fine-tuned for as long as any other base.
             settings["student_epochs"] = self.student_epochs
         if settings.get("tests") == "crosslingual":
             settings["unseen_sentences"] = self.unseen_sentences

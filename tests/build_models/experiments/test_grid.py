@@ -201,6 +201,14 @@ def test_the_corpus_is_part_of_task_agnostic_cells_alone(study: Study, corpus: P
     }
 
 
+def test_a_task_agnostic_student_is_fine_tuned_as_long_as_a_base(study: Study) -> None:
+    cells = GRIDS["distillation"](replace(study, agnostic_steps=5, student_epochs=2))
+    assert {(bool(cell.agnostic_steps), cell.student_epochs) for cell in cells if cell.variant == "distilled"} == {
+        (False, 2),
+        (True, None),
+    }
+
+
 def test_a_corpus_that_changed_is_refused(study: Study, places: Places, corpus: Path) -> None:
     (cell,) = study.cells(
         "distilled", student_layers=1, temperature=2.0, agnostic_steps=1, corpus="corpus", corpus_digest="old"
