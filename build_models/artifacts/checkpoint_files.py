@@ -5,6 +5,8 @@ from pathlib import Path
 
 from safetensors import safe_open
 
+WEIGHTS = "model.safetensors"
+
 
 def copy_tokenizer(source: Path, target: Path) -> None:
     """Copy the tokenizer files of a checkpoint."""
@@ -16,7 +18,7 @@ def copy_tokenizer(source: Path, target: Path) -> None:
 def count_parameters(checkpoint: Path) -> tuple[int, int]:
     """The number of all and of non-zero parameters of a safetensors checkpoint."""
     total = nonzero = 0
-    with safe_open(checkpoint / "model.safetensors", framework="pt") as weights:
+    with safe_open(checkpoint / WEIGHTS, framework="pt") as weights:
         for key in weights.keys():  # noqa: SIM118 (not a mapping)
             tensor = weights.get_tensor(key)
             total += tensor.numel()

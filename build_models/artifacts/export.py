@@ -25,12 +25,11 @@ from safetensors.torch import save_file
 from transformers import AutoConfig
 
 from build_models.architectures import architecture_of
+from build_models.artifacts.checkpoint_files import WEIGHTS
 from build_models.artifacts.onnx_files import save
 from build_models.workspace.workspace import Workspace, full_disk_named, result_digest
 from service.artifacts.transitions import TRANSITIONS
 from service.runtimes.onnx import MODEL
-
-WEIGHTS = "model.safetensors"
 
 OPSET = 18
 """Of every model that is exported, whatever version of the exporter writes it."""

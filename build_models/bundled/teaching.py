@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import XLMRobertaForTokenClassification, XLMRobertaTokenizerFast
 
-from build_models.artifacts.checkpoint_files import copy_tokenizer
+from build_models.artifacts.checkpoint_files import WEIGHTS, copy_tokenizer
 from build_models.artifacts.transitions import count_transitions, write_transitions
 from build_models.bases.base import SENTENCEPIECE
 from build_models.bases.masked import new_model
@@ -27,7 +27,6 @@ from service.ner.encoder import Encoder
 
 LABEL_LIST = ["O", *(f"{prefix}-{name}" for name in ("DATE", "LOC", "ORG", "PER") for prefix in "BI")]
 MAX_LENGTH, OVERLAP = 160, 40
-WEIGHTS = "model.safetensors"
 TRANSITION_WEIGHT = 0.6
 
 

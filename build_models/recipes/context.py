@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
-from build_models.artifacts.checkpoint_files import copy_tokenizer
+from build_models.artifacts.checkpoint_files import WEIGHTS, copy_tokenizer
 from build_models.artifacts.portable import write_portable
 from build_models.artifacts.scores import evaluate, open_pipeline, seconds_per_text
 from build_models.artifacts.transitions import count_transitions, write_transitions
@@ -225,7 +225,7 @@ class Context:
             if not (staging / "config.json").exists():
                 shutil.copy(checkpoint / "config.json", staging / "config.json")
             # Before it is read to count or to export: a diverged training costs no more than itself.
-            refuse_not_finite(stored_weights(checkpoint / "model.safetensors"), f"{name}: its checkpoint {checkpoint}")
+            refuse_not_finite(stored_weights(checkpoint / WEIGHTS), f"{name}: its checkpoint {checkpoint}")
             with full_disk_named(staging):
                 if self.transitions is not None and weight:
                     write_transitions(staging, self.transitions)
