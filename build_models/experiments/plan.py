@@ -10,7 +10,8 @@ from pathlib import Path
 
 from build_models.bases.base import MASKED_SHARE
 from build_models.experiments.cells import Cell
-from build_models.experiments.run import Places, data_of
+from build_models.experiments.prepare import data_of
+from build_models.experiments.run import Places
 from build_models.recipes.agnostic import rows_of
 from build_models.recipes.pocket.shapes import student_layers
 from service.ner.encoder import Encoder

@@ -4,9 +4,11 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from build_models.bases.pretraining import RECORD
+from build_models.data.datasets import Dataset
 from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from build_models.experiments.cells import DATA_SEED, SAMPLE
@@ -15,6 +17,12 @@ from build_models.experiments.results import record_path
 from build_models.recipes.agnostic import corpus_digests
 from build_models.workspace.workspace import result_digest
 from service.ner.encoder import Encoder
+
+
+@lru_cache(maxsize=12)
+def data_of(data: str | None, languages: tuple[str, ...], sample_sentences: int) -> Dataset:
+    """The data of the languages of a cell, kept for the next cells."""
+    return load_data(data, languages, None, DATA_SEED, sample_sentences)
 
 
 def name_bases(bases: Sequence[str]) -> dict[Named, str]:
@@ -55,7 +63,7 @@ def keep_languages(
             continue
         encoder = Encoder.from_folder(Path(base), 512, 0)
         for language in languages:
-            train = load_data(data, [language], None, DATA_SEED, sample_sentences).train
+            train = data_of(data, (language,), sample_sentences).train
             words = [word for sentence in train for word in sentence.words]
             letters = [letter for word in words for letter in word if letter.isalpha()]
             known[language] = {
@@ -71,10 +79,7 @@ def keep_languages(
 def name_data(data: str | None, languages: Sequence[str], sample_sentences: int) -> list[tuple[str, Named]]:
     """The name and digest of the data of each language, or of several with commas between them."""
     name = Path(data).name if data else SAMPLE
-    digests = {
-        language: load_data(data, language.split(","), None, DATA_SEED, sample_sentences).digest
-        for language in languages
-    }
+    digests = {language: data_of(data, tuple(language.split(",")), sample_sentences).digest for language in languages}
     return [(language, Named(name, digest)) for language, digest in digests.items()]
 
 

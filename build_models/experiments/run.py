@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,13 +17,12 @@ from build_models.artifacts.scores import evaluate, open_artifact
 from build_models.build import build_variant, open_context, quieten_libraries
 from build_models.data.datasets import Dataset
 from build_models.data.folders import read_sentences
-from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from build_models.experiments.calibration import calibration
-from build_models.experiments.cells import DATA_SEED, UNSEEN, Cell
+from build_models.experiments.cells import UNSEEN, Cell
 from build_models.experiments.noise import NOISES
 from build_models.experiments.outliers import inflated
-from build_models.experiments.prepare import name_corpus
+from build_models.experiments.prepare import data_of, name_corpus
 from build_models.experiments.results import CellResult, Machine, ResultError, read_result, result_path, write_result
 from build_models.progress import say, silence
 from build_models.recipes import int8
@@ -128,12 +126,6 @@ def measure(cell: Cell, places: Places) -> CellResult:
         code=code_digest()[:20],
         calibration=calibrated,
     )
-
-
-@lru_cache(maxsize=12)
-def data_of(data: str | None, languages: tuple[str, ...], sample_sentences: int) -> Dataset:
-    """The data of the languages of a cell, kept for the next cells."""
-    return load_data(data, languages, None, DATA_SEED, sample_sentences)
 
 
 def build_settings(cell: Cell, places: Places, out: Path) -> BuildSettings:
