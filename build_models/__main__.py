@@ -16,6 +16,7 @@ from build_models.commands.command_line import (
     refuse_combinations,
     report_errors,
     split_list,
+    split_names,
 )
 from build_models.commands.evaluate import evaluate_command
 from build_models.commands.experiments import experiments, results
@@ -99,7 +100,8 @@ def main(
     sample_sentences: Annotated[
         int | None,
         typer.Option(
-            min=10, help="Training sentences per language of the bundled sample. Default: 1000 with --model, else 5500."
+            min=10,
+            help="Training sentences per language of the bundled sample. Default: 5500 without a model, else 1000.",
         ),
     ] = None,
     epochs: Annotated[
@@ -116,7 +118,8 @@ def main(
     matrix_learning_rate: Annotated[
         float | None,
         typer.Option(
-            min=0.0, help="Learning rate of Muon on the encoder's matrices. Default: off with --base, else 0.01."
+            min=0.0,
+            help="Learning rate of Muon on the encoder's matrices. Default: off with --base or --model, else 0.01.",
         ),
     ] = None,
     noise_share: Annotated[
@@ -125,7 +128,7 @@ def main(
             min=0.0,
             max=1.0,
             help="Share of the training text in another letter case, without diacritics or with typos. Default: 0.3"
-            " with --data, else 0.",
+            " with --data and no --model, else 0.",
         ),
     ] = None,
     regularize: Annotated[
@@ -163,7 +166,8 @@ def main(
         int | None,
         typer.Option(
             min=1,
-            help="Default: half the teacher's with --base or --data, 3 with --model, 2 with the bundled one, else 1.",
+            help="Default: half the teacher's with --base or --data; 3 with --model, but 2 without data and texts; 2"
+            " with the bundled model; 1 from scratch.",
         ),
     ] = None,
     agnostic_steps: Annotated[
@@ -178,7 +182,8 @@ def main(
         float | None, typer.Option(min=0.0, help="Largest size of `pocket` in MB: shapes are tried.")
     ] = None,
     pocket_speed: Annotated[
-        float | None, typer.Option(min=0.0, help="How many times as fast as `dense` `pocket` is at least.")
+        float | None,
+        typer.Option(min=0.0, help="Lowest speed of `pocket`, as a multiple of that of `dense`: shapes are tried."),
     ] = None,
     pocket_loss: Annotated[
         float | None, typer.Option(help="How many points of F1 `pocket` may lose on dev: shapes are taught and tried.")
@@ -308,7 +313,7 @@ def main(
         threads=threads or available_cpus(),
     )
     with report_errors():
-        show(build(settings, variants.split(",")))
+        show(build(settings, split_names(variants)))
 
 
 cli.command("evaluate")(evaluate_command)

@@ -30,7 +30,7 @@ Examples:
 
 `python -m loadtests --out report` starts a server for `artifacts/` and runs all measurements, in up to 90 minutes.
 
-`python -m loadtests --texts ./masakhaner/test --bound 100 --price-per-hour 0.04` sets texts, latency bound and price.
+`python -m loadtests --texts ./masakhaner --bound 100 --price-per-hour 0.04` sets texts, latency bound and price.
 
 `python -m loadtests compare before/report.json after/report.json --limit 0.1` shows what changed.
 
@@ -81,14 +81,14 @@ def run(
     price_per_hour: Annotated[
         float | None, typer.Option(help="Hourly price of the server, to compute the cost.", callback=positive)
     ] = None,
-    wait: WaitOption = 60.0,
+    wait: WaitOption = 120.0,
 ) -> None:
     """Measure the variants of a service under load and write report.html, report.md, report.json, samples.csv.gz."""
     if context.invoked_subcommand is not None:
         return
     with report_errors(), serving(host, artifacts, out, wait) as service:
         options = Options(
-            variants=service.choose(variants.split(",") if variants is not None else None),
+            variants=service.choose(variants),
             texts=texts or artifacts / "data",
             documents=documents or (40 if quick else 200),
             seed=seed,
@@ -170,11 +170,11 @@ def soak_command(
         ),
     ] = 250.0,
     seed: Annotated[int, typer.Option(help="Random seed of texts and arrivals.")] = 1,
-    wait: WaitOption = 60.0,
+    wait: WaitOption = 120.0,
 ) -> None:
     """Run a mixed load for minutes, then an overload. Exits with status 1 if a check fails."""
     with report_errors(), serving(host, artifacts, out, wait, longest_wait=bound / 1000) as service:
-        chosen = service.choose(variants.split(",") if variants is not None else None)
+        chosen = service.choose(variants)
         soak = Soak(service, chosen, texts or artifacts / "data", seed, say=console.print)
         capacity = soak.capacity(capacity_seconds)
         if not capacity:
@@ -210,7 +210,8 @@ def serving(
     """The service at ``host``, or one started here that logs to ``out``, once it is ready."""
     out.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        service = Service(host) if host else stack.enter_context(started(artifacts, out / "server.log", longest_wait))
+        log = out / "server.log"
+        service = Service(host) if host else stack.enter_context(started(artifacts, log, wait, longest_wait))
         service.wait_until_ready(wait)
         yield service
 

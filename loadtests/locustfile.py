@@ -61,7 +61,7 @@ def make_plan(environment: Environment) -> Plan:
     options: Any = environment.parsed_options
     service = Service(environment.host or "")
     service.wait_until_ready(60)
-    variants = service.choose(options.variants.split(",") if options.variants else None)
+    variants = service.choose(options.variants)
     documents = draw(Path(options.texts), options.documents, options.seed, options.long_share > 0)
     return Plan(
         variants=variants,

@@ -2,10 +2,9 @@
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-from build_models.artifacts.export import export_onnx
 from build_models.artifacts.portable import compact_json
 from build_models.artifacts.scores import open_pipeline
 from build_models.bundled.pieces import FORMS
@@ -13,9 +12,7 @@ from build_models.bundled.teaching import LABEL_LIST, MAX_LENGTH, OVERLAP
 from build_models.errors import BuildError
 from build_models.workspace.workspace import KEY
 from service.artifacts.manifest import file_sha256, flush, replace_folder
-from service.artifacts.transitions import TRANSITIONS
 from service.ner.pipeline import Pipeline
-from service.runtimes.onnx import MODEL
 
 CARD = "README.md"
 DIGESTS = "sha256.txt"
@@ -23,15 +20,9 @@ DIGEST = re.compile("[0-9a-f]{64}")
 NOT_DIGESTED = frozenset({CARD, DIGESTS})
 
 
-def served(model: Path, folder: Path, labels: Sequence[str] = LABEL_LIST, threads: int = 1) -> Pipeline:
-    """The model as the service runs it, exported into ``folder`` unless it is there already."""
-    if not (folder / MODEL).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("tokenizer.json", "config.json", TRANSITIONS):
-            if (model / name).exists():
-                shutil.copy(model / name, folder / name)
-        export_onnx(model, folder / MODEL)
-    return open_pipeline(folder, "onnx", labels, MAX_LENGTH, OVERLAP, threads)
+def served(export: Path, threads: int = 1) -> Pipeline:
+    """The model as the service runs it, from the folder of its ONNX file."""
+    return open_pipeline(export, "onnx", LABEL_LIST, MAX_LENGTH, OVERLAP, threads)
 
 
 def finish(student: Path, folder: Path, describe: Callable[[Path], None]) -> Path:

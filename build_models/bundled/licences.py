@@ -48,7 +48,7 @@ def licensed_lines(corpus: Path, language: str) -> list[Line]:
     sources = _read(corpus / SOURCES.format(language=language))
     if len(texts) != len(sources):
         raise DataError(
-            f"{corpus}: {language} has {len(texts):,} lines and {len(sources):,} sources: no telling which is whose."
+            f"{corpus}: {language} has {len(texts):,} lines and {len(sources):,} sources, so they cannot be matched."
             " Take both files from the same release."
         )
     return [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from build_models.artifacts.export import exported
 from build_models.bundled.annotations import (
     LABELS,
     annotated,
@@ -55,11 +56,12 @@ def make(settings: BundledSettings, masakhaner: Path | None = None) -> Path:
             )
             for number, lesson in enumerate(settings.teachers, 1)
         ]
+        exports = [exported(workspace, teacher.name, teacher) for teacher in teachers]
         asked = {"teachers": [result_digest(teacher) for teacher in teachers], "agreement": asdict(settings.agreement)}
         agreed = workspace.stage(
             "agreed",
             {**labelled, **asked, "seed": settings.seed},
-            lambda result, state: label_lines(settings, lines, teachers, result, state),
+            lambda result, state: label_lines(settings, lines, exports, result, state),
         )
         students = [
             workspace.stage(
@@ -79,7 +81,7 @@ def make(settings: BundledSettings, masakhaner: Path | None = None) -> Path:
             {"students": [result_digest(each) for each in students], "outside_bias": settings.outside_bias},
             lambda result, _: average(students, settings.outside_bias, result),
         )
-        scores = table(served(student, workspace.folder / "served"), masakhaner) if masakhaner else NOT_MEASURED
+        scores = table(served(exported(workspace, "student", student)), masakhaner) if masakhaner else NOT_MEASURED
     return finish(student, settings.out / "model", lambda folder: write_card(folder, lines, agreed, scores))
 
 
@@ -181,9 +183,12 @@ def texts_for_pieces(made: Sequence[Sentence], lines: Path, most: int, seed: int
     return texts
 
 
-def label_lines(settings: BundledSettings, lines: Path, teachers: Sequence[Path], result: Path, state: Path) -> None:
-    """Write the sentences on which the teachers agree, one file per language; finished languages are skipped."""
-    pipelines = [served(teacher, state / teacher.name, threads=settings.threads) for teacher in teachers]
+def label_lines(settings: BundledSettings, lines: Path, exports: Sequence[Path], result: Path, state: Path) -> None:
+    """Write the sentences on which the teachers agree, one file per language; finished languages are skipped.
+
+    ``exports`` are the folders of the teachers' ONNX files.
+    """
+    pipelines = [served(export, settings.threads) for export in exports]
     asked = Teachers(pipelines)
     agreement = settings.agreement
     labelled = real_sentences(settings, lines)

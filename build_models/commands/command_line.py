@@ -30,7 +30,7 @@ def known_noise(value: str | None) -> str | None:
 SchemeOption = Annotated[
     str | None,
     typer.Option(
-        help="Of the labels: iob2, iob1, io, iobes or bilou. Default: it is recognised.", callback=known_scheme
+        help="Of the labels: iob2, iob1, io, iobes or bilou. Default: it is recognized.", callback=known_scheme
     ),
 ]
 StrictOption = Annotated[
@@ -72,7 +72,12 @@ def fail(message: str) -> typer.Exit:
 
 def split_list(values: str | None) -> tuple[str, ...] | None:
     """Split a list such as ``"swa,hau"`` at its commas; None stays None."""
-    return tuple(part.strip() for part in values.split(",")) if values else None
+    return split_names(values) if values else None
+
+
+def split_names(values: str) -> tuple[str, ...]:
+    """Split a list such as ``"dense, int8"`` at its commas."""
+    return tuple(part.strip() for part in values.split(","))
 
 
 def refuse_combinations(context: typer.Context) -> None:
@@ -87,6 +92,9 @@ def refuse_combinations(context: typer.Context) -> None:
     if "model" in given:
         useless = given & (WITHOUT_MODEL | {"from_scratch"})
         why = "--model takes a classifier as it is, so this would do nothing"
+        if not useless and context.params["data"] is None and context.params["texts"] is None:
+            useless = given & {"alpha"}
+            why = "without --data or --texts, students learn from the model's answers alone"
     elif useless := given & ONLY_WITH_MODEL:
         why = "this says something of the classifier that --model gives"
     elif {"base", "from_scratch"} <= given:

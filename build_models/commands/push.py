@@ -13,7 +13,7 @@ from service.variants import KNOWN_VARIANTS
 def push_command(
     variant: Annotated[str, typer.Option(help="Variant to upload.")],
     repo: Annotated[str, typer.Option(help="Repository on the hub, owner/name; it is made if it is not there.")],
-    out: Annotated[Path, typer.Option(help="Folder of the artefacts.")] = Path("artifacts"),
+    out: Annotated[Path, typer.Option("--out", "--artifacts", help="Folder of the artefacts.")] = Path("artifacts"),
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private; refuse one that is public.")
     ] = False,

@@ -1,11 +1,12 @@
 """``python -m build_models rollback``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import report_errors
+from build_models.commands.command_line import report_errors, split_names
 from build_models.errors import BuildError, refuse_unknown
 from build_models.workspace.replaced import DATA, last_replaced
 from build_models.workspace.workspace import Workspace
@@ -14,7 +15,7 @@ from service.artifacts.manifest import PREVIOUS, ArtifactError, Manifest, exchan
 from service.variants import KNOWN_VARIANTS
 
 
-def rollback(artifacts: Path, variants: list[str]) -> dict[str, Manifest]:
+def rollback(artifacts: Path, variants: Sequence[str]) -> dict[str, Manifest]:
     """Swap the artefacts that the last build replaced with their previous versions; return the restored manifests.
 
     Only those of ``variants`` that the last build replaced are swapped. The test split is swapped, too, unless some
@@ -33,11 +34,18 @@ def rollback(artifacts: Path, variants: list[str]) -> dict[str, Manifest]:
         if DATA in replaced and len(kept) == len(replaced) - 1:
             kept[DATA] = artifacts / PREVIOUS / DATA
         for name, folder in kept.items():
-            if (artifacts / name).exists():
-                exchange_folders(folder, artifacts / name)
-            else:
-                folder.rename(artifacts / name)
+            swap(folder, artifacts / name)
     return manifests
+
+
+def swap(first: Path, second: Path) -> None:
+    """Swap two folders, of which one may be missing."""
+    if first.exists() and second.exists():
+        exchange_folders(first, second)
+    elif first.exists():
+        first.rename(second)
+    elif second.exists():
+        second.rename(first)
 
 
 def verified(kept: dict[str, Path]) -> dict[str, Manifest]:
@@ -53,7 +61,7 @@ def verified(kept: dict[str, Path]) -> dict[str, Manifest]:
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="Folder of the artefacts.")] = Path("artifacts"),
+    out: Annotated[Path, typer.Option("--out", "--artifacts", help="Folder of the artefacts.")] = Path("artifacts"),
     variants: Annotated[str, typer.Option(help="Variants to restore.")] = ",".join(KNOWN_VARIANTS),
 ) -> None:
     """Restore the artefacts that the last build replaced. A second rollback undoes the first.
@@ -61,5 +69,5 @@ def command(
     A running service reloads them on SIGHUP, or on its own if NER_RELOAD_SECONDS is set.
     """
     with report_errors():
-        for name, manifest in rollback(out, variants.split(",")).items():
+        for name, manifest in rollback(out, split_names(variants)).items():
             typer.echo(f"{name}: {manifest.digest[:12]}, built at {manifest.built_at:%Y-%m-%d %H:%M:%S}")

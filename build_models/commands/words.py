@@ -17,6 +17,7 @@ def words(
 ) -> None:
     """Write labelled sentences as text, split them as the service does, and count the words that come back."""
     from rich.table import Table
+    from rich.text import Text
 
     from build_models.data.folders import read_all, read_documents
     from build_models.data.joining import compare
@@ -34,6 +35,6 @@ def words(
                 f"{returned.share:.2%}",
                 f"{returned.entity_words:,}",
                 f"{returned.share_in_entities:.2%}",
-                " ".join(word for word, _ in returned.lost.most_common(LOST)),
+                Text(" ".join(word for word, _ in returned.lost.most_common(LOST))),
             )
     print_table(table)

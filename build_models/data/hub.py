@@ -8,7 +8,7 @@ from typing import Any
 
 from build_models.data.assembly import Documents, assemble
 from build_models.data.datasets import Dataset
-from build_models.data.folders import SPLIT_OF, SUFFIXES, UNKNOWN_LANGUAGE, read_path
+from build_models.data.folders import SPLIT_OF, SUFFIXES, UNKNOWN_LANGUAGE, read_documents
 from build_models.errors import DataError
 from build_models.hub import download, first_line
 from build_models.progress import say
@@ -49,9 +49,9 @@ def load_hub_data(
     )
     folder, commit, files = download(identifier, "dataset", revision, choose, instead)
     paths = [folder / file for file in choose(files)]
-    if paths[0].suffix != ".parquet":
-        return replace(read_path(folder, languages, seed, rules), revision=commit)
-    return replace(assemble(identifier, _documents(identifier, folder, paths), languages, seed, rules), revision=commit)
+    parquet = paths[0].suffix == ".parquet"
+    documents = _documents(identifier, folder, paths) if parquet else read_documents(folder, languages)
+    return replace(assemble(identifier, documents, languages, seed, rules), revision=commit)
 
 
 def place_of(file: str) -> tuple[str, str | None]:

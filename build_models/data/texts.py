@@ -34,7 +34,7 @@ def read_unlabelled(path: Path, seed: int) -> Dataset:
         raise DataError(f"{path} holds {len(distinct)} different texts; at least {FEWEST} are needed, a line each")
     random.Random(seed).shuffle(distinct)
     held = min(MOST_HELD_OUT, max(1, int(HELD_OUT * len(distinct))))
-    again = f", {len(found) - len(distinct):,} that came again left out" if len(found) > len(distinct) else ""
+    again = f", {len(found) - len(distinct):,} duplicates left out" if len(found) > len(distinct) else ""
     say(f"texts: {path}: {len(distinct):,} lines{again}")
     return Dataset(f"texts of {path.name}", distinct[2 * held :], distinct[:held], distinct[held : 2 * held])
 

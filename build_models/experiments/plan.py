@@ -193,7 +193,7 @@ def described(
     )
     if done:
         yield f"a result file has {sum(done.values()) / len(done) / 1000:.1f} kB on average"
-    yield f"{len(runs)} runs of at most {minutes:g} min: repeat the command with --stop-after {minutes:g}"
+    yield f"runs of at most {minutes:g} min: {len(runs)}; for each, repeat the command with --stop-after {minutes:g}"
     for number, run in enumerate(runs, 1):
         yield f"run {number}: {len(run)} cells, {sum(step.seconds for step in run) / 60:.1f} min"
         for step in run:

@@ -80,7 +80,7 @@ def check_labels(dataset: Dataset, head: Head) -> None:
     used = {label[2:] for label in dataset.label_list} - {""}
     if unknown := sorted(used - known):
         raise DataError(
-            f"{dataset.name} has entities of the type {', '.join(unknown)}, which the model has not (it has"
+            f"{dataset.name} has entities of the type {', '.join(unknown)}, which the model lacks (it has"
             f" {', '.join(sorted(known))}): rename the model's labels with --labels, or relabel the data"
         )
     if unused := sorted(known - used):

@@ -17,7 +17,6 @@ from urllib.parse import quote, urlsplit
 
 from loadtests.errors import LoadTestError
 
-START_SECONDS = 120
 _SERIES = re.compile(r"^(\w+)(\{.*\})? (\S+)$", re.MULTILINE)
 
 
@@ -80,10 +79,14 @@ class Service:
             raise LoadTestError(f"{self.url}/variants returned status {status}: is this a Kidogo server?")
         return {entry["name"]: entry for entry in json.loads(answer)}
 
-    def choose(self, names: Sequence[str] | None) -> list[str]:
-        """``names``, or all ready variants. Raises ``LoadTestError`` if a variant is unknown or not ready."""
+    def choose(self, names: str | None) -> list[str]:
+        """The variants in ``names``, with commas between them, or all that are ready.
+
+        Raises ``LoadTestError`` if a variant is unknown or not ready.
+        """
         known = self.variants()
-        chosen = list(names) if names is not None else [name for name in known if known[name]["status"] == "ready"]
+        ready = [name for name in known if known[name]["status"] == "ready"]
+        chosen = [name.strip() for name in names.split(",")] if names else ready
         for name in chosen:
             if name not in known:
                 raise LoadTestError(f"There is no variant {name!r}. The server has: {', '.join(known)}.")
@@ -132,11 +135,11 @@ class Service:
 
 
 @contextmanager
-def started(artifacts: Path, log: Path, longest_wait: float | None = None) -> Iterator[Service]:
+def started(artifacts: Path, log: Path, seconds: float, longest_wait: float | None = None) -> Iterator[Service]:
     """Run ``bentoml serve`` for ``artifacts`` on a free port until the block ends.
 
     ``longest_wait`` is the server's maximum queueing time in seconds; None uses the environment's. Raises
-    ``LoadTestError`` with the end of the log if the server does not become ready.
+    ``LoadTestError`` with the end of the log if the server does not respond within ``seconds``.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -153,13 +156,12 @@ def started(artifacts: Path, log: Path, longest_wait: float | None = None) -> It
         )
     try:
         service = Service(f"http://127.0.0.1:{port}")
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + seconds
         while not service.alive:
             if process.poll() is not None or time.monotonic() > deadline:
                 end = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
                 raise LoadTestError(f"The server did not start; {log} ends with:\n{end}")
             time.sleep(0.2)
-        service.wait_until_ready(START_SECONDS)
         yield service
     finally:
         process.send_signal(signal.SIGTERM)

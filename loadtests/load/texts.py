@@ -77,7 +77,7 @@ def _read(file: Path) -> str:
 
 
 def texts_of(file: Path, text: str) -> list[str]:
-    """The sentences of labelled data, which is recognised by what is in the file, or else its lines.
+    """The sentences of labelled data, which is recognized by what is in the file, or else its lines.
 
     Lines of JSON have ``tokens`` or a ``text``; of CoNLL columns nearly every line has a label in one of them.
     """

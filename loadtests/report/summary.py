@@ -33,7 +33,6 @@ class Steady(BaseModel):
 
     rate: float
     ratio: Spread | None
-    response: PercentileSpreads
 
 
 class Row(BaseModel):
@@ -61,7 +60,6 @@ class Row(BaseModel):
     steady: Steady | None
     outcomes: dict[str, int]
     failures: Spread | None
-    generator_cpu_share: float
     cost_per_million: float | None
 
 
@@ -110,7 +108,6 @@ def _row(record: Record, subject: str) -> Row:
         steady=_steady(record, subject, best_rate),
         outcomes={OK: outcomes.pop(OK, 0), **dict(sorted(outcomes.items()))},
         failures=_failures(cells),
-        generator_cpu_share=max(cell.generator_cpu_share for cell in cells),
         cost_per_million=price / 3600 / best_rate.median * 1e6 if price and best_rate and best_rate.median else None,
     )
 
@@ -144,7 +141,7 @@ def _steady(record: Record, subject: str, best_rate: Spread | None) -> Steady | 
         tail = response.shown("p99") if response else None
         return tail / response.p50 if response and tail is not None else None
 
-    return Steady(rate=level, ratio=spread(cells, ratio), response=spreads(cells, "response"))
+    return Steady(rate=level, ratio=spread(cells, ratio))
 
 
 def pareto(points: dict[str, tuple[float, float]]) -> list[str]:

@@ -19,7 +19,7 @@ from loadtests.load.samples import OK, REFUSED, Sample
 from loadtests.load.service import Service
 from loadtests.load.texts import draw
 from loadtests.load.traffic import PAUSE_SECONDS, POOL_USERS, Plan
-from loadtests.report.figures import Times, measured, slope_per_minute
+from loadtests.report.figures import Times, measured, slope_per_minute, times_by_variant
 from loadtests.report.record import SoakResult
 
 MEMORY = "process_resident_memory_bytes"
@@ -156,9 +156,7 @@ class Soak:
             requests=requests,
             outcomes=outcomes,
             times=Times.of(right),
-            by_variant={
-                name: Times.of([sample for sample in right if sample.variant == name]) for name in self.variants
-            },
+            by_variant=times_by_variant(right, self.variants),
         )
 
     def _watch_memory(self, memory: list[tuple[float, float]], pause: float) -> None:

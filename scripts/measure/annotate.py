@@ -8,8 +8,8 @@ Each round times both, from the start to the last answer or the written file, wi
 - ``annotate``: from JSON lines on disk to JSON lines on disk. What the slowest worker took to be started and import is
   subtracted.
 
-The texts are sentences of the test split beside the artefacts, or of the bundled sample. Memory is the largest sum of
-the proportional set sizes of all processes of a run of the command line. The last line is one JSON record.
+The texts are sentences of the bundled sample. Memory is the largest sum of the proportional set sizes of all processes
+of a run of the command line. The last line is one JSON record.
 """
 
 import argparse

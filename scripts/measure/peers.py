@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--without", default="", help="contenders to skip: fastapi, litserve")
     arguments = parser.parse_args()
-    work: Path = arguments.work
+    work: Path = arguments.work / arguments.shape
     variants = [name for name in KNOWN_VARIANTS if name in arguments.variants.split(",")]
     # The other contenders serve the checkpoint of dense-torch.
     artifacts = make_artifacts(work, arguments.shape, [*variants, "dense-torch"])

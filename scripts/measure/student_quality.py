@@ -21,7 +21,7 @@ from build_models.artifacts.scores import open_artifact
 from build_models.build import build
 from build_models.data.loading import load_data
 from build_models.experiments.report.inference import estimate
-from build_models.settings import BuildSettings, FinetuneSettings, PocketSettings
+from build_models.settings import BuildSettings, DistillationSettings, FinetuneSettings, PocketSettings
 from service.evaluation.accuracy import Contender, check
 from service.evaluation.labelled import LabelledData
 from service.ner.pipeline import run_to_end
@@ -47,6 +47,7 @@ def main() -> None:
     layers, width = map(int, options.pocket.split("x")) if options.pocket else (None, None)
     settings = BuildSettings(
         finetune=FinetuneSettings.of_given(),
+        distillation=DistillationSettings.of_given(sample=False),
         pocket=PocketSettings(
             layers=layers,
             width=width,

@@ -108,7 +108,7 @@ def convert(parts: Sequence[Part], fault: Callable[[str, int], None]) -> list[st
     return labels
 
 
-def recognise(prefixes: Counter[str], faults: Counter[str]) -> str:
+def recognize(prefixes: Counter[str], faults: Counter[str]) -> str:
     """Detect the scheme of a data set from the counts of its prefixes and of the faults under each scheme."""
     ends = {"iobes": prefixes["E"] + prefixes["S"], "bilou": prefixes["L"] + prefixes["U"]}
     if any(ends.values()):

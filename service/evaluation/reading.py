@@ -15,7 +15,7 @@ from service.evaluation.data_schemes import (
     Part,
     UnknownLabel,
     convert,
-    recognise,
+    recognize,
     take_apart,
 )
 
@@ -154,7 +154,7 @@ class _Reader:
         for label, count in counts.items():
             prefixes[parts[label].prefix] += count
         faults = Counter({kind: found.count for kind, found in self.found.items()})
-        scheme = self.rules.scheme or recognise(prefixes, faults)
+        scheme = self.rules.scheme or recognize(prefixes, faults)
         shown = ", ".join(f"{prefixes[prefix]:,} {prefix}-" for prefix in "BIESLU" if prefixes[prefix])
         foreign = {label for label, part in parts.items() if part.prefix not in f"O{PREFIXES[scheme]}"}
         if foreign:

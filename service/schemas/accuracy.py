@@ -39,7 +39,7 @@ class AccuracyRequest(BaseModel):
     conll: str | None = Field(
         None,
         description="Words and their labels in columns, a blank line after each sentence. IOB2; IOB1, IO, IOBES and"
-        " BILOU are recognised and converted",
+        " BILOU are recognized and converted",
     )
     examples: Annotated[list[Example], Field(fail_fast=True)] | None = Field(None, description="Labelled sentences")
 
@@ -195,7 +195,7 @@ class AccuracyAnswer(CheckedScores):
     examples: int = Field(description="Sentences that were read")
     repaired: int = Field(description="Labels, in all of the data, that its scheme does not allow: an I- without B-")
     left_out: int = Field(description="Empty tokens, in all of the data")
-    notes: list[str] = Field(description="What was recognised, converted, repaired and left out")
+    notes: list[str] = Field(description="What was recognized, converted, repaired and left out")
     reference: ReferenceAnswer
     difference: DifferencesAnswer
     agreement: AgreementAnswer

@@ -34,7 +34,7 @@ def test_conll_folders_and_files_give_sentences(tmp_path: Path) -> None:
     assert list(read_texts(tmp_path / "lines.txt")) == ["One text.", "Another."]
 
 
-def test_labelled_data_is_recognised_by_what_is_in_it(tmp_path: Path) -> None:
+def test_labelled_data_is_recognized_by_what_is_in_it(tmp_path: Path) -> None:
     forms = {
         "plain.txt": "Katika O\nNairobi B-LOC\n\nRuto I-PER\n",
         "tabs.tsv": "Katika\tO\nNairobi\tB-LOC\n\nRuto\tS-PER\n",

@@ -44,7 +44,7 @@ async def accuracy(
         int, Query(description="Sentences with mistakes to show, spread over the data", ge=0, le=100)
     ] = MOST_SHOWN,
     strict: Annotated[bool, Query(description="Refuse data with labels to repair or empty tokens")] = False,
-    scheme: Annotated[SchemeName | None, Query(description="Of the labels sent; by default it is recognised")] = None,
+    scheme: Annotated[SchemeName | None, Query(description="Of the labels sent; by default it is recognized")] = None,
 ) -> Response:
     """Check a variant and the reference on labelled data. Without a body, the build's test split is used.
 

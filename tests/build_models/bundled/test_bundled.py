@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import XLMRobertaTokenizer, XLMRobertaTokenizerFast
 
+from build_models.artifacts.export import exported
 from build_models.bundled import make as making
 from build_models.bundled.annotations import LABELS, annotated, digest_of_words, read_annotations, read_excluded
 from build_models.bundled.capitals import Capitals
@@ -19,6 +20,7 @@ from build_models.bundled.pieces import forms
 from build_models.bundled.settings import LANGUAGES, STUDENTS, TEACHERS, BundledSettings
 from build_models.bundled.teaching import LABEL_LIST
 from build_models.errors import BuildError, DataError
+from build_models.workspace.workspace import Workspace
 from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Entity, Pipeline, run_to_end
@@ -272,7 +274,9 @@ def test_the_shipped_model_is_whole_small_and_reads_a_sentence(tmp_path: Path) -
 
     entities = {
         (entity.label, entity.text)
-        for entity in read_text(served(MODEL, tmp_path / "served"), "Shugaba Buhari ya tafi Kano ranar Litinin.")
+        for entity in read_text(
+            served(exported(Workspace(tmp_path), "model", MODEL)), "Shugaba Buhari ya tafi Kano ranar Litinin."
+        )
     }
 
     assert {("PER", "Buhari"), ("LOC", "Kano")} <= entities

@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from build_models.bases.shapes import Shape
 from build_models.bundled import make as making
+from build_models.bundled import pieces
 from build_models.bundled.export import check_model
 from build_models.bundled.labelling import Agreement
 from build_models.bundled.make import make
 from build_models.bundled.settings import BundledSettings
-from build_models.bundled.teaching import Lesson, average
+from build_models.bundled.teaching import Lesson, average, teach
 from build_models.workspace.workspace import Workspace
 from service.evaluation.conll import Sentence, to_conll
 from tests.build_models.bundled.corpus import write_corpus
@@ -47,7 +48,17 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BundledSettings:
     )
 
 
-STAGES = ("lines", "teacher-1", "teacher-2", "agreed", "student-1", "student-2", "student")
+STAGES = (
+    "lines",
+    "teacher-1",
+    "teacher-2",
+    "teacher-1-onnx",
+    "teacher-2-onnx",
+    "agreed",
+    "student-1",
+    "student-2",
+    "student",
+)
 
 
 def test_a_making_that_is_killed_in_every_stage_goes_on(tiny: BundledSettings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +98,22 @@ def test_a_making_that_is_killed_in_every_stage_goes_on(tiny: BundledSettings, m
     make(replace(tiny, outside_bias=1.0))
     check_model(folder)
     assert (folder / "sha256.txt").read_text(encoding="utf-8") != before
+
+
+def test_pieces_that_were_learnt_by_half_are_learnt_again(
+    tiny: BundledSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentences = [Sentence("hau", ["Aisha", "yana", "Kano"], ["B-PER", "O", "B-LOC"])] * 20
+    texts = ["Aisha yana zuwa Kano", "Bello yana gida Jos"] * 100
+    result, state = tmp_path / "result", tmp_path / "state"
+    result.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(pieces, "FORMS", "nowhere/forms.json")
+        with pytest.raises(FileNotFoundError):
+            teach("a model", tiny.students[0], sentences, texts, result, state)
+    assert (state / "tokenizer" / "tokenizer.json").exists()
+    teach("a model", tiny.students[0], sentences, texts, result, state)
+    assert {"model.safetensors", "forms.json"} <= {path.name for path in result.iterdir()}
 
 
 def killed(*_: object) -> None:

@@ -126,6 +126,7 @@ def test_values_out_of_range(option: str, value: str, reason: str) -> None:
         (["--epochs", "3", "--data", "sample"], "--epochs", "the bundled model is taken as it is"),
         (["--shape", "mini"], "--shape", "train your own with --from-scratch"),
         (["--model", "./model", "--regularize"], "--regularize", "--model takes a classifier as it is"),
+        (["--model", "./model", "--alpha", "0.5"], "--alpha", "students learn from the model's answers alone"),
         (["--from-scratch", "--regularize"], "--regularize", "is regularized already"),
         (["--texts", "./texts.txt"], "--texts", "the classifier that --model gives"),
         (["--model", "./model", "--from-scratch"], "--from-scratch", "--model takes a classifier as it is"),

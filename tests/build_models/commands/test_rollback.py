@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
-from build_models.workspace.replaced import replacements_recorded
+from build_models.artifacts.kept import drop_test_split
+from build_models.workspace.replaced import RECORD, replacements_recorded
 from build_models.workspace.workspace import Workspace
 from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import PREVIOUS, read_manifest, replace_folder
@@ -50,7 +51,7 @@ def test_the_last_build_comes_back_and_back_again(tmp_path: Path, tokenizer: Pat
     for name in ("dense", "int8"):
         assert f"{name}: {old[name][:12]}, built at 2026-01-02 03:04:05" in said
     assert "pruned" not in said
-    assert call("--out", str(folder))[0] == 0
+    assert call("--artifacts", str(folder))[0] == 0
     assert digests(folder) == new
 
 
@@ -140,3 +141,35 @@ def test_the_test_split_goes_back_with_its_build(tmp_path: Path, tokenizer: Path
         replace_folder(folder / "draft", folder / "data", folder / PREVIOUS / "data")
     assert call("--out", str(folder))[0] == 0
     assert (folder / "data" / "swa.conll").read_text() == "old"
+
+
+@pytest.mark.parametrize("labelled_first", [True, False])
+def test_a_test_split_that_one_build_alone_has_goes_with_it(
+    tmp_path: Path, tokenizer: Path, labelled_first: bool
+) -> None:
+    folder = tmp_path / "artifacts"
+    (folder / PREVIOUS / "data").mkdir(parents=True)
+    build(folder, tokenizer, b"old", "dense")
+    with replacements_recorded(folder):
+        build(folder, tokenizer, b"new", "dense")
+        if not labelled_first:
+            (folder / "data").mkdir()
+    if labelled_first:
+        (folder / "data").mkdir()
+        with replacements_recorded(folder):
+            build(folder, tokenizer, b"newer", "dense")
+            drop_test_split(folder)
+    for there in (labelled_first, not labelled_first, labelled_first):
+        assert call("--out", str(folder))[0] == 0
+        assert (folder / "data").exists() == there
+
+
+def test_a_damaged_record_of_what_was_replaced_is_named(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense")
+    build(folder, tokenizer, b"new", "dense")
+    (folder / PREVIOUS / RECORD).write_text('["den')
+    code, said = call("--out", str(folder))
+    assert code == 1
+    assert f"{folder / PREVIOUS / RECORD} is damaged" in said
+    assert "Traceback" not in said

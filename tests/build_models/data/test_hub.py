@@ -72,6 +72,14 @@ def test_data_of_the_hub_is_read(hub: Repositories) -> None:
     assert load_data("masakhaner", None, None, 1, 1).languages == ["hau", "swa", "yor"]
 
 
+def test_files_of_the_hub_without_parquet_keep_the_name_of_their_data_set(hub: Repositories, tmp_path: Path) -> None:
+    folder = tmp_path / "somebody/names" / "main" / "swa"
+    folder.mkdir(parents=True)
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}.txt").write_text("Uhuru B-PER\nyuko O\n", encoding="utf-8")
+    assert load_hub_data("somebody/names", None, "main").name == "somebody/names (swa)"
+
+
 def test_a_revision_and_an_identifier_are_passed_on(hub: Repositories) -> None:
     hub.put("somebody/names", "run", "abc123", rows())
     data = load_hub_data("somebody/names", None, "abc123")

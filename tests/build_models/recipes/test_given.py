@@ -145,9 +145,7 @@ def test_the_transitions_that_a_model_brings_are_kept(built: Built, texts: Path,
 def test_types_that_the_model_has_not_are_refused_before_anything_is_written(labelled: Path, tmp_path: Path) -> None:
     write_classifier(tmp_path / "given", ("O", "B-PER", "I-PER"))
     settings = settings_for(tmp_path / "given", tmp_path / "out", data=str(labelled))
-    with pytest.raises(
-        DataError, match=r"has entities of the type DATE, LOC, ORG, which the model has not \(it has PER"
-    ):
+    with pytest.raises(DataError, match=r"has entities of the type DATE, LOC, ORG, which the model lacks \(it has PER"):
         build(settings, ["dense"])
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".work"]
 

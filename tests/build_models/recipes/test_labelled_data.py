@@ -184,9 +184,9 @@ def test_evaluate_says_what_it_read(dense: Path, tmp_path: Path) -> None:
 
 def test_words_that_come_back(tmp_path: Path) -> None:
     path = tmp_path / "luo.txt"
-    path.write_text("Ochieng' B-PER\nnobiro O\n. O\nDkt. B-PER\n", encoding="utf-8")
+    path.write_text("Ochieng' B-PER\nnobiro O\n. O\n[/b]. B-PER\n", encoding="utf-8")
     result = run("words", "--data", str(path))
     assert result.exit_code == 0, result.output
     (row,) = (line for line in result.stdout.splitlines() if "luo" in line)
-    assert [cell.strip() for cell in row.strip("│").split("│")] == ["luo", "4", "75.00%", "2", "50.00%", "Dkt."]
+    assert [cell.strip() for cell in row.strip("│").split("│")] == ["luo", "4", "75.00%", "2", "50.00%", "[/b]."]
     assert "error: /nowhere is neither a file nor a folder" in run("words", "--data", "/nowhere").stderr

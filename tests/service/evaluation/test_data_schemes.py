@@ -1,4 +1,4 @@
-"""Label schemes: recognised on the whole data set, converted, repaired or refused."""
+"""Label schemes: recognized on the whole data set, converted, repaired or refused."""
 
 import pytest
 from hypothesis import given, settings
@@ -169,7 +169,7 @@ def test_white_space_in_a_word_splits_it_with_its_entity() -> None:
     assert "3 tokens with white space inside split into words (first: 0.txt, line 1)" in found.notes
 
 
-def test_what_was_recognised_is_said_once_for_all_files() -> None:
+def test_what_was_recognized_is_said_once_for_all_files() -> None:
     text = "1 Rais NN I-NP O\n2 William NNP I-NP B-PER\n"
     note = "words in column 2 of 5 (column 1 counts them), labels in column 5"
     assert reading(text, text, text).notes == [f"{note}: 0.txt and 2 more"]
