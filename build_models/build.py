@@ -29,7 +29,7 @@ from build_models.training.devices import training_device
 from build_models.training.side_by_side import side_by_side
 from build_models.workspace.replaced import replacements_recorded
 from build_models.workspace.workspace import Workspace
-from service.artifacts.building import WORKSPACE
+from service.artifacts.building import UNFINISHED, WORKSPACE
 from service.artifacts.manifest import Manifest, file_sha256
 from service.evaluation.reading import Rules
 from service.runtimes import NARROW
@@ -59,6 +59,9 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     workspace = Workspace(settings.out / WORKSPACE)
     dataset = None if settings.model is not None and settings.data is None else load(settings)
     with workspace.locked(), replacements_recorded(settings.out):
+        if settings.model != BUNDLED:
+            # These artefacts are the user's: scripts/serve is not to resume its own build over them.
+            (settings.out / UNFINISHED).unlink(missing_ok=True)
         context = open_context(settings, dataset, workspace)
         settings = context.settings
         made: dict[str, Manifest] = {}

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("token", mode="before")
+    @classmethod
+    def _without_line_end(cls, value: object) -> object:
+        # A file or secret written with echo ends in a newline, which no header can hold.
+        return value.strip() if isinstance(value, str) else value
+
     @field_validator("variants", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -13,6 +13,7 @@ from service.annotation.inputs.encodings import decode
 from service.ner.decoding import drop_entities
 from service.ner.pipeline import Entity, Pipeline, Result, run_to_end
 from service.ner.timing import Timer
+from service.ner.words import iterate_words
 
 Content = str | list[str]
 """A text, or a sentence that is split into words."""
@@ -92,7 +93,7 @@ def annotate(pipeline: Pipeline, content: Content, limits: Limits) -> Result:
         raise Problem(f"{characters:,} characters are more than the {most:,} of one document: pass --too-long split")
     else:
         result = Result([], [])
-        parts = split_text(content, most) if isinstance(content, str) else split_words(content, most)
+        parts = split_text(content, most) if isinstance(content, str) else split_sentence(content, most)
         for start, part in parts:
             found = _read(pipeline, part)
             result.labels += found.labels
@@ -115,7 +116,10 @@ def at_least(result: Result, score: float) -> Result:
 
 
 def split_text(text: str, most: int) -> Iterator[tuple[int, str]]:
-    """Parts of at most ``most`` characters with their start offsets."""
+    """Parts of at most ``most`` characters with their start offsets; the words of the parts are those of the text.
+
+    Raises ``Problem`` for a word that is longer.
+    """
     start = 0
     while len(text) - start > most:
         end = start + most
@@ -125,12 +129,24 @@ def split_text(text: str, most: int) -> Iterator[tuple[int, str]]:
             if ends:
                 end = ends[-1]
                 break
+        else:
+            end = _between_words(text, start, most)
         yield start, text[start:end]
         start = end
     yield start, text[start:]
 
 
-def split_words(words: Sequence[str], most: int) -> Iterator[tuple[int, list[str]]]:
+def _between_words(text: str, start: int, most: int) -> int:
+    """The last place at most ``most`` characters behind ``start`` that is not within a word."""
+    for word in iterate_words(text[start:]):
+        if word.end > most:
+            if not word.start:
+                raise Problem(f"a word of more than {most:,} characters, which cannot be split")
+            return start + min(word.start, most)
+    return start + most
+
+
+def split_sentence(words: Sequence[str], most: int) -> Iterator[tuple[int, list[str]]]:
     """Parts of at most ``most`` characters, or of one longer word, with the index of the first word."""
     start, characters = 0, -1
     for place, word in enumerate(words):

@@ -1,5 +1,6 @@
 """Records what a run has written, so that an interrupted run can be resumed."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -91,4 +92,6 @@ class Journal:
         self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        # On a full disk, it would write what is left in the buffer, which has failed before.
+        with contextlib.suppress(OSError):
+            self._file.close()

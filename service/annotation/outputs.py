@@ -25,13 +25,16 @@ class Output:
         self._file: BufferedWriter | None = None
         self._hash = hashlib.sha256()
         self.progress = journal.outputs.get(name, Progress())
-        written = self.path.exists() if self.progress.done else self._size() >= self.progress.bytes
-        if not written:
+        if not (self._kept() if self.progress.done else self._size() >= self.progress.bytes):
             # The file was removed, or lost in a power failure.
             self.progress = Progress()
         self.before = self.progress
         self.progress = self.progress.model_copy(update={"records": 0})
         """``records`` counts again from the beginning: the first ones are only compared."""
+
+    def _kept(self) -> bool:
+        """Whether the file is there. A power failure can leave it empty; other changes are the user's."""
+        return self.path.exists() and bool(self.path.stat().st_size or not self.progress.bytes)
 
     def _size(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0

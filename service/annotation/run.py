@@ -73,9 +73,16 @@ class _Run:
         self._plan, self._sources, self._journal, self._stop = plan, sources, journal, stop
         self._form = FORMATS[plan.form]
         for source in sources:
-            path = plan.out / source.output
-            if path.exists() and not plan.overwrite and source.output not in journal.outputs:
-                raise AnnotationError(f"{path} exists, and is not of this run: give another --out, or --overwrite")
+            first = plan.out / source.output
+            for path in (first, *self._form.further_files(first)):
+                if path.exists() and not plan.overwrite and source.output not in journal.outputs:
+                    raise AnnotationError(f"{path} exists, and is not of this run: give another --out, or --overwrite")
+            for other in sources:
+                if self._form.may_be_further(other.output, source.output):
+                    raise AnnotationError(
+                        f"{other.path} and a part of {source.path} would both be written to {plan.out / other.output}:"
+                        " run the command for each with a separate --out"
+                    )
         self._report = Reporter(sum(source.size(plan.out) for source in sources), plan.quiet)
         self._outputs: dict[int, Output] = {}
         self._saved = time.monotonic()

@@ -9,6 +9,9 @@ WORKSPACE = ".work"
 LOCK = "lock"
 """File in it that a running build locks; the system releases it when the process exits, however it ends."""
 
+UNFINISHED = ".sample-build-unfinished"
+"""What ``scripts/serve`` leaves next to the artefacts while it builds them, to resume if it is interrupted."""
+
 
 def being_built(artifacts: Path) -> bool:
     try:

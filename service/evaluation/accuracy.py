@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from service.evaluation.figures.calibration import Calibration
 from service.evaluation.figures.mistakes import MistakeTally, mistakes_of
 from service.evaluation.figures.tally import AGREEMENT, REFERENCE, VARIANT, Entities, Tally
-from service.evaluation.labelled import LabelledData
+from service.evaluation.labelled import LabelledData, spread_evenly
 from service.ner.decoding import EntitySpan, entity_spans
 from service.ner.pipeline import Pipeline
 from service.ner.timing import Timer
@@ -85,18 +85,13 @@ def check(
             sentences=1 - len(differing) / len(data.sentences),
         ),
         differing_share=len(differing) / len(data.sentences),
-        differing=[readings.show(place) for place in _spread(differing, MOST_SHOWN)],
-        mistaken=[readings.show_mistakes(place) for place in _spread(readings.ours.mistaken, mistakes)],
-        inference_seconds=round(timer.inference_seconds, 4),
+        differing=[readings.show(place) for place in spread_evenly(differing.tolist(), MOST_SHOWN)],
+        mistaken=[readings.show_mistakes(place) for place in spread_evenly(readings.ours.mistaken, mistakes)],
+        inference_seconds=round(timer.inference.seconds, 4),
         seconds=0.0,
     )
     answer.seconds = round(time.perf_counter() - started, 4)
     return answer
-
-
-def _spread(places: Sequence[int] | NDArray[np.intp], most: int) -> Sequence[int] | NDArray[np.intp]:
-    """At most ``most`` of the places, spread over the data."""
-    return places[:: max(1, len(places) // most)][:most] if most else []
 
 
 @dataclass

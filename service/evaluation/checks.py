@@ -29,7 +29,7 @@ class Check:
             return await engine.run_in_background(steps, limit)
         except TimeoutError:
             raise TookTooLong(
-                f"The check took longer than {limit:g} seconds. Ask for fewer sentences by limit.",
+                f"The check took longer than {limit:g} seconds. Use limit to check fewer sentences.",
                 {"accuracy_timeout_seconds": limit, **self.progress.model_dump()},
             ) from None
 

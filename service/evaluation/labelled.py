@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from service.errors import InvalidRequest, NoTestData, TooLarge, UnreadableTestData
 from service.evaluation.conll import (
@@ -19,6 +20,8 @@ from service.evaluation.conll import (
 from service.evaluation.noise import add
 from service.evaluation.reading import Reading, Rules, read
 from service.schemas.accuracy import AccuracyRequest, Noise
+
+T = TypeVar("T")
 
 FOLDER = "data"
 """Folder of the build's test split, next to the variants: ``<language>.conll``."""
@@ -68,8 +71,8 @@ class LabelledData:
                     f"language: the data has no sentence in {language[:20]!r}; it has {', '.join(there)}.",
                     {"languages": there},
                 )
-        if limit is not None and limit < len(chosen):
-            chosen = [chosen[place * len(chosen) // limit] for place in range(limit)]
+        if limit is not None:
+            chosen = spread_evenly(chosen, limit)
         if not any(label.startswith("B-") for sentence in chosen for label in sentence.labels):
             raise InvalidRequest(
                 f"The {len(chosen)} sentences have no entities, so there is nothing to score. Send labelled entities.",
@@ -170,3 +173,8 @@ def of_caller(name: str, reading: Reading, labels: Sequence[str], max_characters
         left_out=reading.left_out,
         notes=reading.notes,
     )
+
+
+def spread_evenly(items: Sequence[T], most: int) -> list[T]:
+    """At most ``most`` of the items, always the same ones, from all parts of them."""
+    return [items[number * len(items) // most] for number in range(most)] if most < len(items) else list(items)

@@ -53,11 +53,11 @@ async def read_json(request: Request, model: type[Model], max_bytes: int, option
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
-    declared = request.headers.get("content-length", "")
+    declared = _declared(request)
     too_large = TooLarge(
         f"The body is larger than {max_bytes:,} bytes.", {"max_bytes": max_bytes}, {"Connection": "close"}
     )
-    if declared.isdecimal() and int(declared[:20]) > max_bytes:
+    if declared is not None and declared > max_bytes:
         raise too_large
     body = bytearray()
     try:
@@ -71,12 +71,18 @@ async def _read(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-def _refuse_unless_whole(request: Request, declared: str, received: int) -> None:
+def _declared(request: Request) -> int | None:
+    """The length of the body that the headers declare; an absurd one is cut, as it may have thousands of digits."""
+    digits = request.headers.get("content-length", "")
+    return int(digits.lstrip("0")[:20] or "0") if digits.isdecimal() else None
+
+
+def _refuse_unless_whole(request: Request, declared: int | None, received: int) -> None:
     """Raise ``MalformedBody`` if the headers declare a body that has not arrived. Treating it as absent would answer a
     different request.
     """
-    if declared.isdecimal() and int(declared) != received:
-        expected = f"{int(declared):,} bytes"
+    if declared is not None and declared != received:
+        expected = f"{declared:,} bytes"
     elif getattr(request.state, CUT_OFF, False) or ("transfer-encoding" in request.headers and not received):
         expected = "a body in chunks"
     else:

@@ -60,7 +60,8 @@ class Latencies:
 def choose(wish: Wish, characters: int, slots: Iterable[Slot], latencies: Latencies) -> tuple[str, ChoiceAnswer]:
     """The name of the best variant, and why.
 
-    Of the variants that fit the wish, this is the most accurate, or the fastest if the wish is a minimum F1 alone.
+    Of the variants that fit the wish, this is the most accurate, or the fastest if the wish is a minimum F1 alone. A
+    variant whose F1 was not measured counts as less accurate than any other.
     Raises ``ImpossibleWish``, which names the nearest variant, and ``VariantNotReady`` if no variant is ready.
     """
     considered = [_consider(slot, wish, characters, latencies) for slot in slots if slot.status == "ready"]
@@ -71,7 +72,7 @@ def choose(wish: Wish, characters: int, slots: Iterable[Slot], latencies: Latenc
         nearest = min(considered, key=lambda variant: _shortfall(variant, wish))
         raise ImpossibleWish(
             f"No variant gives {_say(wish)} for {characters:,} characters. The nearest is {nearest.variant}:"
-            f" F1 {nearest.f1:.4f} in {nearest.latency_ms:.3g} ms.",
+            f" {'F1 not measured' if nearest.f1 is None else f'F1 {nearest.f1:.4f}'} in {nearest.latency_ms:.3g} ms.",
             {
                 "wish": wish.model_dump(),
                 "nearest": nearest.model_dump(),
@@ -79,11 +80,13 @@ def choose(wish: Wish, characters: int, slots: Iterable[Slot], latencies: Latenc
             },
         )
     if wish.min_f1 is not None and wish.max_latency_ms is None:
-        best = min(fitting, key=lambda variant: (variant.latency_ms, -variant.f1))
+        best = min(fitting, key=lambda variant: (variant.latency_ms, -_known(variant.f1)))
         reason = f"{best.variant} is the fastest"
     else:
-        best = max(fitting, key=lambda variant: (variant.f1, -variant.latency_ms))
+        best = max(fitting, key=lambda variant: (_known(variant.f1), -variant.latency_ms))
         reason = f"{best.variant} has the highest F1"
+        if best.f1 is None:
+            reason = f"{best.variant} is the fastest, as no F1 was measured,"
     reason += f" of the {len(fitting)} of {len(considered)} ready variants that give {_say(wish)}"
     return best.variant, ChoiceAnswer(reason=reason, wish=wish, characters=characters, considered=considered)
 
@@ -92,7 +95,7 @@ def _consider(slot: Slot, wish: Wish, characters: int, latencies: Latencies) -> 
     name = slot.variant.name
     metrics = slot.manifest.metrics if slot.manifest is not None else {}
     scores = metrics.get("test") or metrics.get("dev")
-    f1 = scores.f1 if scores is not None else 0.0
+    f1 = scores.f1 if scores is not None else None
     latency_ms, answers = latencies.p95_ms(name, characters)
     live = latency_ms is not None
     if latency_ms is None:
@@ -104,14 +107,18 @@ def _consider(slot: Slot, wish: Wish, characters: int, latencies: Latencies) -> 
         measured="live" if live else "warm-up",
         answers=answers,
         fits=(wish.max_latency_ms is None or latency_ms <= wish.max_latency_ms)
-        and (wish.min_f1 is None or f1 >= wish.min_f1),
+        and (wish.min_f1 is None or _known(f1) >= wish.min_f1),
     )
+
+
+def _known(f1: float | None) -> float:
+    return -1.0 if f1 is None else f1
 
 
 def _shortfall(variant: ConsideredVariant, wish: Wish) -> float:
     """How far a variant is from the wish: relative excess latency plus relative missing F1."""
     slow = max(0.0, variant.latency_ms / wish.max_latency_ms - 1) if wish.max_latency_ms else 0.0
-    wrong = max(0.0, 1 - variant.f1 / wish.min_f1) if wish.min_f1 else 0.0
+    wrong = max(0.0, 1 - _known(variant.f1) / wish.min_f1) if wish.min_f1 else 0.0
     return slow + wrong
 
 

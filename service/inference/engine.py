@@ -77,7 +77,7 @@ class Engine:
             results=results,
             timing=Timing(
                 queue_ms=milliseconds(job.queue_seconds),
-                inference_ms=milliseconds(timer.inference_seconds),
+                inference_ms=milliseconds(timer.inference.seconds),
                 total_ms=milliseconds(time.perf_counter() - visit.started),
             ),
         )
@@ -105,7 +105,7 @@ class Engine:
     def _note(self, variant: str, pipeline: Pipeline, job: Job[list[ResultAnswer]], timer: Timer) -> None:
         """Record in metrics, log and trace where the time went."""
         self.metrics.observe(variant, job.queue_seconds, timer)
-        self._inference_seconds[variant].append(timer.inference_seconds)
+        self._inference_seconds[variant].append(timer.inference.seconds)
         add_phases(job.submitted, job.queue_seconds, timer)
         note(
             digest=pipeline.digest,

@@ -49,7 +49,3 @@ class Timer:
     inference: Phase = field(default_factory=Phase)
     decode: Phase = field(default_factory=Phase)
     pieces: int = 0
-
-    @property
-    def inference_seconds(self) -> float:
-        return self.inference.seconds

@@ -105,7 +105,7 @@ class ConsideredVariant(BaseModel):
     """A ready variant as considered by ``auto`` for a request of this length."""
 
     variant: str
-    f1: float = Field(description="F1 on the build's test split")
+    f1: float | None = Field(description="F1 on the build's test split, or else dev; null if the build had no labels")
     latency_ms: float = Field(description="p95 latency, or an estimate from the warm-up")
     measured: Literal["live", "warm-up"]
     answers: int = Field(description="Number of recent answers to requests of about this length")

@@ -75,7 +75,7 @@ class Metrics:
             name = slot.variant.name
             if not slot.expected:
                 # It may have a series from before it was known to be left out.
-                for gauge in (self.ready, self.stale, self.resident_bytes):
+                for gauge in (self.ready, self.stale, self.resident_bytes, self.built):
                     gauge.remove(name)
                 continue
             self.ready.labels(name).set(slot.status == "ready")

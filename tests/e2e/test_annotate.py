@@ -246,6 +246,20 @@ def test_outputs_of_others_are_not_written_over(call: Callable[..., tuple[int, s
     assert len(read_lines(tmp_path / "out" / "a.jsonl")) == 1
 
 
+def test_an_output_that_a_power_failure_emptied_is_written_again(
+    call: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [{"text": TEXT}])
+    assert call(path)[0] == 0
+    written = (tmp_path / "out" / "a.jsonl").read_bytes()
+    (tmp_path / "out" / "a.jsonl").write_bytes(b"")
+    assert call(path)[0] == 0
+    assert (tmp_path / "out" / "a.jsonl").read_bytes() == written
+    (tmp_path / "out" / "a.jsonl").write_bytes(b"corrected by hand")
+    assert call(path)[0] == 0
+    assert (tmp_path / "out" / "a.jsonl").read_bytes() == b"corrected by hand"
+
+
 @pytest.mark.parametrize("line", [b"nonsense\n", b'{"output": "a", "progress": {"records": -1}}\n', b"[]\n"])
 def test_a_damaged_journal_is_named(
     call: Callable[..., tuple[int, str]], many: Path, tmp_path: Path, line: bytes
@@ -265,6 +279,16 @@ def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(
         subprocess.run(["mount", "-o", "remount,size=4m", str(out)], check=True)
         assert call(many)[0] == 0
         assert [answer["id"] for answer in read_lines(out / "many.jsonl")] == list(range(MANY))
+
+
+def test_a_disk_that_is_full_from_the_start_is_said(
+    call: Callable[..., tuple[int, str]], many: Path, tmp_path: Path
+) -> None:
+    with tmpfs(tmp_path / "out", "16k") as out:
+        with contextlib.suppress(OSError):
+            (out / "full").write_bytes(bytes(2**16))
+        status, said = call(many)
+        assert (status, "No space left on device; run the same command again to go on" in said) == (2, True)
 
 
 @pytest.fixture

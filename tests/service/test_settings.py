@@ -30,6 +30,16 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None
     assert (settings.max_in_flight, settings.timeout_seconds, settings.threads) == (7, 0.5, 3)
 
 
+def test_a_token_may_end_in_a_newline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_TOKEN", "0123456789abcdef\n")
+    token = Settings().token
+    assert token is not None
+    assert token.get_secret_value() == "0123456789abcdef"
+    monkeypatch.setenv("NER_TOKEN", "0123456789abcde\n")
+    with pytest.raises(ValidationError, match="at least 16"):
+        Settings()
+
+
 @pytest.mark.parametrize(("name", "value"), [("NER_THREADS", "0"), ("NER_SLOTS", "many"), ("NER_TIMEOUT_SECONDS", "0")])
 def test_a_value_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)

@@ -3,19 +3,27 @@
 May import service.annotation.documents and service.annotation.errors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from service.annotation.documents import Answer
 from service.annotation.formats.columns import conll
-from service.annotation.formats.docbin import finish_docbin, refuse_without_spacy, tokens_of
+from service.annotation.formats.docbin import (
+    finish_docbin,
+    further_files,
+    may_be_further,
+    refuse_without_spacy,
+    tokens_of,
+)
 from service.annotation.formats.json_forms import json_line, label_studio
 from service.annotation.formats.page import FOOTER, HEADER, section
 
 
 class Format(NamedTuple):
-    """``render`` formats one answer as bytes; ``finish`` converts the completed file into the output."""
+    """``render`` formats one answer as bytes; ``finish`` converts the completed file into the output, of which
+    ``further_files`` are the files after the first; ``may_be_further`` says of two names whether one is the other's.
+    """
 
     suffix: str
     render: Callable[[Answer, str], bytes]
@@ -23,13 +31,22 @@ class Format(NamedTuple):
     separator: bytes = b""
     footer: bytes = b""
     finish: Callable[[Path, Path], None] = Path.rename  # type: ignore[assignment]
+    further_files: Callable[[Path], Iterator[Path]] = lambda _: iter(())
+    may_be_further: Callable[[str, str], bool] = lambda name, output: False
     check: Callable[[], None] = lambda: None
 
 
 FORMATS = {
     "jsonl": Format(".jsonl", json_line),
     "conll": Format(".conll", conll),
-    "spacy": Format(".spacy", tokens_of, finish=finish_docbin, check=refuse_without_spacy),
+    "spacy": Format(
+        ".spacy",
+        tokens_of,
+        finish=finish_docbin,
+        further_files=further_files,
+        may_be_further=may_be_further,
+        check=refuse_without_spacy,
+    ),
     "html": Format(".html", section, HEADER, b"", FOOTER),
     "label-studio": Format(".json", label_studio, b"[\n", b",\n", b"\n]\n"),
 }

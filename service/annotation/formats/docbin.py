@@ -1,6 +1,7 @@
 """spaCy's DocBin. Answers are collected as JSON lines and converted by spaCy at the end."""
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -55,8 +56,31 @@ def _fill(gap: str, tokens: list[str], spaces: list[bool]) -> None:
         spaces.append(False)
 
 
+def numbered(output: Path, number: int) -> Path:
+    """The name of a file of an output: ``output`` itself, then ``…-2``, ``…-3``."""
+    return output if number == 1 else output.with_stem(f"{output.stem}-{number}")
+
+
+def may_be_further(name: str, output: str) -> bool:
+    """Whether ``name`` is the name of a file after the first of ``output``."""
+    stem, suffix = output.rsplit(".", 1)
+    return re.fullmatch(rf"{re.escape(stem)}-\d+\.{suffix}", name) is not None
+
+
+def further_files(output: Path) -> Iterator[Path]:
+    """The files after the first that are there."""
+    number = 2
+    while (path := numbered(output, number)).exists():
+        yield path
+        number += 1
+
+
 def finish_docbin(part: Path, output: Path) -> None:
-    """Write ``output``, and ``…-2``, ``…-3`` for each further ``DOCUMENTS``; remove ``part``."""
+    """Write ``output``, and ``…-2``, ``…-3`` for each further ``DOCUMENTS``; remove ``part``.
+
+    Further files of an earlier run that had more documents are removed, too.
+    """
+    stale = set(further_files(output))
     from spacy.tokens import Doc, DocBin, Span
     from spacy.vocab import Vocab
 
@@ -69,10 +93,13 @@ def finish_docbin(part: Path, output: Path) -> None:
                 doc = Doc(vocabulary, words=found["tokens"], spaces=found["spaces"])
                 doc.set_ents([Span(doc, start, end, label) for start, end, label in found["entities"]])
                 docs.add(doc)
-            target = output if number == 1 else output.with_stem(f"{output.stem}-{number}")
+            target = numbered(output, number)
+            stale.discard(target)
             beside = target.with_name(f"{target.name}.new")
             docs.to_disk(beside)
             beside.rename(target)
+    for path in stale:
+        path.unlink()
     part.unlink()
 
 

@@ -4,11 +4,16 @@ import json
 from typing import Any
 
 from service.annotation.documents import Answer
+from service.annotation.errors import Problem
 from service.ner.pipeline import Entity
 
 
 def dump(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    """Raises ``Problem`` for a number that JSON cannot hold, such as 1e400, which was read as infinity."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except ValueError as error:
+        raise Problem(f"a field cannot be written as JSON: {error}") from None
 
 
 def json_line(answer: Answer, model: str) -> bytes:

@@ -125,7 +125,7 @@ def _split(file: BinaryIO) -> Iterator[tuple[int, bytes | None, int]]:
 
 def _csv(file: BinaryIO, name: str, how: Reading) -> Iterator[Record]:
     # What is not UTF-8 is found in the row that holds it.
-    lines = (line.decode("utf-8", "surrogateescape") for line in file)
+    lines = (line.decode("utf-8", "surrogateescape") for line in _bounded(file))
     csv.field_size_limit(MOST_BYTES)
     header = next(lines, "")
     names, delimiter = _header(header, how.column)
@@ -155,6 +155,16 @@ def _csv(file: BinaryIO, name: str, how: Reading) -> Iterator[Record]:
             yield Record(place, "", b"", size, problem)
 
 
+def _bounded(file: BinaryIO) -> Iterator[bytes]:
+    """The lines. Raises ``InputError`` for one that is too long, since the row that it belongs to has no end."""
+    number = 0
+    while line := file.readline(MOST_BYTES + 1):
+        number += 1
+        if len(line) > MOST_BYTES:
+            raise InputError(f"line {number}: {_too_many_bytes()}")
+        yield line
+
+
 def _unclosed(error: str) -> str:
     return "; a quotation mark is not closed" if "end of data" in error else ""
 
@@ -169,7 +179,10 @@ def _encoding_of(text: str) -> str:
 
 def _header(line: str, column: str) -> tuple[list[str], str]:
     """The names of the columns and what separates them. Raises ``InputError`` without the column."""
-    found = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in DELIMITERS}
+    try:
+        found = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in DELIMITERS}
+    except csv.Error as error:
+        raise InputError(f"line 1: not CSV: {error}") from None
     delimiter = max(found, key=lambda delimiter: (column in found[delimiter], len(found[delimiter])))
     names = found[delimiter]
     if column not in names:

@@ -67,7 +67,9 @@ async function annotate(documents, path, signal) {
       });
       return;
     } catch (error) {
-      if ([429, 503].includes(error.status) && attempt < PATIENCE) {
+      // A variant that failed to load stays so until its artefact is replaced.
+      const busy = [429, 503].includes(error.status) && error.details.status !== "failed";
+      if (busy && attempt < PATIENCE) {
         await pause(error.wait, signal);
       } else if ([400, 413, 422].includes(error.status)) {
         if (documents.length === 1) documents[0].error = error.message;

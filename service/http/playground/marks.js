@@ -91,7 +91,7 @@ export function differencesInWords(difference) {
   return make("ul", { class: "differences" }, ...items);
 }
 
-/** The entities of labelled words, in code points of the words joined by spaces, with ``first`` and ``last`` word. */
+/** The entities of labelled words, in code points of the words joined by spaces. */
 export function joined(tokens, labels) {
   const entities = [];
   let position = 0;

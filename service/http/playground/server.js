@@ -7,13 +7,15 @@ const LOST = "The server does not answer. Check that it is running, then try aga
 async function refusal(response) {
   const wait = response.headers.get("Retry-After");
   let problem;
+  let details = {};
   try {
-    const { message } = (await response.json()).error;
+    const { message, ...rest } = (await response.json()).error;
+    details = rest.details ?? {};
     problem = new Problem(wait ? `${message} (You can try again in ${plural(Number(wait), "second")}.)` : message);
   } catch {
     problem = new Problem(`The server answered with status ${response.status} and said nothing more.`);
   }
-  return Object.assign(problem, { status: response.status, wait: Number(wait) || 1 });
+  return Object.assign(problem, { status: response.status, details, wait: Number(wait) || 1 });
 }
 
 export async function ask(path, options = {}) {
@@ -25,6 +27,8 @@ export async function ask(path, options = {}) {
     throw error.name === "AbortError" ? error : new Problem(LOST);
   }
   $("token").hidden = response.status !== 401;
+  // A link cannot carry the token.
+  if (response.status === 401) $("more").hidden = true;
   if (!response.ok) throw await refusal(response);
   return response;
 }

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.annotation.documents import Limits, annotate, at_least, parse, split_text, split_words
+from service.annotation.documents import Limits, annotate, at_least, parse, split_sentence, split_text
 from service.annotation.errors import Problem
 from service.ner.pipeline import Entity, Result
+from service.ner.words import split_words
 from service.variants import VARIANTS
 from tests.fakes import TEXTS
 from tests.service.annotation.tricky import TRICKY
@@ -55,11 +56,17 @@ def test_a_long_document_is_refused_or_read_in_parts(service: Service) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("ab \n.።")), st.integers(1, 9))
 def test_parts_make_up_the_text(text: str, most: int) -> None:
+    whole = [text[word.start : word.end] for word in split_words(text)]
+    if any(len(word) > most for word in whole):
+        with pytest.raises(Problem, match="cannot be split"):
+            list(split_text(text, most))
+        return
     parts = list(split_text(text, most))
+    assert [part[word.start : word.end] for _, part in parts for word in split_words(part)] == whole
     assert "".join(part for _, part in parts) == text
     assert all(text[start : start + len(part)] == part and len(part) <= most for start, part in parts)
     words = text.split(" ")
-    pieces = list(split_words(words, most))
+    pieces = list(split_sentence(words, most))
     assert [word for _, piece in pieces for word in piece] == words
     assert all(words[start : start + len(piece)] == piece for start, piece in pieces)
     assert all(len(" ".join(piece)) <= most or len(piece) == 1 for _, piece in pieces)

@@ -129,6 +129,22 @@ def test_tokens_for_spacy_make_up_the_text(answers: list[Answer]) -> None:
         assert spans == [entity.text for entity in answer.result.entities]
 
 
+def test_a_docbin_knows_its_further_files(tmp_path: Path) -> None:
+    form, output = FORMATS["spacy"], tmp_path / "a.b.spacy"
+    for name in ("a.b.spacy", "a.b-2.spacy", "a.b-3.spacy", "a.b-5.spacy", "a.spacy"):
+        (tmp_path / name).touch()
+    assert [path.name for path in form.further_files(output)] == ["a.b-2.spacy", "a.b-3.spacy"]
+    assert form.may_be_further("a.b-12.spacy", "a.b.spacy")
+    assert not any(form.may_be_further(name, "a.b.spacy") for name in ("a.b.spacy", "a.b-x.spacy", "aab-2.spacy"))
+    assert not FORMATS["jsonl"].may_be_further("a-2.jsonl", "a.jsonl")
+
+
+def test_a_number_that_is_no_json_is_a_problem(answers: list[Answer]) -> None:
+    answers[0].fields["score"] = float("inf")
+    with pytest.raises(Problem, match="cannot be written as JSON"):
+        written("jsonl", answers)
+
+
 def test_without_spacy_its_format_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spacy", None)
     with pytest.raises(AnnotationError, match="--format spacy needs spaCy, which is not installed: pip install spacy"):

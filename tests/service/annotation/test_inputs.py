@@ -226,3 +226,11 @@ def test_two_inputs_of_one_name_are_refused(write: Any, tmp_path: Path) -> None:
         find_sources([first, second], ".jsonl", Path("out"))
     with pytest.raises(AnnotationError, match=r"a.jsonl would be written over: give another --out"):
         find_sources([write("a.jsonl", "")], ".jsonl", tmp_path)
+
+
+def test_a_csv_file_without_ends_of_lines_is_named(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="line 1: not CSV: new-line character"):
+        read(write("a.csv", b"id,text\r1,Rais\r"))
+    monkeypatch.setattr(records, "MOST_BYTES", 20)
+    with pytest.raises(InputError, match="line 3: more than the"):
+        read(write("b.csv", b"id,text\n1,Rais\n2," + 30 * b"a" + b"\n"))

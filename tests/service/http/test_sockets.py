@@ -83,6 +83,14 @@ def test_a_declared_length_over_the_limit_is_refused_at_once(port: int) -> None:
     assert is_served(port)
 
 
+def test_a_length_of_thousands_of_zeros_is_a_length(port: int) -> None:
+    body = b'{"text": "Nairobi"}'
+    with connection(port) as client:
+        client.sendall(head(f"Content-Length: {len(body):05000}", "Connection: close") + body)
+        answer = read_until_closed(client)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_client_that_sends_30_megabytes_learns_why(port: int, chunked: bool) -> None:
     body = b'{"text": "' + b"m" * 30_000_000 + b'"}'

@@ -19,9 +19,9 @@ class Clock:
         return self.time
 
 
-def slot(name: str, f1: float, warm_up_ms: float, status: Any = "ready") -> Slot:
-    scores = Scores(f1=f1, precision=f1, recall=f1, sentences=1, entities=1, languages={})
-    manifest = Manifest.model_construct(metrics={"test": scores})
+def slot(name: str, f1: float | None, warm_up_ms: float, status: Any = "ready") -> Slot:
+    scores = f1 is not None and Scores(f1=f1, precision=f1, recall=f1, sentences=1, entities=1, languages={})
+    manifest = Manifest.model_construct(metrics={"test": scores} if scores else {})
     return Slot(VARIANTS[name], status, manifest=manifest, warm_up_seconds=warm_up_ms / 1000)
 
 
@@ -64,6 +64,17 @@ def test_an_impossible_wish_names_the_nearest(wish: Wish, nearest: str) -> None:
         choose(wish, CHARACTERS, SLOTS, Latencies())
     assert refusal.value.details["nearest"]["variant"] == nearest
     assert not any(variant["fits"] for variant in refusal.value.details["considered"])
+
+
+def test_without_labels_no_f1_is_made_up() -> None:
+    slots = [slot("dense", None, 20), slot("dynamic", None, 10)]
+    name, choice = choose(Wish(max_latency_ms=30), CHARACTERS, slots, Latencies())
+    assert name == "dynamic"
+    assert choice.reason.startswith("dynamic is the fastest, as no F1 was measured, of the 2 of 2 ready variants")
+    assert [variant.f1 for variant in choice.considered] == [None, None]
+    with pytest.raises(ImpossibleWish, match="The nearest is dense: F1 not measured in 20 ms"):
+        choose(Wish(min_f1=0.1), CHARACTERS, slots, Latencies())
+    assert choose(Wish(), CHARACTERS, [*slots, slot("pruned", 0.0, 30)], Latencies())[0] == "pruned"
 
 
 def test_only_ready_variants_are_considered() -> None:
