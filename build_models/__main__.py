@@ -13,6 +13,7 @@ from build_models.commands.bundled import bundled
 from build_models.commands.command_line import (
     SchemeOption,
     StrictOption,
+    known_model_scheme,
     refuse_combinations,
     report_errors,
     split_list,
@@ -77,7 +78,10 @@ def main(
     ] = None,
     model_scheme: Annotated[
         str | None,
-        typer.Option(help="Scheme of these labels: IOB2, IOB1, IO, BILOU or IOBES. Default: recognized."),
+        typer.Option(
+            help="Scheme of these labels: IOB2, IOB1, IO, BILOU or IOBES. Default: it is recognized.",
+            callback=known_model_scheme,
+        ),
     ] = None,
     texts: Annotated[
         Path | None,
@@ -93,7 +97,9 @@ def main(
     data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
     scheme: SchemeOption = None,
     strict: StrictOption = False,
-    languages: Annotated[str | None, typer.Option(help="Languages to use, for example swa,hau. Default: all.")] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="Languages of --data to use, for example swa,hau. Default: all.")
+    ] = None,
     variants: Annotated[str, typer.Option(help="Variants to build.")] = ",".join(VARIANTS),
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("artifacts"),
     seed: Annotated[int, typer.Option(help="Random seed.")] = 42,

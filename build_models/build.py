@@ -22,6 +22,7 @@ from build_models.data.loading import load_data
 from build_models.errors import BuildError, refuse_unknown
 from build_models.progress import print_table, say
 from build_models.recipes import dense, distilled, pruned
+from build_models.recipes.agnostic import refuse_other_architectures
 from build_models.recipes.context import Context
 from build_models.recipes.supervision import Supervision, supervise
 from build_models.settings import BUNDLED, SAMPLE, BuildSettings
@@ -134,7 +135,10 @@ def open_context(settings: BuildSettings, dataset: Dataset | None, workspace: Wo
     """Prepare what the build starts from and return its context. Only a given model goes without a dataset."""
     if settings.model is None:
         assert dataset is not None
-        return Context(settings, Supervision(dataset), workspace, open_base(settings, dataset, workspace))
+        source = open_base(settings, dataset, workspace)
+        if settings.distillation.agnostic_steps:
+            refuse_other_architectures(source)
+        return Context(settings, Supervision(dataset), workspace, source)
     if settings.model == BUNDLED:
         check_model(BUNDLED_MODEL)
         revision = file_sha256(BUNDLED_MODEL / DIGESTS)

@@ -1,4 +1,4 @@
 """From a checkpoint to an artefact: ONNX export, transitions, sparse storage, scores.
 
-May import build_models.training and build_models.workspace.
+May import build_models.data, build_models.training and build_models.workspace.
 """

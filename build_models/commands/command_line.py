@@ -11,6 +11,7 @@ from build_models.progress import console
 from build_models.settings import SAMPLE
 from service.evaluation.data_schemes import PREFIXES
 from service.evaluation.noise import NOISES
+from service.ner.schemes import SCHEMES
 
 
 def known_scheme(value: str | None) -> str | None:
@@ -18,6 +19,13 @@ def known_scheme(value: str | None) -> str | None:
     if value is not None and value.lower() not in PREFIXES:
         raise typer.BadParameter(f"{value!r}; choose from {', '.join(PREFIXES)}")
     return value and value.lower()
+
+
+def known_model_scheme(value: str | None) -> str | None:
+    """Check the name of a label scheme of a model, for typer."""
+    if value is not None and value.upper() not in SCHEMES:
+        raise typer.BadParameter(f"{value!r}; choose from {', '.join(SCHEMES)}")
+    return value and value.upper()
 
 
 def known_noise(value: str | None) -> str | None:

@@ -3,17 +3,19 @@
 Estimates, of matrix products alone: six operations a weight and piece for a training step, two for a pass forward.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from transformers import AutoConfig
+
 from build_models.bases.base import MASKED_SHARE
+from build_models.errors import BuildError
 from build_models.experiments.cells import Cell
 from build_models.experiments.prepare import data_of
 from build_models.experiments.run import Places
 from build_models.recipes.agnostic import rows_of
-from build_models.recipes.pocket.shapes import student_layers
+from build_models.recipes.pocket.shapes import shape_of, student_layers
 from service.ner.encoder import Encoder
 
 
@@ -90,9 +92,11 @@ class Step:
 
 
 def base_of(folder: Path) -> Base:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    width, inner = config["hidden_size"], config["intermediate_size"]
-    return Base(4 * width**2 + 2 * width * inner, config["num_hidden_layers"], width, config["vocab_size"])
+    if not folder.is_dir():
+        raise BuildError(f"--plan needs the folder of a base, and {folder} is none: download it first")
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    shape = shape_of(config)
+    return Base(4 * shape.width**2 + 2 * shape.width * shape.feed_forward, shape.layers, shape.width, config.vocab_size)
 
 
 def plan(cells: Iterable[Cell], places: Places, accelerator: Accelerator) -> Iterator[Step]:
@@ -163,7 +167,7 @@ def pieces_of(cell: Cell, places: Places) -> tuple[int, int, int]:
     return numbers[0], numbers[1], len(data.dev) + len(data.test)
 
 
-def in_pieces(steps: Sequence[Step], most_seconds: float) -> list[list[Step]]:
+def in_runs(steps: Sequence[Step], most_seconds: float) -> list[list[Step]]:
     """Group the steps into runs of at most ``most_seconds``; a longer step gets a separate run."""
     runs: list[list[Step]] = []
     left = 0.0
@@ -181,7 +185,7 @@ def described(
 ) -> Iterator[str]:
     """The plan in lines. ``done`` has the bytes of the result of each cell that is done."""
     waiting = [step for step in steps if step.cell not in done]
-    runs = in_pieces(waiting, 60 * minutes)
+    runs = in_runs(waiting, 60 * minutes)
     operations, seconds = sum(step.operations for step in waiting), sum(step.seconds for step in waiting)
     yield (
         f"{len(steps)} cells, {len(done)} done; {operations:.2e} floating-point operations and"

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +12,7 @@ from build_models.data.loading import load_data
 from build_models.errors import BuildError
 from build_models.experiments.cells import DATA_SEED, SAMPLE
 from build_models.experiments.grids import Named
-from build_models.experiments.results import record_path
+from build_models.experiments.results import record_path, write_whole
 from build_models.recipes.agnostic import corpus_digests
 from build_models.workspace.workspace import result_digest
 from service.ner.encoder import Encoder
@@ -46,7 +45,7 @@ def keep_records(bases: Mapping[Named, str], folder: Path) -> None:
         record = Path(base) / RECORD
         if record.is_file():
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(record, record_path(folder, named.name, named.digest))
+            write_whole(record_path(folder, named.name, named.digest), record.read_bytes())
 
 
 def keep_languages(
@@ -58,7 +57,10 @@ def keep_languages(
     """
     for named, base in bases.items():
         path = record_path(folder, named.name, named.digest)
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            known = {}
         if not Path(base).is_dir() or set(languages) <= known.keys():
             continue
         encoder = Encoder.from_folder(Path(base), 512, 0)
@@ -73,7 +75,7 @@ def keep_languages(
                 "latin": round(sum(letter < "\u0250" for letter in letters) / max(1, len(letters)), 3),
             }
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_whole(path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
 
 
 def name_data(data: str | None, languages: Sequence[str], sample_sentences: int) -> list[tuple[str, Named]]:

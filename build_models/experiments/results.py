@@ -115,11 +115,14 @@ def read_results(folder: Path) -> Iterator[CellResult]:
 def keep_command(folder: Path, command: Command) -> None:
     """Write the record of a command; the same command has one."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = command.model_dump_json() + "\n"
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
-    # Unlike a cell, a command has no lock: others that share the folder may run the same one.
+    text = (command.model_dump_json() + "\n").encode()
+    write_whole(folder / f"{hashlib.sha256(text).hexdigest()[:20]}.json", text)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file at once: unlike a cell, it has no lock, and others that share the folder may write the same one."""
     draft = path.with_suffix(f".{uuid4().hex}")
-    draft.write_text(text, encoding="utf-8")
+    draft.write_bytes(content)
     draft.replace(path)
 
 

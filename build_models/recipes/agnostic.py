@@ -9,12 +9,15 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 
+from build_models.architectures import ARCHITECTURES, architecture_of
 from build_models.bases.base import MASKED_SHARE
 from build_models.bases.masked import hidden_logits, hide
+from build_models.bases.source import Source
 from build_models.bases.streams import Streams, kept_streams
 from build_models.data.corpus import read_texts
+from build_models.errors import BuildError
 from build_models.recipes import dense
 from build_models.recipes.context import Context
 from build_models.recipes.students import make_student, soft_cross_entropy
@@ -24,6 +27,14 @@ from service.artifacts.manifest import file_sha256
 
 BATCH_PIECES = 1536
 LANGUAGE_EXPONENT = 0.3
+
+
+def refuse_other_architectures(source: Source) -> None:
+    """Raise ``BuildError`` for a base that is not of RoBERTa's family, of whose parts the training makes use."""
+    config = AutoConfig.from_pretrained(source.folder, local_files_only=True)
+    if not architecture_of(config).places_from_padding:
+        family = ", ".join(name for name, known in ARCHITECTURES.items() if known.places_from_padding)
+        raise BuildError(f"--agnostic-steps works with {family}; {source.name} is a {config.model_type} model")
 
 
 def student_base(context: Context) -> Path:

@@ -71,7 +71,7 @@ ner = pipeline("token-classification", model=model, tokenizer=tokenizer, aggrega
 TORCH_USE = """```python
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-model = AutoModelForTokenClassification.from_pretrained("REPOSITORY_OR_FOLDER"{options})
+model = AutoModelForTokenClassification.from_pretrained("REPOSITORY_OR_FOLDER", device_map="cpu")
 tokenizer = AutoTokenizer.from_pretrained("REPOSITORY_OR_FOLDER")
 ner = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="first")
 ```"""
@@ -99,7 +99,7 @@ def card(folder: Path, manifest: Manifest, source: Source) -> str:
         size=sum(path.stat().st_size for path in weights) / 1e6,
         parameters=manifest.parameters,
         nonzero=manifest.nonzero_parameters,
-        use=ONNX_USE if manifest.runtime == "onnx" else TORCH_USE.format(options=', device_map="cpu"'),
+        use=ONNX_USE if manifest.runtime == "onnx" else TORCH_USE,
         max_length=manifest.max_length,
         transitions=(
             " Kidogo also weighs the label transitions in `transitions.json`, which other programs leave out: their"

@@ -142,10 +142,11 @@ def quantized(
     parent: Parent,
     candidates: Sequence[Candidate] | None = None,
     more: Mapping[str, object] | None = None,
+    notes: Mapping[str, object] | None = None,
 ) -> Manifest:
-    """Write the artefact ``name`` from a checkpoint, which ``stage`` made; ``more`` are parameters for the manifest.
+    """Write the artefact ``name`` from a checkpoint, which ``stage`` made. ``candidates`` default to ``CANDIDATES``.
 
-    ``candidates`` default to ``CANDIDATES``.
+    ``more`` are parameters for the manifest; ``notes`` go there, too, but do not say whether the artefact is current.
     """
     settings = context.settings
     candidates = candidates or CANDIDATES
@@ -197,6 +198,7 @@ def quantized(
         return Made(
             *count_weights(folder / MODEL),
             notes={
+                **(notes or {}),
                 "chosen": asdict(candidates[chosen]),
                 "measured": [
                     {

@@ -93,7 +93,12 @@ def training(context: Context) -> FinetuneSettings:
 
 def parameters(context: Context) -> dict[str, object]:
     settings = context.settings
+    recovery = {}
+    if context.source.head is not None and training(context).epochs:
+        taught = settings.distillation
+        recovery = {"temperature": taught.temperature, "alpha": taught.alpha, "every_piece": taught.every_piece}
     return {
+        **recovery,
         "finetune": asdict(training(context)),
         "after": settings.prune_after,
         "target_sparsity": settings.sparsity,

@@ -140,7 +140,9 @@ def _batches(
     def length(row: list[int]) -> int:
         return sum(lengths[example] - 2 for example in row) + 2
 
-    average = sum(map(length, rows)) / max(1, len(rows))
+    if not rows:
+        return []
+    average = sum(map(length, rows)) / len(rows)
     together = max(1, int(BATCHES_SORTED_TOGETHER * batch_pieces / average))
     batches: list[Plan] = []
     for first in range(0, len(rows), together):

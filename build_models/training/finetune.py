@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
+from build_models.architectures import longest_window
 from build_models.errors import BuildError
 from build_models.settings import FinetuneSettings
 from build_models.training.devices import training_device
@@ -92,8 +93,6 @@ def finetune(
     ``loss(logits, batch)`` replaces the cross entropy on first pieces. Without ``segmentations``, no word is respelled.
     """
     padding = int(model.config.pad_token_id)
-    # XLM-R's first position is pad_token_id + 1.
-    longest = int(model.config.max_position_embeddings) - padding - 1
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
     is_name = torch.tensor([name not in NOT_NAMES for name in names])
     device = training_device()
@@ -105,7 +104,7 @@ def finetune(
     def loss_of(plan: Plan) -> Tensor:
         rows = rows_of(examples, plan)
         if segmentations is not None:
-            rows = respell(rows, segmentations, is_name.numpy(), settings, longest)
+            rows = respell(rows, segmentations, is_name.numpy(), settings, longest_window(model.config))
         batch = collate(rows, padding)
         if settings.hidden_names:
             batch.pieces = hide_words(batch, is_name, settings.hidden_names)

@@ -17,7 +17,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from build_models.architectures import architecture_of
 from build_models.progress import console, progress, say
 from build_models.training.devices import faster_in_bfloat16, mixed_precision
 from service.artifacts.manifest import flush
@@ -252,10 +254,11 @@ def make_optimizers(model: nn.Module, optimization: Optimization) -> list[torch.
     From scratch, Muon reaches the same loss in about a quarter fewer steps.
     """
     matrices, others, flat = [], [], []
+    layers = architecture_of(model.config).layers if isinstance(model, PreTrainedModel) else "encoder"
     for name, weight in model.named_parameters():
         if weight.ndim < 2:
             flat.append(weight)
-        elif ".encoder." in name and optimization.matrix_learning_rate is not None:
+        elif f".{layers}." in name and optimization.matrix_learning_rate is not None:
             matrices.append(weight)
         else:
             others.append(weight)

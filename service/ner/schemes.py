@@ -16,6 +16,10 @@ _PLACES = {"E": "L", "S": "U"}
 """IOBES has E and S for BILOU's L and U."""
 
 
+NEAREST = {"O": "O", "B": "BIUL", "I": "IBLU", "U": "UBIL", "L": "LIBU"}
+"""For each place of a word, the places whose label says most like it."""
+
+
 class Mark(NamedTuple):
     """A parsed label: the ``place`` of a word in its entity (O, B, I, L or U), and the entity's type."""
 
@@ -102,10 +106,9 @@ def from_iob2(sentence: Sequence[str], labels: Sequence[str], scheme: Scheme) ->
             place = "I"
         elif scheme in ("BILOU", "IOBES") and place in "BI" and after != f"I-{name}":
             place = {"B": "U", "I": "L"}[place]
-        mark = Mark(place, name)
-        # A model that has only B- for a type, such as dates, labels every word with it.
-        mark = mark if mark in names or mark.place != "I" else Mark("B", name)
-        if mark not in names:
+        # A model may have only B- for a type, such as dates, or lack a mark that its own data did not need.
+        found = next((names[Mark(some, name)] for some in NEAREST[place] if Mark(some, name) in names), None)
+        if found is None:
             raise ValueError(f"no label for {label}")
-        converted.append(names[mark])
+        converted.append(found)
     return converted

@@ -1,4 +1,4 @@
 """The bundled sample: sentences in ten languages, generated from the project's own patterns and name lists.
 
-Imports of the build only build_models.data.datasets.
+Of the build, it imports only build_models.data.datasets.
 """

@@ -7,7 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 
 from build_models.experiments.cells import Cell
 from build_models.experiments.report.inference import Estimate, estimate
@@ -100,8 +100,7 @@ class Row:
     @property
     def milliseconds(self) -> float:
         """Milliseconds per text: the median over cells of their medians."""
-        times = sorted(result.seconds_per_text for result in self.results)
-        return 1000 * times[len(times) // 2]
+        return 1000 * median(result.seconds_per_text for result in self.results)
 
 
 def f1_by_language(result: CellResult, name: str) -> Mapping[str, float]:
@@ -113,9 +112,13 @@ def f1_by_language(result: CellResult, name: str) -> Mapping[str, float]:
 def compare(
     mine: Mapping[Pair, float], theirs: Mapping[Pair, float], relation: Callable[[float, float], float]
 ) -> Estimate | None:
-    """The mean ``relation(mine, theirs)`` over the pairs that both have; None if there are none."""
+    """The mean ``relation(mine, theirs)`` over the pairs that both have; None if there are none.
+
+    Pairs for which it is NaN are left out: a share of an F1 of 0 says nothing.
+    """
     related = {pair: relation(mine[pair], theirs[pair]) for pair in sorted(mine.keys() & theirs.keys())}
-    return over_languages(related) if related else None
+    known = {pair: value for pair, value in related.items() if not math.isnan(value)}
+    return over_languages(known) if known else None
 
 
 def percent_above(mine: float, theirs: float) -> float:

@@ -25,6 +25,7 @@ from build_models.artifacts.export import exported
 from build_models.artifacts.scores import seconds_per_text
 from build_models.bases.shapes import Shape
 from build_models.build import load, open_context, quieten_libraries
+from build_models.errors import BuildError
 from build_models.experiments.report.inference import estimate
 from build_models.progress import progress, say
 from build_models.recipes import dense
@@ -136,6 +137,8 @@ def measure(settings: BuildSettings, models: Sequence[str], shapes: bool, out: P
             whole = exported(workspace, "dense", dense.checkpoint(context))
             reference = Contender("dense", context.open_pipeline(whole, "onnx"))
             wanted = list(parts(shape_of(config), wanted_shape(context), ladder(config) if shapes else []))
+            if results and [part.name for part in wanted] != [row.name for row in results[0]]:
+                raise BuildError(f"{model} has another shape than {models[0]}: measure each alone, with another --out")
             results.append([measured(context, part, reference) for part in wanted])
         # After each model, since a run over several may be stopped in between.
         write(results, context, out)
@@ -152,7 +155,10 @@ def write(results: Sequence[Sequence[Row]], context: Context, out: Path) -> None
 
 
 def summary(rows: Sequence[Row]) -> Row:
-    """The means of a part over the models, with the interval of the difference over the pairs of model and language."""
+    """The means of a part over the models, with the interval of the difference over the pairs of model and language.
+
+    It is about these languages with other models: few of them could not show more. That of the grids is about others.
+    """
     if len(rows) == 1:
         return rows[0]
     pairs = estimate([difference for row in rows for difference in row.languages.values() or [row.difference]])

@@ -128,14 +128,17 @@ def decide(rule: Rule, figures: Sequence[Estimate | None], claims: int, any_of: 
 
 
 def correlation(one: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
-    """Spearman's rank correlation with its 95% interval; NaN if one of the two is constant."""
+    """Spearman's rank correlation with its 95% interval; NaN if one of the two is constant.
+
+    The interval of a perfect correlation is NaN: the approximation has none.
+    """
     first, second = ranks(one), ranks(other)
     spread = math.sqrt(sum(rank**2 for rank in first) * sum(rank**2 for rank in second))
     if not spread or len(one) < 4:
         return math.nan, math.nan, math.nan
     r = sum(a * b for a, b in zip(first, second, strict=True)) / spread
     if abs(r) > 1 - 1e-9:
-        return r, r, r
+        return r, math.nan, math.nan
     half = 1.96 * math.sqrt((1 + r**2 / 2) / (len(one) - 3))
     return r, math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
 

@@ -23,13 +23,15 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     results = [result for group in groups for row in group.rows for result in row.results]
     machines = sorted({f"{result.machine.cpu}, {result.machine.cores} cores" for result in results})
     versions = sorted({json.dumps(result.machine.libraries, sort_keys=True) for result in results})
-    yield f"- machine: {'; '.join(machines)}; {min(result.cell.threads for result in results)} thread per cell"
+    threads = ", ".join(map(str, sorted({result.cell.threads for result in results})))
+    yield f"- machine: {'; '.join(machines)}; {threads} {'thread' if threads == '1' else 'threads'} per cell"
     yield f"- libraries: {'; '.join(', '.join(f'{k} {v}' for k, v in json.loads(some).items()) for some in versions)}"
     yield f"- code of the build: {', '.join(sorted({result.code[:12] for result in results}))} (SHA-256)"
     seeds = sorted({result.cell.seed for result in results})
     yield f"- seeds: {len(seeds)} ({', '.join(map(str, seeds))}), unless a command below lists fewer"
-    for language, digest in sorted({(result.cell.language, result.cell.data_digest) for result in results}):
-        yield f"- data: {results[0].cell.data}, {language}: {digest[:12]} (SHA-256)"
+    cells = [result.cell for result in results]
+    for name, language, digest in sorted({(cell.data, cell.language, cell.data_digest) for cell in cells}):
+        yield f"- data: {name}, {language}: {digest[:12]} (SHA-256)"
     for base, digest in dict.fromkeys((result.cell.base, result.cell.base_digest) for result in results):
         yield f"- base `{base}` ({digest[:12]}): {described_base(base, digest, folder)}"
     yield ""

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoConfig
 
+from build_models.architectures import architecture_of
 from build_models.artifacts.export import exported
 from build_models.bases.shapes import Shape
 from build_models.progress import say
@@ -70,7 +71,9 @@ def trimmed(context: Context) -> Path:
         else:
             words = Counter(word for sentence in context.dataset.train for word in sentence.words)
             counts = count_pieces(encoder, in_every_case(words))
-            kept = pieces_to_keep(content, counts, int(model.config.pad_token_id), settings.pieces)
+            # Positions are counted from the padding's id, which has to stay what it is.
+            places = int(model.config.pad_token_id) + 1 if architecture_of(model.config).places_from_padding else 0
+            kept = pieces_to_keep(content, counts, places, settings.pieces)
             say(f"pocket: {len(kept):,} of {model.config.vocab_size:,} pieces are kept")
         keep_embeddings(model, kept)
         model.save_pretrained(result)
@@ -147,8 +150,7 @@ def wanted_shape(context: Context) -> Shape:
     settings = context.settings.pocket
     config = AutoConfig.from_pretrained(dense.checkpoint(context), local_files_only=True)
     own = shape_of(config)
-    width = settings.width or default_shape(own).width
-    shape = default_shape(own) if width == default_shape(own).width else scaled(own, width)
+    shape = scaled(own, settings.width) if settings.width else default_shape(own)
     named = {name: getattr(settings, name) for name in ("layers", "heads", "feed_forward")}
     shape = replace(shape, **{name: value for name, value in named.items() if value is not None})
     return possible(shape, config)
@@ -211,6 +213,8 @@ def build(context: Context) -> Manifest:
         "pocket",
         student,
         parent,
-        CANDIDATES,
-        {"shape": asdict(shape), "tried": [asdict(trial) for trial in tried], **parameters(context)},
+        # A wish was measured with the first.
+        CANDIDATES[:1] if tried else CANDIDATES,
+        {"shape": asdict(shape), **parameters(context)},
+        {"tried": [asdict(trial) for trial in tried]},
     )

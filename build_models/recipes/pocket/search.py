@@ -4,6 +4,7 @@ Size and speed do not depend on the weights, so they are measured before anythin
 down; the first that meets them loses least. A wish for the loss is then tried by teaching, from the smallest up.
 """
 
+import math
 import shutil
 import statistics
 import tempfile
@@ -110,20 +111,20 @@ def search(
                 return shape, tried
     if not fitting:
         raise BuildError(unmet(wish, tried))
-    if wish.loss is None:
-        return fitting[0].shape, tried
+    limit = wish.loss
+    assert limit is not None, "the first shape that meets the other wishes was returned"
     best = evaluate(whole, context.dataset.dev, "dense: dev").f1
     for trial in reversed(fitting):
         with written(context, candidate, teach(trial.shape)) as (_, pipeline, _):
             trial.loss = 100 * (best - evaluate(pipeline, context.dataset.dev, f"pocket: {trial.shape.width} wide").f1)
         say(f"pocket: {trial}")
-        if trial.loss <= wish.loss:
+        if trial.loss <= limit:
             return trial.shape, tried
     nearest = min(fitting, key=lambda trial: trial.loss or 0.0)
+    loss = math.ceil(10 * (nearest.loss or 0.0)) / 10
     raise BuildError(
-        f"No shape loses at most {wish.loss:g} points{' within the other wishes' if wish.size or wish.speed else ''}."
-        f" The nearest is {nearest}. Ask for --pocket-loss {nearest.loss:.1f}, or for longer teaching with"
-        " --pocket-epochs"
+        f"No shape loses at most {limit:g} points{' within the other wishes' if wish.size or wish.speed else ''}."
+        f" The nearest is {nearest}. Ask for --pocket-loss {loss:.1f}, or for longer teaching with --pocket-epochs"
     )
 
 
@@ -134,7 +135,7 @@ def unmet(wish: Wish, tried: Sequence[Trial]) -> str:
         tried, key=lambda trial: trial.speed
     )  # fmt: skip
     options = [f"--pocket-size {nearest.megabytes + 0.01:.2f}"] if wish.size is not None else []
-    options += [f"--pocket-speed {nearest.speed:.1f}"] if wish.speed is not None else []
+    options += [f"--pocket-speed {math.floor(9.5 * nearest.speed) / 10:.1f}"] if wish.speed is not None else []
     return (
         f"No shape of this model gives {' and '.join(wanted)}. The nearest is {nearest}. Ask for {' '.join(options)},"
         " or keep fewer pieces with --pocket-pieces"

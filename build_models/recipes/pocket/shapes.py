@@ -72,5 +72,10 @@ def scaled(shape: Shape, width: int) -> Shape:
 
 
 def default_shape(shape: Shape) -> Shape:
-    """A third of the width, in a model that is wide enough to spare it."""
-    return scaled(shape, min(shape.width, max(NARROWEST, shape.width // 3)))
+    """A third of the width in whole heads, in a model that is wide enough to spare it."""
+    head = shape.width // shape.heads
+    third = max(NARROWEST, shape.width // 3)
+    whole = third // head * head
+    # Two numbers to a byte: the width is even.
+    width = whole if whole >= NARROWEST and whole % 2 == 0 else third // 2 * 2
+    return scaled(shape, min(shape.width, width))

@@ -115,6 +115,8 @@ def shrink(teacher: PreTrainedModel, shape: Shape, parts: Contributions) -> Stud
     own = shape_of(teacher.config)
     chosen = top(parts.layers, shape.layers)
     if not narrows(teacher.config):
+        # The first layer stays: that of ModernBERT has no norm before its attention, as no other can do without.
+        chosen = chosen if 0 in chosen else [0, *chosen[1:]]
         student = make_student(teacher, shape.layers, chosen=chosen)
         return Student(student, chosen, [list(range(own.heads))] * shape.layers, None)
     config = teacher.config.__class__.from_dict(

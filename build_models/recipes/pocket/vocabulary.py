@@ -69,15 +69,15 @@ def in_every_case(words: Mapping[str, int]) -> dict[str, int]:
     return {**others, **words}
 
 
-def pieces_to_keep(content: Mapping[str, Any], counts: NDArray[np.intp], padding: int, most: int | None) -> list[int]:
+def pieces_to_keep(content: Mapping[str, Any], counts: NDArray[np.intp], first: int, most: int | None) -> list[int]:
     """The ids to keep, in order, given a parsed ``tokenizer.json`` and how often texts use each piece.
 
-    These are the added tokens and all ids up to ``padding``; all single characters, and pieces with a character that is
+    These are the added tokens and the ``first`` ids; all single characters, and pieces with a character that is
     not itself a piece; and the ``most`` frequently used pieces.
     """
     vocabulary = vocabulary_of(content)
     unknown = content["model"].get("unk_token")
-    always = {token["id"] for token in content["added_tokens"]} | set(range(padding + 1))
+    always = {token["id"] for token in content["added_tokens"]} | set(range(first))
     always |= {number for piece, number in vocabulary.items() if piece == unknown}
     if content["model"]["type"] == "Unigram":
         always.add(content["model"]["unk_id"])

@@ -13,7 +13,7 @@ from build_models.experiments.cells import Cell
 from build_models.experiments.executors import run_here, run_in_pool, run_on_cluster
 from build_models.experiments.grid import run_grid
 from build_models.experiments.grids import GRIDS, Named, Study
-from build_models.experiments.prepare import keep_records, name_bases, name_corpus
+from build_models.experiments.prepare import keep_languages, keep_records, name_bases, name_corpus
 from build_models.experiments.results import (
     ResultError,
     read_commands,
@@ -246,6 +246,17 @@ def test_the_grid_keeps_how_its_base_was_pretrained(study: Study, base: Path, tm
     keep_records(bases, tmp_path)
     (named,) = bases
     assert record_path(tmp_path, named.name, named.digest).read_bytes() == (base / "pretraining.json").read_bytes()
+
+
+def test_what_is_known_of_the_languages_is_written_again_if_it_is_damaged(base: Path, tmp_path: Path) -> None:
+    bases = name_bases([str(base)])
+    keep_languages(bases, None, ["hau"], SENTENCES, tmp_path)
+    (path,) = tmp_path.iterdir()
+    written = path.read_bytes()
+    path.write_bytes(written[:20])
+    keep_languages(bases, None, ["hau"], SENTENCES, tmp_path)
+    assert path.read_bytes() == written
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_all_grids_have_the_dense_model_to_compare_with(study: Study) -> None:

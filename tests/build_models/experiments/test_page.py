@@ -12,7 +12,7 @@ import pytest
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell
-from build_models.experiments.report.figures import Row, over_languages, pareto_front, rows_of
+from build_models.experiments.report.figures import Row, compare, over_languages, pareto_front, percent_above, rows_of
 from build_models.experiments.report.groups import groups_of
 from build_models.experiments.report.inference import estimate
 from build_models.experiments.report.page import write_page
@@ -98,6 +98,14 @@ def test_an_interval_is_over_languages_however_many_seeds_there_are() -> None:
     lopsided = over_languages({("hau", 1): 0.0, ("hau", 2): 2.0, ("swa", 1): 3.0})
     assert (lopsided.mean, lopsided.number) == (2.0, 2), "each language weighs the same"
     assert over_languages({("hau", 1): 1.0, ("hau", 2): 1.1}).low == -math.inf, "one language, no interval"
+
+
+def test_a_share_of_nothing_is_left_out() -> None:
+    dense = {("hau", 1): 50.0, ("swa", 1): 0.0, ("yor", 1): 40.0}
+    change = compare({pair: 0.9 * f1 for pair, f1 in dense.items()}, dense, percent_above)
+    assert change is not None
+    assert (round(change.mean, 6), change.number) == (-10.0, 2)
+    assert compare({("hau", 1): 1.0}, {("hau", 1): 0.0}, percent_above) is None
 
 
 def test_differences_are_taken_pair_by_pair() -> None:

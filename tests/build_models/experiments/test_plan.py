@@ -7,9 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
+from build_models.errors import BuildError
 from build_models.experiments.executors import run_here
 from build_models.experiments.grids import GRIDS, Named, Study
-from build_models.experiments.plan import H200, Accelerator, Base, base_of, described, in_pieces, plan
+from build_models.experiments.plan import H200, Accelerator, Base, base_of, described, in_runs, plan
 from build_models.experiments.prepare import name_data
 from build_models.experiments.run import Places
 from tests.build_models.experiments.conftest import SENTENCES
@@ -51,6 +52,11 @@ def test_training_costs_six_operations_a_weight_and_piece(study: Study, places: 
     assert student.seconds == pytest.approx(share * costs["dense"])
 
 
+def test_a_base_that_is_no_folder_is_refused() -> None:
+    with pytest.raises(BuildError, match="--plan needs the folder of a base, and castorini/afriberta_base is none"):
+        base_of(Path("castorini/afriberta_base"))
+
+
 def test_a_student_base_is_taught_once_for_all_languages(study: Study, places: Places) -> None:
     several = replace(
         study,
@@ -82,7 +88,7 @@ def test_a_student_base_is_taught_once_for_all_languages(study: Study, places: P
 
 def test_pieces_fit_and_lose_nothing(study: Study, places: Places) -> None:
     steps = list(plan(GRIDS["paper"](replace(study, student_layers=[1])), places, H200))
-    runs = in_pieces(steps, 60.0)
+    runs = in_runs(steps, 60.0)
     assert [step for run in runs for step in run] == steps
     assert len(runs) > 1
     for run in runs:

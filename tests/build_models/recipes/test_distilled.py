@@ -1,14 +1,17 @@
 import math
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import onnx
 import pytest
 import torch
-from transformers import AutoConfig, XLMRobertaConfig, XLMRobertaForTokenClassification
+from transformers import AutoConfig, BertConfig, XLMRobertaConfig, XLMRobertaForTokenClassification
 
+from build_models.bases.source import Source
 from build_models.build import build
 from build_models.errors import BuildError
+from build_models.recipes.agnostic import refuse_other_architectures
 from build_models.recipes.distilled import distillation_loss, taught_by_answers
 from build_models.recipes.students import make_student, teacher_layers
 from build_models.settings import DistillationSettings
@@ -172,3 +175,11 @@ def test_answers_that_a_teacher_gave_before_teach_like_the_teacher() -> None:
 def test_the_student_learnt_from_its_teacher(built: Built, pipelines: dict[str, Pipeline]) -> None:
     """Trained with the teacher's logits it must do better than chance would."""
     assert built.manifests["distilled"].metrics["test"].f1 > 0.5 * built.manifests["dense"].metrics["test"].f1
+
+
+def test_bases_of_other_families_are_not_distilled_without_a_task(tmp_path: Path) -> None:
+    BertConfig().save_pretrained(tmp_path)
+    with pytest.raises(BuildError, match="--agnostic-steps works with camembert, roberta, xlm-roberta; mine is a bert"):
+        refuse_other_architectures(Source(tmp_path, "mine", None))
+    XLMRobertaConfig().save_pretrained(tmp_path)
+    refuse_other_architectures(Source(tmp_path, "mine", None))

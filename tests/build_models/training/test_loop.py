@@ -5,6 +5,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import (
+    AutoModelForTokenClassification,
+    DebertaV2Config,
+    DistilBertConfig,
+    ModernBertConfig,
+    PretrainedConfig,
+    XLMRobertaConfig,
+)
 
 from build_models.training import devices
 from build_models.training import loop as training
@@ -196,6 +204,32 @@ def test_muon_moves_the_matrices_of_the_encoder_only() -> None:
         id(model.model["encoder"][0].weight)
     ]
     assert sum(len(group["params"]) for group in adamw.param_groups) == 3
+
+
+@pytest.mark.parametrize(
+    ("config", "beside"),
+    [
+        (XLMRobertaConfig(32, 8, 2, 2, 16), {"word_embeddings", "position_embeddings", "token_type_embeddings"}),
+        (
+            DistilBertConfig(32, 8, dim=8, n_layers=2, n_heads=2, hidden_dim=16),
+            {"word_embeddings", "position_embeddings"},
+        ),
+        (ModernBertConfig(32, 8, 16, 2, 2, pad_token_id=0), {"tok_embeddings", "dense"}),
+        (
+            DebertaV2Config(32, 8, 2, 2, 16, relative_attention=True, position_biased_input=False, type_vocab_size=0),
+            {"word_embeddings", "rel_embeddings"},
+        ),
+    ],
+    ids=lambda value: getattr(value, "model_type", ""),
+)
+def test_muon_moves_the_matrices_of_every_layer(config: PretrainedConfig, beside: set[str]) -> None:
+    model = AutoModelForTokenClassification.from_config(config)
+    adamw, muon = make_optimizers(model, Optimization(0.1, matrix_learning_rate=0.02))
+    names = {id(weight): name.removesuffix(".weight").split(".")[-1] for name, weight in model.named_parameters()}
+    matrices = [name for name, weight in model.named_parameters() if weight.ndim > 1]
+    moved = [weight for group in muon.param_groups for weight in group["params"]]
+    assert {names[id(weight)] for weight in adamw.param_groups[0]["params"]} == {*beside, "classifier"}
+    assert len(moved) == len(matrices) - len(beside) - 1
 
 
 def test_a_training_stopped_before_its_first_checkpoint_begins_again(tmp_path: Path, uninterrupted: TiedModel) -> None:

@@ -89,6 +89,13 @@ def test_i_begins_an_entity_in_iob1() -> None:
     assert [decoder.labels[place] for place in path] == ["O", "B-PER", "I-PER", "B-PER", "B-LOC"]
 
 
+def test_a_mark_that_the_labels_lack_is_the_nearest_that_they_have() -> None:
+    adjacent = ["B-PER", "I-PER", "B-PER", "B-LOC"]
+    assert from_iob2(adjacent, ["O", "I-PER", "B-LOC", "I-LOC"], "IOB1") == ["I-PER", "I-PER", "I-PER", "I-LOC"]
+    bilou = ["O", "B-DATE", "I-DATE", "L-DATE"]
+    assert from_iob2(["B-DATE", "O", "B-DATE", "I-DATE"], bilou, "BILOU") == ["B-DATE", "O", "B-DATE", "L-DATE"]
+
+
 def test_a_type_that_the_labels_have_not() -> None:
     with pytest.raises(ValueError, match="no label for B-ORG"):
         from_iob2(["O", "B-ORG"], LABELS["BILOU"], "BILOU")

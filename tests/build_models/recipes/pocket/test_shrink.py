@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, XLMRobertaConfig
 from build_models.architectures import ARCHITECTURES
 from build_models.bases.shapes import Shape
 from build_models.recipes.pocket.search import ladder
-from build_models.recipes.pocket.shapes import default_shape, narrows, shape_of
+from build_models.recipes.pocket.shapes import default_shape, narrows, possible, shape_of
 from build_models.recipes.pocket.shrink import Contributions, calibrate, compressed, contributions, layers_of, shrink
 from build_models.recipes.pocket.teaching import imitation
 from build_models.training.examples import IGNORED, Batch
@@ -133,10 +133,19 @@ def test_a_product_of_few_ranks_is_kept_whole() -> None:
         (Shape(192, 3, 6, 768), Shape(96, 2, 3, 384)),
         (Shape(96, 2, 4, 256), Shape(96, 2, 4, 256)),
         (Shape(32, 1, 4, 48), Shape(32, 1, 4, 48)),
+        (Shape(1024, 24, 16, 4096), Shape(320, 12, 5, 1280)),
+        (Shape(768, 12, 12, 3072), Shape(256, 6, 4, 1024)),
+        (Shape(640, 6, 10, 2560), Shape(192, 3, 3, 768)),
+        (Shape(312, 4, 12, 1200), Shape(104, 3, 4, 400)),
     ],
 )
 def test_the_default_shape(own: Shape, expected: Shape) -> None:
     assert default_shape(own) == expected
+    config = XLMRobertaConfig(
+        hidden_size=own.width, num_hidden_layers=own.layers, num_attention_heads=own.heads,
+        intermediate_size=own.feed_forward, vocab_size=100,
+    )  # fmt: skip
+    assert possible(expected, config) == expected
 
 
 def test_a_search_goes_from_whole_heads_of_the_same_size_to_smaller_ones() -> None:
