@@ -47,6 +47,9 @@ def download(
     for attempt in range(1, ATTEMPTS + 1):
         try:
             folder = Path(snapshot_download(name, revision=revision, repo_type=kind, allow_patterns=chosen))
+            # Where the hub is out of reach, the client returns what an earlier attempt has left.
+            if missing := [file for file in chosen if not (folder / file).exists()]:
+                raise OSError(f"{len(missing)} of {len(chosen)} files are missing, such as {missing[0]}")
             return Download(folder, folder.name, files)
         except FAILURES as error:
             refuse_by_name(name, kind, revision, error)

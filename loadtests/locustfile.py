@@ -80,6 +80,9 @@ def on_init(environment: Environment, **_: Any) -> None:
     options: Any = environment.parsed_options
     # Otherwise locust aborts requests in flight at the end of the test.
     environment.stop_timeout = environment.stop_timeout or DRAIN_SECONDS
+    if options.rate and options.spawn_rate is None:
+        # Arrivals begin at once. With locust's default of one user a second, the first ones would wait for users.
+        options.spawn_rate = options.num_users
     if isinstance(environment.runner, WorkerRunner):
         environment.runner.register_message("plan", receive)
     elif options.headless:

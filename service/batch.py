@@ -91,8 +91,8 @@ class Annotator:
 
 
 def _missing(text: object) -> bool:
-    # NaN, pandas' missing text, is not equal to itself.
-    return text is None or (isinstance(text, float) and text != text)
+    # NaN, which is not equal to itself, and pandas' NA stand for a missing text, depending on the column.
+    return text is None or (isinstance(text, float) and text != text) or type(text).__name__ in ("NAType", "NaTType")
 
 
 def _content(text: Any) -> Content:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from build_models.data.datasets import Dataset
+from build_models.data.datasets import Dataset, tested_languages
 from build_models.workspace.replaced import DATA
 from service.artifacts.manifest import PREVIOUS, flush, replace_folder
 from service.evaluation.conll import to_conll
@@ -12,17 +12,17 @@ from service.evaluation.conll import to_conll
 def keep_test_split(artifacts: Path, dataset: Dataset) -> None:
     """Write the test split next to the artefacts."""
     folder = artifacts / DATA
-    texts = {
-        f"{language}.conll": to_conll(sentence for sentence in dataset.test if sentence.language == language)
-        for language in dataset.languages
+    files = {
+        f"{language}.conll": to_conll(sentence for sentence in dataset.test if sentence.language == language).encode()
+        for language in tested_languages(dataset)
     }
-    if folder.is_dir() and texts == {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.conll")}:
+    if folder.is_dir() and files == {path.name: path.read_bytes() for path in folder.glob("*.conll")}:
         return
     draft = folder.with_name(f".{DATA}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    for name, text in texts.items():
-        (draft / name).write_text(text, encoding="utf-8")
+    for name, content in files.items():
+        (draft / name).write_bytes(content)
     flush(draft)
     replace_folder(draft, folder, artifacts / PREVIOUS / DATA)
 

@@ -50,11 +50,12 @@ def copy(source: Path, target: Path) -> None:
 
 def save(model: ModelProto, target: Path) -> None:
     """Write a model whose weights are in memory."""
+    weights = weights_beside(target)
+    # Of a larger model that was there before.
+    weights.unlink(missing_ok=True)
     if _fits_in_one(model):
         onnx.save(model, target)
         return
-    weights = weights_beside(target)
-    weights.unlink(missing_ok=True)
     onnx.save(model, target, save_as_external_data=True, location=weights.name, size_threshold=SMALLEST_OUTSIDE)
 
 

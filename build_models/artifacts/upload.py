@@ -30,6 +30,8 @@ QUANTIZED = "model_quantized.onnx"
 """What both look for where 8-bit weights are asked for."""
 
 CONFIG = "config.json"
+CARD = "README.md"
+LOADED = 'ORTModelForTokenClassification.from_pretrained("REPOSITORY_OR_FOLDER"'
 TOKENIZER = "tokenizer.json"
 NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 SIGN_IN = "sign in with `hf auth login`, or set HF_TOKEN to a token that may write"
@@ -54,6 +56,10 @@ def hub_files(folder: Path, manifest: Manifest, work: Path) -> dict[str, Path | 
     name = QUANTIZED if quantized else MODEL
     model = folder / MODEL
     del files[MODEL]
+    if quantized:
+        # Without its name, Optimum takes model.onnx, which another variant may have put there.
+        text = (folder / CARD).read_text(encoding="utf-8")
+        files[CARD] = text.replace(f"{LOADED})", f'{LOADED}, file_name="{QUANTIZED}")').encode()
     if weights_beside(model).name in files:
         # The graph names the file of its weights.
         if name != MODEL:
@@ -97,6 +103,8 @@ def push(artifacts: Path, variant: str, repository: str, private: bool, revision
                 ],
                 commit_message=f"Upload {variant}",
                 revision=revision,
+                # What was checked is what is added to.
+                parent_commit=there.sha,
             )
         except BuildError:
             raise

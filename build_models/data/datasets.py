@@ -41,6 +41,10 @@ class Dataset:
         return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
+def tested_languages(dataset: Dataset) -> list[str]:
+    return sorted({sentence.language for sentence in dataset.test})
+
+
 def choose(wanted: Sequence[str] | None, there: Sequence[str], where: str) -> list[str]:
     """The requested languages (default: all of ``there``). Raises ``BuildError`` for a missing one."""
     missing = sorted(set(wanted or ()) - set(there))

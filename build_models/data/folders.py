@@ -99,9 +99,12 @@ def find_files(path: Path) -> dict[str, dict[str, Path]]:
         raise DataError(f"{path} is neither a file nor a folder")
     if path.is_file():
         return {_language(path): {"train": path}}
-    if files := _splits(path):
+    if files := _named_splits(path):
         return {_language(path): files}
+    # Before a lone file beside the folders, which may be a README.txt.
     found = {folder.name: files for folder in _listed(path) if folder.is_dir() and (files := _splits(folder))}
+    if not found and (files := _splits(path)):
+        return {_language(path): files}
     if not found:
         raise DataError(f"{path} has no labelled data in it: {LAYOUTS}")
     return found
@@ -111,16 +114,25 @@ def _listed(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
 
 
-def _splits(folder: Path) -> dict[str, Path]:
-    """The files of a folder by split; a single file with another name is ``train``."""
-    paths = [path for path in _listed(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+def _files(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder) if path.suffix.lower() in SUFFIXES and path.is_file()]
+
+
+def _named_splits(folder: Path) -> dict[str, Path]:
+    """The files of a folder that are called after a split."""
     splits: dict[str, Path] = {}
-    for path in paths:
+    for path in _files(folder):
         split = SPLIT_OF.get(path.stem.lower())
         if split in splits:
             raise DataError(f"{splits[split]} and {path} are both {split}: take one of them away")
         if split:
             splits[split] = path
+    return splits
+
+
+def _splits(folder: Path) -> dict[str, Path]:
+    """The files of a folder by split; a single file with another name is ``train``."""
+    splits, paths = _named_splits(folder), _files(folder)
     if splits or not paths:
         return splits
     if len(paths) > 1:
@@ -162,7 +174,7 @@ def documents_to_check(path: Path, language: str | None) -> list[Document]:
     documents = []
     for name, splits in find_files(path).items():
         file = splits.get("test") or (next(iter(splits.values())) if len(splits) == 1 else None)
-        if file is None:
+        if file is None or SPLIT_OF.get(file.stem.lower()) == "train":
             raise DataError(f"{path} has no test split of {name}: give the file to check on")
         documents.append(read_document(file, (language or "") if name == UNKNOWN_LANGUAGE else name))
     return documents

@@ -7,6 +7,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from build_models.bases.checkpoints import CARD
 from build_models.bases.source import Source
 from service.artifacts.manifest import Manifest, Scores
+from service.ner.schemes import iob2_labels
 
 TAGS = ["kidogo", "named-entity-recognition"]
 QUANTIZED = ("llm_int8", "dynamic")
@@ -85,7 +86,7 @@ def write_card(folder: Path, manifest: Manifest, source: Source) -> None:
 def card(folder: Path, manifest: Manifest, source: Source) -> str:
     weights = [path for path in folder.rglob("*") if ".onnx" in path.name or path.suffix == ".safetensors"]
     revision = f" ({manifest.base_revision})" if manifest.base_revision else ""
-    types = sorted({label.partition("-")[2] or label for label in manifest.labels} - {"O"})
+    types = sorted({label[2:] for label in iob2_labels(manifest.labels, manifest.scheme)} - {""})
     return CARD_TEXT.format(
         metadata=metadata(manifest, source),
         title=f"{manifest.base_model}: {manifest.variant}",

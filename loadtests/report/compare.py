@@ -43,10 +43,12 @@ class Comparison:
 
     changes: list[Change]
     differences: list[str]
+    lost: bool = False
+    """Whether a figure of the run before has none to compare with: no rate was inside the bound any more."""
 
     @property
     def regressed(self) -> bool:
-        return any(change.verdict == "regression" for change in self.changes)
+        return self.lost or any(change.verdict == "regression" for change in self.changes)
 
 
 def compare(before: Record, after: Record, limit: float) -> Comparison:
@@ -61,7 +63,11 @@ def compare(before: Record, after: Record, limit: float) -> Comparison:
             before, after, rows_before[subject], rows_after[subject]
         )
     ]
-    return Comparison(changes, list(_differences(before, after)))
+    lost = any(
+        row.best_rate is not None and subject in rows_after and rows_after[subject].rates_sought
+        for subject, row in rows_before.items()
+    )
+    return Comparison(changes, list(_differences(before, after)), lost)
 
 
 def judge(

@@ -132,10 +132,12 @@ class VariantPool:
         return self._artifacts / slot.variant.name
 
     def _changed(self, slot: Slot) -> bool:
-        """Whether the folder is another than when it was last read, or a build has ended without making it."""
-        return _signature(self._folder(slot)) != slot.seen or (
-            slot.status == "loading" and not being_built(self._artifacts)
-        )
+        """Whether the folder is another than when it was last read, or a build that may make it has begun or ended."""
+        if _signature(self._folder(slot)) != slot.seen:
+            return True
+        if slot.status == "failed" and not slot.seen:
+            return being_built(self._artifacts)
+        return slot.status == "loading" and not being_built(self._artifacts)
 
     def _load(self, slot: Slot) -> None:
         folder = self._folder(slot)

@@ -74,7 +74,7 @@ class Checks:
                 {"variant": self._prepared},
                 {"Retry-After": "5"},
             )
-        if self._running is not None and not self._running.answer.done():
+        if self._running is not None:
             progress = self._running.progress
             raise Overloaded(
                 f"A check of {self._running.variant} is at sentence {progress.done:,} of {progress.total:,}, and"
@@ -87,5 +87,11 @@ class Checks:
         self, engine: Engine, variant: Contender, reference: Contender, data: LabelledData, mistakes: int
     ) -> Check:
         """Start a check in the place held for it."""
-        self._running = Check(engine, variant, reference, data, mistakes)
-        return self._running
+        check = self._running = Check(engine, variant, reference, data, mistakes)
+        check.answer.add_done_callback(lambda _: self._forget(check))
+        return check
+
+    def _forget(self, check: Check) -> None:
+        """Drop a check that has ended: the traceback of one that was stopped holds all of its data."""
+        if self._running is check:
+            self._running = None

@@ -14,9 +14,12 @@ _SPACES = re.compile(r"[ \t]+")
 _COMMENT = re.compile(r"#\s+[\w.:-]+\s*=")
 _KEYED = re.compile(r"#\s*[\w.:-]+\s*=")
 _NUMBER = re.compile(r"([0-9]{1,9})([-.][0-9]{1,9})?")
-_LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu]-\S+|\S+-[BIESLUbieslu]")
+_LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu][-_]\S+|\S+[-_][BIESLUbieslu]")
 DOCUMENT_START = "-DOCSTART-"
 MOST_COLUMNS = 500
+LABEL_SHARE = 0.75
+"""Of the values like labels in the column that has most: the last column with as many holds the labels."""
+
 COUNTING_SHARE = 0.75
 """Share of a column's values that must be running numbers for it to count words; files may have ranges (8-9) and
 gaps.
@@ -183,7 +186,7 @@ def _is_comment(columns: list[str], tabs: bool, usual: int, tabbed: bool) -> boo
     text = " ".join(columns)
     if _COMMENT.match(text):
         return True
-    if len(columns) == usual and tabs == tabbed and _LIKE_A_LABEL.fullmatch(columns[-1]):
+    if len(columns) == usual and tabs == tabbed and any(map(_LIKE_A_LABEL.fullmatch, columns[1:])):
         return False
     return columns[0] == "#" or bool(_KEYED.match(text))
 
@@ -205,13 +208,15 @@ def _find_columns(
 ) -> tuple[int, int]:
     """The columns of words and labels; see ``parse_conll``."""
     running = [_Running() for _ in range(usual)]
-    labels: set[int] = set()
+    labels: Counter[int] = Counter()
     for sentence in _sentences(document, lines, first_line, usual, tabbed):
         for first, (_, columns) in enumerate(sentence):
             for place, value in enumerate(columns):
                 running[place].see(value, not first)
             labels.update(place for place in range(1, usual) if _LIKE_A_LABEL.fullmatch(columns[place]))
-    label = max(labels, default=usual - 1)
+    # A word of another column may look like a label: e-mail, U-20, o.
+    most = max(labels.values(), default=0)
+    label = max((place for place, count in labels.items() if count >= LABEL_SHARE * most), default=usual - 1)
     word = next((place for place in range(label) if not running[place].counts), 0)
     if word or label != usual - 1:
         document.notes.append(

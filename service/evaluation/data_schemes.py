@@ -17,8 +17,8 @@ STRAY, LONE, UNCLOSED = "stray", "lone", "unclosed"
 FAULTS = {"iob2": [STRAY], "iob1": [LONE], "io": [LONE], "iobes": [STRAY, UNCLOSED], "bilou": [STRAY, UNCLOSED]}
 """Invalid labels: an I- that continues nothing; a B- that does not follow its own type; an entity without an end."""
 
-_BEFORE = re.compile(r"([BIESLU])-(\S+)", re.IGNORECASE)
-_AFTER = re.compile(r"(\S+)-([BIESLU])", re.IGNORECASE)
+_BEFORE = re.compile(r"([BIESLU])[-_](\S+)", re.IGNORECASE)
+_AFTER = re.compile(r"(\S+)[-_]([BIESLU])", re.IGNORECASE)
 
 WAYS_OUT = f"say which it is by --scheme ({', '.join(PREFIXES)}; over HTTP ?scheme=), or correct the labels"
 

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Generator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from statistics import median
@@ -37,7 +37,7 @@ class Engine:
         self.metrics = Metrics()
         self.metrics.service.info(_facts(settings))
         self.latencies = Latencies()
-        self._inference_seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
+        self._inference_seconds: dict[str, tuple[str, deque[float]]] = {}
         self.admission = Admission(settings, self.metrics)
         self._scheduler = Scheduler(settings.slots)
 
@@ -50,10 +50,10 @@ class Engine:
         """What a request asks of each variant, for ``Visit.proceed``."""
         return {variant: size_of(request, self.pool.get(variant).encoder.capacity) for variant in variants}
 
-    def median_inference_ms(self, variant: str) -> float | None:
-        """Of the last answers of a variant, whatever their texts; None while they are too few."""
-        seconds = self._inference_seconds[variant]
-        return milliseconds(median(seconds)) if len(seconds) >= FEWEST else None
+    def median_inference_ms(self, variant: str, digest: str) -> float | None:
+        """Of the last answers of a variant's artefact, whatever their texts; None while they are too few."""
+        known, seconds = self._inference_seconds.get(variant, ("", ()))
+        return milliseconds(median(seconds)) if known == digest and len(seconds) >= FEWEST else None
 
     async def recognize(self, request: NerRequest, variant: str, visit: Visit) -> NerAnswer:
         """Answer a request that is in flight. Raises ``UnknownVariant``, ``VariantNotReady`` and ``TookTooLong``."""
@@ -105,7 +105,12 @@ class Engine:
     def _note(self, variant: str, pipeline: Pipeline, job: Job[list[ResultAnswer]], timer: Timer) -> None:
         """Record in metrics, log and trace where the time went."""
         self.metrics.observe(variant, job.queue_seconds, timer)
-        self._inference_seconds[variant].append(timer.inference.seconds)
+        digest, seconds = self._inference_seconds.get(variant, ("", deque[float]()))
+        if digest != pipeline.digest:
+            # Times of another artefact say nothing of this one.
+            seconds = deque(maxlen=RECENT)
+            self._inference_seconds[variant] = (pipeline.digest, seconds)
+        seconds.append(timer.inference.seconds)
         add_phases(job.submitted, job.queue_seconds, timer)
         note(
             digest=pipeline.digest,

@@ -75,6 +75,16 @@ def test_the_command_fails_on_a_regression_over_the_limit(quick: Outcome, tmp_pa
     assert command(after, before).returncode == 0
 
 
+def test_a_run_without_a_rate_inside_the_bound_is_a_regression(quick: Outcome) -> None:
+    record = read_record(quick.folder / "report.json")
+    content = record.model_dump()
+    other = Record.model_validate({**content, "settings": {**content["settings"], "bound_ms": 1e-6}})
+    comparison = compare(record, other, 1000.0)
+    assert comparison.regressed
+    assert any("no rate inside the bound to compare" in difference for difference in comparison.differences)
+    assert not compare(other, record, 1000.0).regressed
+
+
 def test_failed_requests_are_counted_by_repetition(quick: Outcome) -> None:
     record = slower(read_record(quick.folder / "report.json"), 1)
     content = record.model_dump()

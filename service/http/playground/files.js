@@ -25,7 +25,7 @@ async function documentsOf(file) {
       if (!jsonl) return { line, fields: {}, text: content };
       try {
         const fields = JSON.parse(content);
-        return typeof fields?.text === "string" ? { line, fields, text: fields.text }
+        return typeof fields?.text === "string" ? { line, fields, text: fields.text, source: content }
           : { line, error: 'it has no field "text" with a string' };
       } catch {
         return { line, error: "it is not JSON" };
@@ -71,7 +71,7 @@ async function annotate(documents, path, signal) {
       const busy = [429, 503].includes(error.status) && error.details.status !== "failed";
       if (busy && attempt < PATIENCE) {
         await pause(error.wait, signal);
-      } else if ([400, 413, 422].includes(error.status)) {
+      } else if ([400, 413, 422, 500, 504].includes(error.status)) {
         if (documents.length === 1) documents[0].error = error.message;
         else for (const document of documents) await annotate([document], path, signal);
         return;
@@ -82,8 +82,14 @@ async function annotate(documents, path, signal) {
   }
 }
 
-const written = ({ line, fields, text, variant, entities, error }) =>
-  JSON.stringify(error ? { ...fields, line, error } : { ...fields, text, variant, entities }) + "\n";
+/** A line of the results. It keeps the source's line as it is: a number may be longer than JavaScript can hold. */
+function written({ line, fields, source, text, variant, entities, error }) {
+  const found = error ? { line, error } : { variant, entities };
+  if (!source || Object.keys(found).some((name) => name in fields)) {
+    return JSON.stringify({ ...fields, ...(error ? {} : { text }), ...found }) + "\n";
+  }
+  return `${source.trimEnd().slice(0, -1)},${JSON.stringify(found).slice(1)}\n`;
+}
 
 function showProgress(done, total, started) {
   $("file-bar").max = total;

@@ -29,7 +29,7 @@ function keepChoices(select, choices, preferred = "") {
 
 function showLegend() {
   const labels = new Set(page.variants.flatMap((variant) => variant.labels ?? []).filter((label) => label !== "O")
-    .map((label) => label.slice(2)));
+    .map((label) => label.replace(/^[BIESLU][-_](?=.)|(?<=.)[-_][BIESLU]$/i, "")));
   $("legend").replaceChildren(...[...labels].sort().map((label) => make("li", {},
     make("span", { class: "tag", "data-label": label }, label), KINDS[label] ?? "")));
 }
@@ -68,12 +68,16 @@ function showVariants() {
 
 /** Wait until every variant is ready or has failed; the default one, which loads first, already answers meanwhile. */
 async function followVariants(linked) {
+  let shown = "";
   for (;;) {
     try {
       page.variants = await (await ask("variants")).json();
       if (linked) chooseLinked(linked);
       linked = null;
-      showVariants();
+      // What is shown again loses the keyboard's focus.
+      const state = JSON.stringify(page.variants.map(({ name, status, reason, digest }) => [name, status, reason, digest]));
+      if (state !== shown) showVariants();
+      shown = state;
       catchUp();
       if (page.variants.every((variant) => variant.status !== "loading")) return;
     } catch (error) {

@@ -70,7 +70,7 @@ def _describe(slot: Slot, engine: Engine) -> VariantAnswer:
         default=slot.variant.name == engine.pool.default,
         reference=slot.variant.name == engine.pool.reference,
         resident_bytes=slot.resident_bytes,
-        inference_ms=engine.median_inference_ms(slot.variant.name),
+        inference_ms=engine.median_inference_ms(slot.variant.name, manifest.digest if manifest is not None else ""),
     )
     if manifest is None:
         return answer

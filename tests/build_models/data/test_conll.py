@@ -91,9 +91,24 @@ def test_one_column_names_file_and_line(tmp_path: Path) -> None:
     assert "line 4: 'Kano' has one column" in refuse(tmp_path, "Buhari B-PER\nya O\n\nKano\n")
 
 
-@pytest.mark.parametrize("label", ["PER", "X-PER", "B-", "-PER", "B_PER", "0", "PER-B"])
+@pytest.mark.parametrize("label", ["PER", "X-PER", "B-", "-PER", "X_PER", "0", "PER-B"])
 def test_an_unknown_label_names_file_and_line(tmp_path: Path, label: str) -> None:
     assert f"line 2: unknown label {label!r}" in refuse(tmp_path, f"Buhari B-PER\nya {label}\n")
+
+
+def test_a_word_like_a_label_does_not_move_the_column_of_labels(tmp_path: Path) -> None:
+    path = tmp_path / "swa.txt"
+    path.write_text("Ade\tB-PER\tAde\n#\tO\te-mail\nlo\tO\to\nsi\tO\tsi\n", encoding="utf-8")
+    (sentence,) = read_sentences(path, "swa")
+    assert sentence.words == ["Ade", "#", "lo", "si"]
+    assert sentence.labels == ["B-PER", "O", "O", "O"]
+
+
+def test_an_underscore_separates_a_prefix_too(tmp_path: Path) -> None:
+    path = tmp_path / "swa.txt"
+    path.write_text("Ade B_PER\nOju I_PER\nlo O\n", encoding="utf-8")
+    (sentence,) = read_sentences(path, "swa")
+    assert sentence.labels == ["B-PER", "I-PER", "O"]
 
 
 def test_text_that_is_not_utf_8_names_file_and_line(tmp_path: Path) -> None:

@@ -80,6 +80,11 @@ def test_files_of_the_hub_without_parquet_keep_the_name_of_their_data_set(hub: R
     assert load_hub_data("somebody/names", None, "main").name == "somebody/names (swa)"
 
 
+def test_a_data_set_without_languages_takes_the_one_that_is_named(hub: Repositories) -> None:
+    hub.put("somebody/names", "default", "x", rows())
+    assert load_hub_data("somebody/names", ["swa"], "x").languages == ["swa"]
+
+
 def test_a_revision_and_an_identifier_are_passed_on(hub: Repositories) -> None:
     hub.put("somebody/names", "run", "abc123", rows())
     data = load_hub_data("somebody/names", None, "abc123")

@@ -30,6 +30,19 @@ def many(count: int, kind: str = "PER") -> str:
     return "".join(f"Mtu{number} B-{kind}\nyuko O\n\nhapana{number} O\n\n" for number in range(count))
 
 
+def test_a_readme_beside_the_folders_of_languages_is_no_data(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path, README_txt="About these data.\n", NOTES_txt="x\n", hau__train_txt=many(30), swa__train_txt=many(30)
+    )
+    assert load(folder).languages == ["hau", "swa"]
+
+
+def test_a_training_set_alone_is_not_checked_on(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no test split of hau: give the file to check on"):
+        documents_to_check(write(tmp_path, hau__train_txt=many(3)), None)
+    assert len(documents_to_check(write(tmp_path / "other", hau__mine_txt=many(3)), None)) == 1
+
+
 def load(path: Path | str, languages: list[str] | None = None, seed: int = 42, rules: Rules = Rules()) -> Dataset:  # noqa: B008
     return load_data(str(path), languages, None, seed, 10, rules)
 

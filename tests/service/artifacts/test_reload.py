@@ -248,6 +248,42 @@ async def test_a_package_that_is_not_installed_is_named(services: Services, toke
     assert (await service.get("/readyz")).status_code == 200
 
 
+async def test_variants_of_a_build_that_begins_later_are_loading_too(
+    services: Services, tokenizer: Path, tmp_path: Path
+) -> None:
+    folder = write_artifacts(tmp_path / "artifacts", tokenizer, ["dense"])
+    runtimes = FakeRuntimes()
+    pool = VariantPool(folder, 1, runtimes)
+    service = services.make(pool, runtimes)
+    pool.load()
+    assert (await variant(service, "pruned"))["status"] == "failed"
+    (folder / WORKSPACE).mkdir()
+    with (folder / WORKSPACE / LOCK).open("w") as build:
+        fcntl.flock(build, fcntl.LOCK_EX)
+        pool.refresh()
+        assert (await variant(service, "pruned"))["status"] == "loading"
+    pool.refresh()
+    assert (await variant(service, "pruned"))["status"] == "failed"
+
+
+async def test_times_of_an_artefact_that_was_replaced_are_forgotten(
+    services: Services, tokenizer: Path, tmp_path: Path
+) -> None:
+    folder = write_artifacts(tmp_path / "artifacts", tokenizer, ["dense"])
+    runtimes = FakeRuntimes()
+    pool = VariantPool(folder, 1, runtimes)
+    service = services.make(pool, runtimes)
+    pool.load()
+    for _ in range(5):
+        await digest_that_answers(service)
+    assert (await variant(service, "dense"))["inference_ms"] is not None
+    write_artifacts(folder, tokenizer, ["dense"], lambda staging: bool((staging / "model.onnx").write_bytes(b"new")))
+    pool.refresh()
+    assert (await variant(service, "dense"))["inference_ms"] is None
+    await digest_that_answers(service)
+    assert (await variant(service, "dense"))["inference_ms"] is None, "one answer is too few"
+
+
 async def test_variants_of_a_running_build_are_loading_until_it_ends(
     services: Services, tokenizer: Path, tmp_path: Path
 ) -> None:
