@@ -13,6 +13,7 @@ from huggingface_hub import hf_hub_download, list_repo_files
 from optimum.onnxruntime import ORTModelForTokenClassification
 from transformers import AutoModelForTokenClassification, AutoTokenizer, BatchEncoding
 
+QUANTIZED = "model_quantized.onnx"
 SENTENCES = [
     text.split()
     for text in (
@@ -39,7 +40,9 @@ def read(repository: str) -> dict[str, list[list[str]]]:
         with torch.inference_mode():
             found = [label(one, model(**one).logits.float().numpy(), model.config.id2label) for one in encoded]
         return {"transformers": found}
-    optimum = ORTModelForTokenClassification.from_pretrained(repository)
+    # As the cards do: model.onnx is what Optimum looks for by itself.
+    named = {"file_name": QUANTIZED} if any(file.endswith(QUANTIZED) for file in files) else {}
+    optimum = ORTModelForTokenClassification.from_pretrained(repository, **named)
     names = optimum.config.id2label
     session = onnxruntime.InferenceSession(hf_hub_download(repository, files[0]), providers=["CPUExecutionProvider"])
     return {

@@ -206,8 +206,12 @@ def test_the_layout_is_the_one_of_optimum_and_transformers_js(pushed: dict[str, 
     models = {"dense": "onnx/model.onnx", "int8": "model.safetensors", "dynamic": "onnx/model_quantized.onnx"}
     for variant, repository in pushed.items():
         files = repository.files()
-        for name in ("README.md", "config.json", "tokenizer.json", "tokenizer_config.json", "manifest.json"):
+        for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "manifest.json"):
             assert files[name] == (fine_tuned / variant / name).read_bytes()
+        named = b'.from_pretrained("REPOSITORY_OR_FOLDER", file_name="model_quantized.onnx")'
+        assert (named in files["README.md"]) == (variant == "dynamic")
+        card = files["README.md"].replace(b', file_name="model_quantized.onnx"', b"")
+        assert card == (fine_tuned / variant / "README.md").read_bytes()
         (weights,) = (name for name in files if name.endswith((".onnx", ".safetensors")))
         assert weights == models[variant]
         assert files[weights] == (fine_tuned / variant / Path(weights).name.replace("_quantized", "")).read_bytes()
