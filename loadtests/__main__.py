@@ -143,6 +143,8 @@ def compare_command(
     output.print(table)
     for difference in comparison.differences:
         output.print(f"note: {difference}", highlight=False, soft_wrap=True, markup=False)
+    for subject in comparison.lost:
+        output.print(f"regression: {subject}: no rate is inside the bound any more", highlight=False, markup=False)
     if comparison.regressed:
         raise typer.Exit(3)
 

@@ -101,10 +101,11 @@ def find_files(path: Path) -> dict[str, dict[str, Path]]:
         return {_language(path): {"train": path}}
     if files := _named_splits(path):
         return {_language(path): files}
-    # Before a lone file beside the folders, which may be a README.txt.
-    found = {folder.name: files for folder in _listed(path) if folder.is_dir() and (files := _splits(folder))}
-    if not found and (files := _splits(path)):
+    folders = [folder for folder in _listed(path) if folder.is_dir()]
+    # A file beside folders with splits may be a README.txt.
+    if not any(map(_named_splits, folders)) and (files := _splits(path)):
         return {_language(path): files}
+    found = {folder.name: files for folder in folders if (files := _splits(folder))}
     if not found:
         raise DataError(f"{path} has no labelled data in it: {LAYOUTS}")
     return found

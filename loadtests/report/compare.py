@@ -6,7 +6,7 @@ than ``CHANCE``, there are too few repetitions to tell.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,12 +43,12 @@ class Comparison:
 
     changes: list[Change]
     differences: list[str]
-    lost: bool = False
-    """Whether a figure of the run before has none to compare with: no rate was inside the bound any more."""
+    lost: Sequence[str] = ()
+    """What had a rate inside the bound before, and has none in any repetition after."""
 
     @property
     def regressed(self) -> bool:
-        return self.lost or any(change.verdict == "regression" for change in self.changes)
+        return bool(self.lost) or any(change.verdict == "regression" for change in self.changes)
 
 
 def compare(before: Record, after: Record, limit: float) -> Comparison:
@@ -63,10 +63,15 @@ def compare(before: Record, after: Record, limit: float) -> Comparison:
             before, after, rows_before[subject], rows_after[subject]
         )
     ]
-    lost = any(
-        row.best_rate is not None and subject in rows_after and rows_after[subject].rates_sought
+    lost = [
+        subject
         for subject, row in rows_before.items()
-    )
+        if subject in rows_after
+        and row.best_rate is not None
+        and (rates := after.best_rates(subject))
+        and not any(rate is not None for rate in rates)
+        and before.settings.bound_ms == after.settings.bound_ms
+    ]
     return Comparison(changes, list(_differences(before, after)), lost)
 
 

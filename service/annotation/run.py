@@ -72,20 +72,29 @@ class _Run:
     def __init__(self, plan: Plan, sources: Sequence[Source], journal: Journal, stop: threading.Event):
         self._plan, self._sources, self._journal, self._stop = plan, sources, journal, stop
         self._form = FORMATS[plan.form]
-        for source in sources:
-            first = plan.out / source.output
-            for path in (first, *self._form.further_files(first)):
-                if path.exists() and not plan.overwrite and source.output not in journal.outputs:
-                    raise AnnotationError(f"{path} exists, and is not of this run: give another --out, or --overwrite")
-            for other in sources:
-                if self._form.may_be_further(other.output, source.output):
-                    raise AnnotationError(
-                        f"{other.path} and a part of {source.path} would both be written to {plan.out / other.output}:"
-                        " run the command for each with a separate --out"
-                    )
+        self._refuse_other_outputs()
         self._report = Reporter(sum(source.size(plan.out) for source in sources), plan.quiet)
         self._outputs: dict[int, Output] = {}
         self._saved = time.monotonic()
+
+    def _refuse_other_outputs(self) -> None:
+        """Raise ``AnnotationError`` if a file would be written over that is not of this run, or of two inputs."""
+        plan, by_output = self._plan, {source.output: source for source in self._sources}
+        for name, source in by_output.items():
+            path = plan.out / name
+            if path.exists() and not plan.overwrite and name not in self._journal.outputs:
+                raise AnnotationError(f"{path} exists, and is not of this run: give another --out, or --overwrite")
+            if name not in self._journal.outputs and (other := next(self._form.further_files(path), None)):
+                raise AnnotationError(
+                    f"{other} exists, and may be of an earlier run or another input: remove it, or give another --out"
+                )
+            first, number = self._form.first_of(name) or ("", 0)
+            # A document has a byte at least.
+            if first in by_output and number <= 1 + by_output[first].size(plan.out) // self._form.documents:
+                raise AnnotationError(
+                    f"{source.path} and a part of {by_output[first].path} would both be written to {path}:"
+                    " run the command for each with a separate --out"
+                )
 
     def run(self) -> Summary:
         plan = self._plan

@@ -18,7 +18,7 @@ _LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu][-_]\S+|\S+[-_][BIESLUbieslu]")
 DOCUMENT_START = "-DOCSTART-"
 MOST_COLUMNS = 500
 LABEL_SHARE = 0.75
-"""Of the values like labels in the column that has most: the last column with as many holds the labels."""
+"""Of the values like labels in the column with most of them: the last column with so many has the labels."""
 
 COUNTING_SHARE = 0.75
 """Share of a column's values that must be running numbers for it to count words; files may have ranges (8-9) and
@@ -93,10 +93,10 @@ class Document:
 def parse_conll(name: str, language: str, text: str, first_line: int = 1) -> Document:
     """Parse CoNLL text: words and labels in columns, sentences separated by blank lines.
 
-    The word is in the first column that is not a running number, the label in the last column that contains labels. In
-    a line with tabs, only tabs separate columns. Byte-order marks, comments (``# text = …``) and ``-DOCSTART-`` lines
-    are skipped, and any line ending is accepted. ``first_line`` is the number of the text's first line in its file.
-    Raises ``LabelledDataError``.
+    The word is in the first column that is not a running number, the label in the last column that is full of
+    labels. In a line with tabs, only tabs separate columns. Byte-order marks, comments (``# text = …``) and
+    ``-DOCSTART-`` lines are skipped, and any line ending is accepted. ``first_line`` is the number of the text's first
+    line in its file. Raises ``LabelledDataError``.
     """
     document = Document(name, [])
     lines = LINE_END.split(text.removeprefix("\ufeff"))
@@ -186,7 +186,11 @@ def _is_comment(columns: list[str], tabs: bool, usual: int, tabbed: bool) -> boo
     text = " ".join(columns)
     if _COMMENT.match(text):
         return True
-    if len(columns) == usual and tabs == tabbed and any(map(_LIKE_A_LABEL.fullmatch, columns[1:])):
+    if (
+        len(columns) == usual
+        and tabs == tabbed
+        and any(map(_LIKE_A_LABEL.fullmatch, columns[1:] if tabs else columns[-1:]))
+    ):
         return False
     return columns[0] == "#" or bool(_KEYED.match(text))
 

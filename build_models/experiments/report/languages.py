@@ -1,6 +1,7 @@
 """Which sparsity is best for which language, and what of a language goes with it."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
@@ -65,7 +66,9 @@ def sparsity_by_language(group: Group, folder: Path) -> Iterator[str]:
                 )
                 for sparsity in sparse
             ]
-            values = [f"{r:+.2f} [{low:+.2f}, {high:+.2f}]" for r, low, high in found]
+            values = [
+                f"{r:+.2f}" if math.isnan(low) else f"{r:+.2f} [{low:+.2f}, {high:+.2f}]" for r, low, high in found
+            ]
             yield f"| {PREDICTORS[name]} | {' | '.join(values)} |"
         yield ""
         yield f"{len(lost)} languages can carry no more than this: an interval that includes 0 says nothing either way."

@@ -48,9 +48,13 @@ def smallest_heads(width: int, shape: Shape) -> int:
     """The number of heads that a student of this width keeps: heads of the same size if they fit, else the fewest that
     are not larger.
     """
+    return next(iter(fitting_heads(width, shape)), shape.heads)
+
+
+def fitting_heads(width: int, shape: Shape) -> list[int]:
+    """The numbers of heads that divide the width, into heads no larger than those of ``shape``."""
     size = shape.width // shape.heads
-    fitting = [heads for heads in range(1, shape.heads + 1) if width % heads == 0 and width // heads <= size]
-    return fitting[0] if fitting else shape.heads
+    return [heads for heads in range(1, shape.heads + 1) if width % heads == 0 and width // heads <= size]
 
 
 def student_layers(layers: int) -> int:
@@ -72,10 +76,11 @@ def scaled(shape: Shape, width: int) -> Shape:
 
 
 def default_shape(shape: Shape) -> Shape:
-    """A third of the width in whole heads, in a model that is wide enough to spare it."""
-    head = shape.width // shape.heads
-    third = max(NARROWEST, shape.width // 3)
-    whole = third // head * head
+    """A third of the width, in a model that is wide enough to spare it: in whole heads, or else in smaller ones."""
+    head, third = shape.width // shape.heads, max(NARROWEST, shape.width // 3)
     # Two numbers to a byte: the width is even.
-    width = whole if whole >= NARROWEST and whole % 2 == 0 else third // 2 * 2
-    return scaled(shape, min(shape.width, width))
+    whole = [width for width in range(head, shape.width + 1, head) if width >= NARROWEST and width % 2 == 0]
+    fewer = [width for width in whole if width <= third][-1:]
+    smaller = [width for width in (third // 2 * 2,) if fitting_heads(width, shape)]
+    more = [width for width in whole if width > third][:1]
+    return scaled(shape, min(shape.width, *(fewer or smaller or more or [shape.width])))

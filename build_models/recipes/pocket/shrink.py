@@ -114,9 +114,10 @@ def shrink(teacher: PreTrainedModel, shape: Shape, parts: Contributions) -> Stud
     """A student of this shape. Architectures that do not narrow only lose layers."""
     own = shape_of(teacher.config)
     chosen = top(parts.layers, shape.layers)
+    if teacher.config.model_type == "modernbert":
+        # Its first layer has no norm before the attention, so no other can take its place.
+        chosen = [0, *(1 + layer for layer in top(parts.layers[1:], shape.layers - 1))]
     if not narrows(teacher.config):
-        # The first layer stays: that of ModernBERT has no norm before its attention, as no other can do without.
-        chosen = chosen if 0 in chosen else [0, *chosen[1:]]
         student = make_student(teacher, shape.layers, chosen=chosen)
         return Student(student, chosen, [list(range(own.heads))] * shape.layers, None)
     config = teacher.config.__class__.from_dict(

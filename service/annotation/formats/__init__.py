@@ -10,9 +10,10 @@ from typing import NamedTuple
 from service.annotation.documents import Answer
 from service.annotation.formats.columns import conll
 from service.annotation.formats.docbin import (
+    DOCUMENTS,
     finish_docbin,
+    first_of,
     further_files,
-    may_be_further,
     refuse_without_spacy,
     tokens_of,
 )
@@ -22,7 +23,8 @@ from service.annotation.formats.page import FOOTER, HEADER, section
 
 class Format(NamedTuple):
     """``render`` formats one answer as bytes; ``finish`` converts the completed file into the output, of which
-    ``further_files`` are the files after the first; ``may_be_further`` says of two names whether one is the other's.
+    ``further_files`` are the files after the first, one for so many ``documents``; ``first_of`` names the output of
+    one.
     """
 
     suffix: str
@@ -32,7 +34,8 @@ class Format(NamedTuple):
     footer: bytes = b""
     finish: Callable[[Path, Path], None] = Path.rename  # type: ignore[assignment]
     further_files: Callable[[Path], Iterator[Path]] = lambda _: iter(())
-    may_be_further: Callable[[str, str], bool] = lambda name, output: False
+    first_of: Callable[[str], tuple[str, int] | None] = lambda _: None
+    documents: int = 1
     check: Callable[[], None] = lambda: None
 
 
@@ -44,7 +47,8 @@ FORMATS = {
         tokens_of,
         finish=finish_docbin,
         further_files=further_files,
-        may_be_further=may_be_further,
+        first_of=first_of,
+        documents=DOCUMENTS,
         check=refuse_without_spacy,
     ),
     "html": Format(".html", section, HEADER, b"", FOOTER),

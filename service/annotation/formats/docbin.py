@@ -61,10 +61,10 @@ def numbered(output: Path, number: int) -> Path:
     return output if number == 1 else output.with_stem(f"{output.stem}-{number}")
 
 
-def may_be_further(name: str, output: str) -> bool:
-    """Whether ``name`` is the name of a file after the first of ``output``."""
-    stem, suffix = output.rsplit(".", 1)
-    return re.fullmatch(rf"{re.escape(stem)}-\d+\.{suffix}", name) is not None
+def first_of(name: str) -> tuple[str, int] | None:
+    """The output of which a file of this name would be a further one, and its number; None if of no output."""
+    found = re.fullmatch(r"(.+)-([2-9]|[1-9]\d+)(\.\w+)", name, re.DOTALL)
+    return found and (found[1] + found[3], int(found[2]))
 
 
 def further_files(output: Path) -> Iterator[Path]:
@@ -76,11 +76,7 @@ def further_files(output: Path) -> Iterator[Path]:
 
 
 def finish_docbin(part: Path, output: Path) -> None:
-    """Write ``output``, and ``…-2``, ``…-3`` for each further ``DOCUMENTS``; remove ``part``.
-
-    Further files of an earlier run that had more documents are removed, too.
-    """
-    stale = set(further_files(output))
+    """Write ``output``, and ``…-2``, ``…-3`` for each further ``DOCUMENTS``; remove ``part``."""
     from spacy.tokens import Doc, DocBin, Span
     from spacy.vocab import Vocab
 
@@ -94,12 +90,9 @@ def finish_docbin(part: Path, output: Path) -> None:
                 doc.set_ents([Span(doc, start, end, label) for start, end, label in found["entities"]])
                 docs.add(doc)
             target = numbered(output, number)
-            stale.discard(target)
             beside = target.with_name(f"{target.name}.new")
             docs.to_disk(beside)
             beside.rename(target)
-    for path in stale:
-        path.unlink()
     part.unlink()
 
 

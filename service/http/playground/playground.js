@@ -83,6 +83,7 @@ async function followVariants(linked) {
     } catch (error) {
       $("status").textContent = error.message;
       $("status").className = "status bad";
+      shown = "";
     }
     // Without a token there is nothing to ask for until the person has given one.
     await new Promise((resolve) => {

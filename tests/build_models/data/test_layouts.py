@@ -35,6 +35,8 @@ def test_a_readme_beside_the_folders_of_languages_is_no_data(tmp_path: Path) -> 
         tmp_path, README_txt="About these data.\n", NOTES_txt="x\n", hau__train_txt=many(30), swa__train_txt=many(30)
     )
     assert load(folder).languages == ["hau", "swa"]
+    lone = write(tmp_path / "other", swa_txt=many(30), notes__README_txt="About these data.\n", notes__MORE_txt="x\n")
+    assert len(load(lone, ["swa"]).train) > 20
 
 
 def test_a_training_set_alone_is_not_checked_on(tmp_path: Path) -> None:

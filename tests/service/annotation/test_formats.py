@@ -134,9 +134,9 @@ def test_a_docbin_knows_its_further_files(tmp_path: Path) -> None:
     for name in ("a.b.spacy", "a.b-2.spacy", "a.b-3.spacy", "a.b-5.spacy", "a.spacy"):
         (tmp_path / name).touch()
     assert [path.name for path in form.further_files(output)] == ["a.b-2.spacy", "a.b-3.spacy"]
-    assert form.may_be_further("a.b-12.spacy", "a.b.spacy")
-    assert not any(form.may_be_further(name, "a.b.spacy") for name in ("a.b.spacy", "a.b-x.spacy", "aab-2.spacy"))
-    assert not FORMATS["jsonl"].may_be_further("a-2.jsonl", "a.jsonl")
+    assert form.first_of("a.b-12.spacy") == ("a.b.spacy", 12)
+    assert not any(map(form.first_of, ("a.b.spacy", "a.b-x.spacy", "a-1.spacy", "a-02.spacy")))
+    assert FORMATS["jsonl"].first_of("a-2.jsonl") is None
 
 
 def test_a_number_that_is_no_json_is_a_problem(answers: list[Answer]) -> None:

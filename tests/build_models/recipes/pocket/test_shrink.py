@@ -137,6 +137,9 @@ def test_a_product_of_few_ranks_is_kept_whole() -> None:
         (Shape(768, 12, 12, 3072), Shape(256, 6, 4, 1024)),
         (Shape(640, 6, 10, 2560), Shape(192, 3, 3, 768)),
         (Shape(312, 4, 12, 1200), Shape(104, 3, 4, 400)),
+        (Shape(256, 4, 4, 1024), Shape(96, 3, 2, 384)),
+        (Shape(320, 4, 8, 1280), Shape(120, 3, 3, 480)),
+        (Shape(368, 6, 16, 1472), Shape(138, 3, 6, 552)),
     ],
 )
 def test_the_default_shape(own: Shape, expected: Shape) -> None:
