@@ -241,6 +241,8 @@ def with_deviation(row: Row, name: str = "test") -> str:
 def other_tests(group: Group, tests: Tests, title: str, folder: Path, suffix: str) -> Iterator[str]:
     """A table with one column per additional test set."""
     rows = group.tested(tests)
+    if tests == "robustness":
+        rows += group.trained_with_noise()
     if not rows:
         return
     names = [name for name in rows[0].results[0].scores if name != "dev"]
