@@ -99,10 +99,12 @@ def plot_int8(changes: Mapping[str, Estimate], path: Path) -> None:
 
 def plot_noise(rows: Sequence[Row], names: Sequence[str], path: Path) -> None:
     """Plot F1 with each noise, a line for each technique."""
-    _, axes = pyplot.subplots(figsize=(7, 4.2))
+    _, axes = pyplot.subplots(figsize=(7, 5))
     for row in rows:
         estimates = [row.f1(name) for name in ("test", *names)]
         axes.plot(["none", *names], [estimate.mean for estimate in estimates], marker="o", label=row.cell.technique)
+    # What matters is in the middle.
+    axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1), fontsize="small", frameon=False)
     _finish(axes, "noise in the test sentences", path)
 
 
@@ -143,7 +145,8 @@ def _finish(
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.grid(alpha=0.3)
-    axes.legend(ncols=columns)
+    if axes.get_legend() is None:
+        axes.legend(ncols=columns)
     _save(path)
 
 
