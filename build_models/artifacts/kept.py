@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from build_models.data.datasets import Dataset, tested_languages
+from build_models.data.datasets import Dataset
 from build_models.workspace.replaced import DATA
 from service.artifacts.manifest import PREVIOUS, flush, replace_folder
 from service.evaluation.conll import to_conll
@@ -14,7 +14,7 @@ def keep_test_split(artifacts: Path, dataset: Dataset) -> None:
     folder = artifacts / DATA
     files = {
         f"{language}.conll": to_conll(sentence for sentence in dataset.test if sentence.language == language).encode()
-        for language in tested_languages(dataset)
+        for language in dataset.tested_languages
     }
     if folder.is_dir() and files == {path.name: path.read_bytes() for path in folder.glob("*.conll")}:
         return

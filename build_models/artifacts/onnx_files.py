@@ -51,7 +51,7 @@ def copy(source: Path, target: Path) -> None:
 def save(model: ModelProto, target: Path) -> None:
     """Write a model whose weights are in memory."""
     weights = weights_beside(target)
-    # Of a larger model that was there before.
+    # A larger model that was here before may have left some.
     weights.unlink(missing_ok=True)
     if _fits_in_one(model):
         onnx.save(model, target)

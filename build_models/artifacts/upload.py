@@ -57,7 +57,7 @@ def hub_files(folder: Path, manifest: Manifest, work: Path) -> dict[str, Path | 
     model = folder / MODEL
     del files[MODEL]
     if quantized:
-        # Without its name, Optimum takes model.onnx, which another variant may have put there.
+        # Without a name, Optimum loads model.onnx, which may be another variant in the same repository.
         text = (folder / CARD).read_text(encoding="utf-8")
         files[CARD] = text.replace(f"{LOADED})", f'{LOADED}, file_name="{QUANTIZED}")').encode()
     if weights_beside(model).name in files:
@@ -103,7 +103,7 @@ def push(artifacts: Path, variant: str, repository: str, private: bool, revision
                 ],
                 commit_message=f"Upload {variant}",
                 revision=revision,
-                # What was checked is what is added to.
+                # The hub refuses the commit if the repository has changed since it was checked.
                 parent_commit=there.sha,
             )
         except BuildError:

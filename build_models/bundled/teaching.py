@@ -72,7 +72,7 @@ def teach(
     With ``start``, pieces and weights are that model's to begin with.
     """
     tokenizer_folder = state / "tokenizer"
-    # Written last.
+    # learn_pieces writes this file last.
     if start is None and not (tokenizer_folder / FORMS).exists():
         tokenizer_folder.mkdir(parents=True, exist_ok=True)
         learn_pieces(texts, lesson.vocabulary, tokenizer_folder, len(texts))

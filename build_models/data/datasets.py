@@ -35,14 +35,14 @@ class Dataset:
         return sorted({sentence.language for sentence in self.train})
 
     @property
+    def tested_languages(self) -> list[str]:
+        return sorted({sentence.language for sentence in self.test})
+
+    @property
     def label_list(self) -> list[str]:
         """O, then B- and I- for each entity type in the training split, in alphabetical order."""
         types = sorted({label[2:] for sentence in self.train for label in sentence.labels if label != "O"})
         return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
-
-
-def tested_languages(dataset: Dataset) -> list[str]:
-    return sorted({sentence.language for sentence in dataset.test})
 
 
 def choose(wanted: Sequence[str] | None, there: Sequence[str], where: str) -> list[str]:

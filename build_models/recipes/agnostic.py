@@ -30,7 +30,7 @@ LANGUAGE_EXPONENT = 0.3
 
 
 def refuse_other_architectures(source: Source) -> None:
-    """Raise ``BuildError`` for a base that is not of RoBERTa's family, of whose parts the training makes use."""
+    """Raise ``BuildError`` for a base outside RoBERTa's family: the training uses the modules of that family."""
     config = AutoConfig.from_pretrained(source.folder, local_files_only=True)
     if not architecture_of(config).places_from_padding:
         family = ", ".join(name for name, known in ARCHITECTURES.items() if known.places_from_padding)

@@ -9,7 +9,7 @@ from build_models.artifacts.export import exported
 from build_models.artifacts.scores import open_pipeline
 from build_models.bases.classifier import Head
 from build_models.bases.source import Source
-from build_models.data.datasets import SPLITS, Dataset, tested_languages
+from build_models.data.datasets import SPLITS, Dataset
 from build_models.data.sample.generate import generate_sample
 from build_models.data.texts import read_unlabelled
 from build_models.errors import DataError
@@ -47,8 +47,8 @@ class Supervision:
 
     @property
     def languages(self) -> list[str]:
-        # Those with test sentences: unlabelled texts add to train what their files are called.
-        return tested_languages(self.dataset) if self.gold else []
+        # In train, unlabelled texts have the names of their files as languages.
+        return self.dataset.tested_languages if self.gold else []
 
 
 def supervise(settings: BuildSettings, source: Source, dataset: Dataset | None, workspace: Workspace) -> Supervision:

@@ -68,8 +68,7 @@ def compare(before: Record, after: Record, limit: float) -> Comparison:
         for subject, row in rows_before.items()
         if subject in rows_after
         and row.best_rate is not None
-        and (rates := after.best_rates(subject))
-        and not any(rate is not None for rate in rates)
+        and set(after.best_rates(subject)) == {None}
         and before.settings.bound_ms == after.settings.bound_ms
     ]
     return Comparison(changes, list(_differences(before, after)), lost)

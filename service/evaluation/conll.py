@@ -18,7 +18,7 @@ _LIKE_A_LABEL = re.compile(r"[Oo]|[BIESLUbieslu][-_]\S+|\S+[-_][BIESLUbieslu]")
 DOCUMENT_START = "-DOCSTART-"
 MOST_COLUMNS = 500
 LABEL_SHARE = 0.75
-"""Of the values like labels in the column with most of them: the last column with so many has the labels."""
+"""The labels are in the last column with this share of the label-like values of the column that has most."""
 
 COUNTING_SHARE = 0.75
 """Share of a column's values that must be running numbers for it to count words; files may have ranges (8-9) and

@@ -17,7 +17,7 @@ _PLACES = {"E": "L", "S": "U"}
 
 
 NEAREST = {"O": "O", "B": "BIUL", "I": "IBLU", "U": "UBIL", "L": "LIBU"}
-"""For each place of a word, the places whose label says most like it."""
+"""For each place of a word, the places whose labels may stand in for its own, closest first."""
 
 
 class Mark(NamedTuple):

@@ -40,7 +40,7 @@ def read(repository: str) -> dict[str, list[list[str]]]:
         with torch.inference_mode():
             found = [label(one, model(**one).logits.float().numpy(), model.config.id2label) for one in encoded]
         return {"transformers": found}
-    # As the cards do: model.onnx is what Optimum looks for by itself.
+    # Like the cards: without a name, Optimum looks for model.onnx.
     named = {"file_name": QUANTIZED} if any(file.endswith(QUANTIZED) for file in files) else {}
     optimum = ORTModelForTokenClassification.from_pretrained(repository, **named)
     names = optimum.config.id2label

@@ -103,7 +103,7 @@ def plot_noise(rows: Sequence[Row], names: Sequence[str], path: Path) -> None:
     for row in rows:
         estimates = [row.f1(name) for name in ("test", *names)]
         axes.plot(["none", *names], [estimate.mean for estimate in estimates], marker="o", label=row.cell.technique)
-    # What matters is in the middle.
+    # Inside the axes, the legend would cover the lines.
     axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1), fontsize="small", frameon=False)
     _finish(axes, "noise in the test sentences", path)
 

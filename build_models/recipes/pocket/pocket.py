@@ -213,7 +213,7 @@ def build(context: Context) -> Manifest:
         "pocket",
         student,
         parent,
-        # A wish was measured with the first.
+        # Wishes are measured with the first candidate.
         CANDIDATES[:1] if tried else CANDIDATES,
         {"shape": asdict(shape), **parameters(context)},
         {"tried": [asdict(trial) for trial in tried]},

@@ -78,9 +78,8 @@ def scaled(shape: Shape, width: int) -> Shape:
 def default_shape(shape: Shape) -> Shape:
     """A third of the width, in a model that is wide enough to spare it: in whole heads, or else in smaller ones."""
     head, third = shape.width // shape.heads, max(NARROWEST, shape.width // 3)
+    whole = third // head * head
+    widths = (*range(whole, NARROWEST - 1, -head), third // 2 * 2, *range(whole + head, shape.width, head))
     # Two numbers to a byte: the width is even.
-    whole = [width for width in range(head, shape.width + 1, head) if width >= NARROWEST and width % 2 == 0]
-    fewer = [width for width in whole if width <= third][-1:]
-    smaller = [width for width in (third // 2 * 2,) if fitting_heads(width, shape)]
-    more = [width for width in whole if width > third][:1]
-    return scaled(shape, min(shape.width, *(fewer or smaller or more or [shape.width])))
+    possible_widths = (width for width in widths if width % 2 == 0 and fitting_heads(width, shape))
+    return scaled(shape, min(shape.width, next(possible_widths, shape.width)))

@@ -22,9 +22,10 @@ from service.annotation.formats.page import FOOTER, HEADER, section
 
 
 class Format(NamedTuple):
-    """``render`` formats one answer as bytes; ``finish`` converts the completed file into the output, of which
-    ``further_files`` are the files after the first, one for so many ``documents``; ``first_of`` names the output of
-    one.
+    """``render`` formats one answer as bytes; ``finish`` converts the completed file into the output.
+
+    An output may have several files, of ``documents`` each. ``further_files`` are those after the first, and
+    ``first_of`` tells from a file's name which output it would belong to, and its number.
     """
 
     suffix: str

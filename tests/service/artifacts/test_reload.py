@@ -248,13 +248,19 @@ async def test_a_package_that_is_not_installed_is_named(services: Services, toke
     assert (await service.get("/readyz")).status_code == 200
 
 
-async def test_variants_of_a_build_that_begins_later_are_loading_too(
-    services: Services, tokenizer: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def unbuilt(services: Services, tokenizer: Path, tmp_path: Path) -> tuple[Path, VariantPool, Service]:
+    """A folder with dense alone, and a service that has not loaded it yet."""
     folder = write_artifacts(tmp_path / "artifacts", tokenizer, ["dense"])
     runtimes = FakeRuntimes()
     pool = VariantPool(folder, 1, runtimes)
-    service = services.make(pool, runtimes)
+    return folder, pool, services.make(pool, runtimes)
+
+
+async def test_variants_of_a_build_that_begins_later_are_loading_too(
+    unbuilt: tuple[Path, VariantPool, Service],
+) -> None:
+    folder, pool, service = unbuilt
     pool.load()
     assert (await variant(service, "pruned"))["status"] == "failed"
     (folder / WORKSPACE).mkdir()
@@ -267,12 +273,9 @@ async def test_variants_of_a_build_that_begins_later_are_loading_too(
 
 
 async def test_times_of_an_artefact_that_was_replaced_are_forgotten(
-    services: Services, tokenizer: Path, tmp_path: Path
+    unbuilt: tuple[Path, VariantPool, Service], tokenizer: Path
 ) -> None:
-    folder = write_artifacts(tmp_path / "artifacts", tokenizer, ["dense"])
-    runtimes = FakeRuntimes()
-    pool = VariantPool(folder, 1, runtimes)
-    service = services.make(pool, runtimes)
+    folder, pool, service = unbuilt
     pool.load()
     for _ in range(5):
         await digest_that_answers(service)
@@ -285,12 +288,9 @@ async def test_times_of_an_artefact_that_was_replaced_are_forgotten(
 
 
 async def test_variants_of_a_running_build_are_loading_until_it_ends(
-    services: Services, tokenizer: Path, tmp_path: Path
+    unbuilt: tuple[Path, VariantPool, Service], tokenizer: Path
 ) -> None:
-    folder = write_artifacts(tmp_path / "artifacts", tokenizer, ["dense"])
-    runtimes = FakeRuntimes()
-    pool = VariantPool(folder, 1, runtimes)
-    service = services.make(pool, runtimes)
+    folder, pool, service = unbuilt
     (folder / WORKSPACE).mkdir()
     with (folder / WORKSPACE / LOCK).open("w") as build:
         fcntl.flock(build, fcntl.LOCK_EX)
