@@ -20,7 +20,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 def start() -> Engine:
     """Create the engine from the settings. It loads its variants in the background.
 
-    In the main thread, SIGTERM drains the process before the previous handler runs, and SIGHUP reloads artefacts.
+    In the main thread, SIGTERM and SIGINT drain the process before the previous handler runs, and SIGHUP reloads
+    artefacts.
     Raises ``pydantic.ValidationError`` if a setting is invalid, and ``ValueError`` if a trace exporter is missing.
     """
     settings = Settings()
@@ -29,7 +30,8 @@ def start() -> Engine:
     pool = VariantPool(settings.artifacts, settings.threads, variants=settings.variants)
     engine = Engine(settings, pool)
     if threading.current_thread() is threading.main_thread():
-        drain_on(signal.SIGTERM, engine.admission)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            drain_on(number, engine.admission)
         signal.signal(signal.SIGHUP, lambda number, frame: pool.ask_refresh())
     pool.start(settings.reload_seconds)
     return engine

@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -104,6 +105,22 @@ def test_a_client_that_left_does_not_hold_up_the_end(artifacts: Path, tmp_path: 
         assert server.process.wait(20) == 0
 
 
+@contextmanager
+def long_answer(server: Server) -> Iterator[list[httpx.Response]]:
+    """Runs the body while a request with seconds of work is in flight; afterwards the list has the response."""
+    answers: list[httpx.Response] = []
+    asks = threading.Thread(target=lambda: answers.append(server.ner("dense", **LONG)))
+    asks.start()
+    try:
+        deadline = time.monotonic() + 20
+        while "kidogo_in_flight 1.0" not in httpx.get(f"{server.url}/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield answers
+    finally:
+        asks.join(60)
+
+
 @pytest.mark.parametrize(
     ("command", "status"), [((), 0), (SINGLE_PROCESS, -signal.SIGTERM)], ids=["bentoml serve", "a single process"]
 )
@@ -111,18 +128,20 @@ def test_a_terminated_server_answers_what_it_accepted(
     artifacts: Path, tmp_path: Path, command: Sequence[str], status: int
 ) -> None:
     with serving(artifacts, tmp_path / "log", command=command, NER_VARIANTS="dense") as server:
-        answers: list[httpx.Response] = []
-        long_work = threading.Thread(target=lambda: answers.append(server.ner("dense", **LONG)))
-        long_work.start()
-        in_flight = "kidogo_in_flight 1.0"
-        deadline = time.monotonic() + 20
-        while in_flight not in httpx.get(f"{server.url}/metrics").text:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        server.process.send_signal(signal.SIGTERM)
-        long_work.join(60)
+        with long_answer(server) as answers:
+            server.process.send_signal(signal.SIGTERM)
         assert [answer.status_code for answer in answers] == [200]
         assert server.process.wait(60) == status
+
+
+def test_ctrl_c_ends_a_single_process_as_sigterm_does(artifacts: Path, tmp_path: Path) -> None:
+    with serving(artifacts, tmp_path / "log", command=SINGLE_PROCESS, NER_VARIANTS="dense") as server:
+        with long_answer(server) as answers:
+            server.process.send_signal(signal.SIGINT)
+            refused = server.ner("dense", text=TEXT)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+        assert [answer.status_code for answer in answers] == [200]
+        assert server.process.wait(60) == 0
 
 
 def test_a_single_process_answers_like_the_supervised_one(server: Server, artifacts: Path, tmp_path: Path) -> None:

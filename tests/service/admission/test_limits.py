@@ -17,6 +17,7 @@ from service.inference.engine import Engine
 from tests.fakes import FakeRuntimes, Gate
 from tests.service.conftest import Service, Services
 from tests.service.http.shapes import assert_refused
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.anyio
 
@@ -137,29 +138,53 @@ async def test_the_signal_goes_on_once_nothing_is_in_flight(service: Service) ->
 
 
 DEFAULT_SIGNAL = """
-import os, signal, threading, time
+import os, signal, sys, threading, time
 from pathlib import Path
 from service.admission.drain import drain_on
 from service.inference.engine import Engine
 from service.artifacts.pool import VariantPool
 from service.settings import Settings
 
-signal.signal(signal.SIGTERM, signal.SIG_DFL)
+number = signal.Signals[sys.argv[1]]
+signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 engine = Engine(Settings(), VariantPool(Path("nowhere"), 1))
-drain_on(signal.SIGTERM, engine.admission)
+drain_on(number, engine.admission)
 with engine.admission.enter() as visit:
     visit.proceed({})
-    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(number)
     time.sleep(0.1)
     print("finished", flush=True)
 time.sleep(20)
 """
 
 
-def test_a_signal_without_a_handler_does_what_it_does_by_default_once_nothing_is_in_flight() -> None:
-    ended = subprocess.run([sys.executable, "-c", DEFAULT_SIGNAL], stdout=subprocess.PIPE, text=True, timeout=60)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_without_a_handler_does_what_it_does_by_default_once_nothing_is_in_flight(
+    number: signal.Signals,
+) -> None:
+    command = [sys.executable, "-c", DEFAULT_SIGNAL, number.name]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.stdout == "finished\n"
-    assert ended.returncode == -signal.SIGTERM
+    assert ended.returncode == -number
+    assert ("KeyboardInterrupt" in ended.stderr) == (number == signal.SIGINT)
+
+
+@pytest.mark.parametrize(("number", "at_once"), [(signal.SIGTERM, 0), (signal.SIGINT, 1)])
+async def test_only_a_second_ctrl_c_goes_on_at_once(service: Service, number: signal.Signals, at_once: int) -> None:
+    went_on: list[int] = []
+    original = signal.signal(number, lambda number, frame: went_on.append(number))
+    try:
+        drain_on(number, service.engine.admission)
+        async with request_in_flight(service) as (gate, task):
+            signal.raise_signal(number)
+            assert went_on == []
+            signal.raise_signal(number)
+            assert len(went_on) == at_once
+            gate.open()
+            assert (await task).status_code == 200
+        assert await asyncio.to_thread(eventually, lambda: len(went_on) == 2)
+    finally:
+        signal.signal(number, original)
 
 
 SECRET = "secret of /home/someone/model.onnx"
