@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from service.annotation.documents import Content, Limits, annotate
+from service.artifacts.bundled import BUNDLED, given_or_bundled
 from service.artifacts.opening import open_variant
 from service.errors import UnknownVariant
 from service.ner.pipeline import Pipeline
-from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS
+from service.variants import BUNDLED_VARIANT, DEFAULT_VARIANT, KNOWN_VARIANTS
 
 ENTITY_TYPES = {"label": "string", "text": "string", "start": "int64", "end": "int64", "score": "float64"}
 """The fields of an entity, with their types in Arrow's words."""
@@ -31,20 +32,24 @@ class Annotator:
 
     def __init__(
         self,
-        variant: str = DEFAULT_VARIANT,
-        artifacts: str | Path = "artifacts",
+        variant: str | None = None,
+        artifacts: str | Path | None = None,
         column: str = "text",
         output: str = "entities",
         min_score: float = 0.0,
     ):
-        """``artifacts`` is the build's output folder, on every machine in the same place.
+        """``artifacts`` is the build's output folder, on every machine in the same place; default: ``artifacts`` in the
+        current folder, or the bundled model if that has none. The default variant is ``dense``, or the bundled one.
 
         The texts are in ``column``; one may be a list of words, whose entities then count words. Raises
         ``UnknownVariant``; the first call raises ``ArtifactError`` if the variant cannot be loaded.
         """
+        self.artifacts = given_or_bundled(artifacts)
+        if variant is None:
+            variant = BUNDLED_VARIANT if self.artifacts == BUNDLED else DEFAULT_VARIANT
         if variant not in KNOWN_VARIANTS:
             raise UnknownVariant(variant, list(KNOWN_VARIANTS))
-        self.variant, self.artifacts = variant, Path(artifacts).absolute()
+        self.variant = variant
         self.column, self.output, self.min_score = column, output, min_score
         self._pipeline: Pipeline | None = None
 

@@ -18,10 +18,11 @@ from service.annotation.inputs.records import Reading
 from service.annotation.plan import Plan, Summary
 from service.annotation.progress import duration, printable
 from service.annotation.run import annotate
+from service.artifacts.bundled import BUNDLED, given_or_bundled
 from service.inference.choice import AUTO
 from service.schemas.ner import Wish
 from service.settings import Settings, available_cpus
-from service.variants import KNOWN_VARIANTS, VARIANTS
+from service.variants import BUNDLED_VARIANT, KNOWN_VARIANTS, VARIANTS
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -30,7 +31,7 @@ Find named entities in files, without a server. Each INPUT gets one output of it
 of a folder go into one. A .txt file is a document, or each of its lines is with --lines; .jsonl has a document in one
 field of each line, .csv in one column, and .conll, .bio, .iob, .iob2 and .tsv hold sentences in columns.
 
-A run that was stopped goes on where it was if the same command is given again.
+Without artefacts, the bundled model is used. To resume an interrupted run, run the same command again.
 """
 
 EXAMPLES = """
@@ -53,7 +54,12 @@ def parser() -> argparse.ArgumentParser:
     add("--variant", metavar="NAME", help=f"{', '.join(VARIANTS)}, or auto; default: the first that the service serves")
     add("--max-latency-ms", type=_positive, metavar="MS", help="for auto: latency of a document")
     add("--min-f1", type=_share, metavar="F1", help="for auto: F1 on the build's test split")
-    add("--artifacts", type=Path, metavar="DIR", help="output folder of the build; default: NER_ARTIFACTS or artifacts")
+    add(
+        "--artifacts",
+        type=Path,
+        metavar="DIR",
+        help="output folder of the build; default: NER_ARTIFACTS, or artifacts if it has any, or the bundled model",
+    )
     add("--format", choices=FORMATS, default="jsonl", help="of the outputs; default: jsonl")
     add("--out", type=Path, default=Path("annotated"), metavar="DIR", help="output folder; default: annotated")
     kind = parser.add_mutually_exclusive_group()
@@ -102,7 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         first = error.errors()[0]
         options.error(f"NER_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}")
-    variant = arguments.variant or settings.variants[0]
+    given = settings.artifacts if "artifacts" in settings.model_fields_set else None
+    artifacts = given_or_bundled(arguments.artifacts or given)
+    variants = settings.variants
+    if artifacts == BUNDLED and "variants" not in settings.model_fields_set:
+        variants = (BUNDLED_VARIANT,)
+    variant = arguments.variant or variants[0]
     wish = Wish(max_latency_ms=arguments.max_latency_ms, min_f1=arguments.min_f1)
     if variant not in (*KNOWN_VARIANTS, AUTO):
         options.error(f"there is no variant {variant!r}: choose from {', '.join((*VARIANTS, AUTO))}")
@@ -111,10 +122,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = Plan(
         inputs=tuple(arguments.inputs),
         out=arguments.out,
-        artifacts=arguments.artifacts or settings.artifacts,
+        artifacts=artifacts,
         variant=variant,
         wish=wish,
-        variants=settings.variants,
+        variants=variants,
         form=arguments.format,
         reading=Reading(arguments.field, arguments.column, arguments.lines, arguments.conll),
         limits=Limits(arguments.min_score, settings.max_document_characters, arguments.too_long == "split"),

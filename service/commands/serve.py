@@ -6,11 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from service.artifacts.manifest import MANIFEST
+from service.artifacts.bundled import BUNDLED, given_or_bundled, has_artifacts
 from service.variants import BUNDLED_VARIANT
-
-BUNDLED = Path(__file__).parents[1] / "bundled"
-"""The folder of the artefact that is installed with Kidogo."""
 
 SITE = Path(__file__).parents[2]
 """Where Python finds ``service``."""
@@ -35,19 +32,17 @@ def main() -> None:
         "supervisor does with its worker",
     )
     arguments = parser.parse_args()
-    given = arguments.artifacts or os.environ.get("NER_ARTIFACTS")
-    artifacts = Path(given or "artifacts").resolve()
-    if any(artifacts.glob(f"*/{MANIFEST}")):
-        print(f"serving the variants in {artifacts}", file=sys.stderr)
-    elif given:
-        parser.error(f"{artifacts} contains no artefacts: kidogo build --out {given} makes them")
-    else:
-        artifacts = BUNDLED
+    artifacts = given_or_bundled(arguments.artifacts or os.environ.get("NER_ARTIFACTS"))
+    if artifacts == BUNDLED:
         os.environ.setdefault("NER_VARIANTS", BUNDLED_VARIANT)
         print(
             f"serving the bundled model as {BUNDLED_VARIANT}; kidogo build makes the other variants in ./artifacts",
             file=sys.stderr,
         )
+    elif has_artifacts(artifacts):
+        print(f"serving the variants in {artifacts}", file=sys.stderr)
+    else:
+        parser.error(f"{artifacts} contains no artefacts: kidogo build --out {artifacts} makes them")
     os.environ["NER_ARTIFACTS"] = str(artifacts)
     serve = serve_here if arguments.single_process else serve_supervised
     serve(arguments.host, arguments.port)

@@ -24,8 +24,9 @@ from service.annotation.plan import Plan
 from service.annotation.run import annotate
 from service.annotation.work import workers
 from service.artifacts.manifest import read_manifest
+from service.batch import Annotator
 from service.schemas.ner import Wish
-from service.variants import VARIANTS
+from service.variants import BUNDLED_VARIANT, VARIANTS
 from tests import ROOT
 from tests.e2e.servers import Server
 from tests.service.annotation.tricky import TRICKY
@@ -63,6 +64,19 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
     return write_lines(tmp_path / "many.jsonl", [{"id": number, "text": TEXT} for number in range(MANY)])
+
+
+def test_without_artefacts_the_bundled_model_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_lines(tmp_path / "a.jsonl", [{"text": TEXT}])
+    assert main(["a.jsonl", "--workers", "1"]) == 0
+    (found,) = read_lines(tmp_path / "annotated" / "a.jsonl")
+    assert found["variant"] == BUNDLED_VARIANT
+    assert Annotator()({"text": [TEXT]})["entities"] == [found["entities"]] != [[]]
+    assert main(["a.jsonl", "--workers", "1", "--variant", "pocket", "--out", "other"]) == 2
+    assert "pocket/manifest.json is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

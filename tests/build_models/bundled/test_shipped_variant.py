@@ -5,8 +5,8 @@ import pytest
 from build_models.artifacts.scores import open_artifact
 from build_models.build import BUNDLED_MODEL
 from build_models.bundled.export import DIGESTS
+from service.artifacts.bundled import BUNDLED
 from service.artifacts.manifest import file_sha256, read_manifest, verify
-from service.commands.serve import BUNDLED
 from service.ner.pipeline import run_to_end
 from service.ner.timing import Timer
 from service.variants import BUNDLED_VARIANT
