@@ -125,7 +125,8 @@ def main(
         float | None,
         typer.Option(
             min=0.0,
-            help="Learning rate of Muon on the encoder's matrices. Default: off with --base or --model, else 0.01.",
+            help="Learning rate of Muon on the encoder's matrices; 0: AdamW only. Default: 0 with --base or --model,"
+            " else 0.01.",
         ),
     ] = None,
     noise_share: Annotated[

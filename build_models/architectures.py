@@ -35,6 +35,14 @@ def architecture_of(config: PretrainedConfig) -> Architecture:
     return ARCHITECTURES[config.model_type]
 
 
+def last_special(config: PretrainedConfig) -> int:
+    """The last of the special pieces at the beginning of a vocabulary of RoBERTa's family.
+
+    It starts with <s>, <pad>, </s> and <unk>; CamemBERT's has its own <s> and </s> behind them.
+    """
+    return max(3, *(int(piece) for piece in (config.bos_token_id, config.eos_token_id) if piece is not None))
+
+
 def refuse_unknown_architecture(name: str, model_type: Any) -> None:
     """Raise ``BuildError`` for a model type that is not in the table."""
     if model_type not in ARCHITECTURES:

@@ -14,7 +14,7 @@ import torch
 import transformers
 from rich.table import Table
 
-from build_models.artifacts.kept import drop_test_split, keep_test_split
+from build_models.artifacts.kept import put_test_split
 from build_models.bases.source import open_base, open_given
 from build_models.bundled.export import DIGESTS, check_model
 from build_models.data.datasets import Dataset
@@ -28,7 +28,6 @@ from build_models.recipes.supervision import Supervision, supervise
 from build_models.settings import BUNDLED, SAMPLE, BuildSettings
 from build_models.training.devices import training_device
 from build_models.training.side_by_side import side_by_side
-from build_models.workspace.replaced import replacements_recorded
 from build_models.workspace.workspace import Workspace
 from service.artifacts.building import UNFINISHED, WORKSPACE
 from service.artifacts.manifest import Manifest, file_sha256
@@ -59,7 +58,7 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     torch.set_num_threads(settings.threads)
     workspace = Workspace(settings.out / WORKSPACE)
     dataset = None if settings.model is not None and settings.data is None else load(settings)
-    with workspace.locked(), replacements_recorded(settings.out):
+    with workspace.locked():
         if settings.model != BUNDLED:
             # These artefacts are the user's: scripts/serve is not to resume its own build over them.
             (settings.out / UNFINISHED).unlink(missing_ok=True)
@@ -89,10 +88,8 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
                     "distilled",
                 )
         make((name for name in wanted if name not in made), settings.threads)
-        if context.supervision.gold:
-            keep_test_split(settings.out, context.dataset)
-        else:
-            drop_test_split(settings.out)
+        put_test_split(settings.out, context.supervision.tested, context.replacements)
+        context.replacements.finish()
     say(f"built in {time.monotonic() - started:.0f} s: {settings.out}")
     return [made[name] for name in wanted]
 

@@ -59,6 +59,18 @@ def download(
     raise AssertionError
 
 
+def commit_of(name: str, kind: Kind, revision: str | None) -> str | None:
+    """The commit that a branch or tag stands for now; without a network, that of the last download, or None."""
+    try:
+        return HfApi().repo_info(name, revision=revision, repo_type=kind).sha
+    except FAILURES as error:
+        refuse_by_name(name, kind, revision, error)
+    try:
+        return Path(snapshot_download(name, revision=revision, repo_type=kind, local_files_only=True)).name
+    except FAILURES:
+        return None
+
+
 def not_downloaded(name: str, error: Exception, instead: str) -> BuildError:
     return BuildError(f"{name} could not be downloaded from the hub: {first_line(error)} {instead}")
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -152,18 +153,19 @@ def write_artifacts(
     folder: Path,
     tokenizer: Path,
     variants: Sequence[str] = tuple(VARIANTS),
-    change: Callable[[Path], None] | None = None,
+    change: Callable[[Path], object] | None = None,
+    before_replacing: Callable[[str], None] = lambda name: None,
 ) -> Path:
     """Write complete small artefacts into ``folder`` and return it; ``tokenizer`` is a ``tokenizer.json``.
 
     ``change`` may alter an artefact's files before its manifest records them.
     """
     for name in variants:
-        publish(folder / name, lambda staging, name=name: _write(staging, name, tokenizer, change))  # type: ignore[misc]
+        publish(folder / name, partial(_write, name, tokenizer, change), partial(before_replacing, name))
     return folder
 
 
-def _write(staging: Path, name: str, tokenizer: Path, change: Callable[[Path], None] | None) -> Manifest:
+def _write(name: str, tokenizer: Path, change: Callable[[Path], object] | None, staging: Path) -> Manifest:
     (staging / "tokenizer.json").write_bytes(tokenizer.read_bytes())
     (staging / "config.json").write_text("{}", encoding="utf-8")
     (staging / "model.onnx").write_bytes(f"no weights of {name}".encode() * 100)

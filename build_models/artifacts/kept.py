@@ -4,19 +4,27 @@ import shutil
 from pathlib import Path
 
 from build_models.data.datasets import Dataset
-from build_models.workspace.replaced import DATA
-from service.artifacts.manifest import PREVIOUS, flush, replace_folder
+from build_models.workspace.replaced import DATA, Replacements
+from service.artifacts.manifest import flush, replace_folder
 from service.evaluation.conll import to_conll
+from service.evaluation.labelled import SPLIT_NAME
 
 
-def keep_test_split(artifacts: Path, dataset: Dataset) -> None:
-    """Write the test split next to the artefacts."""
+def put_test_split(artifacts: Path, dataset: Dataset | None, replacements: Replacements) -> None:
+    """Write the test split next to the artefacts, with the name of its data.
+
+    Without a dataset, that of an earlier build is removed: the variants that are there now are not made with it.
+    """
     folder = artifacts / DATA
+    if dataset is None:
+        drop_test_split(artifacts, replacements)
+        return
     files = {
         f"{language}.conll": to_conll(sentence for sentence in dataset.test if sentence.language == language).encode()
         for language in dataset.tested_languages
     }
-    if folder.is_dir() and files == {path.name: path.read_bytes() for path in folder.glob("*.conll")}:
+    files[SPLIT_NAME] = dataset.name.encode()
+    if folder.is_dir() and files == {path.name: path.read_bytes() for path in folder.iterdir()}:
         return
     draft = folder.with_name(f".{DATA}.new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -24,13 +32,15 @@ def keep_test_split(artifacts: Path, dataset: Dataset) -> None:
     for name, content in files.items():
         (draft / name).write_bytes(content)
     flush(draft)
-    replace_folder(draft, folder, artifacts / PREVIOUS / DATA)
+    replacements.keep(DATA)
+    replace_folder(draft, folder)
 
 
-def drop_test_split(artifacts: Path) -> None:
-    """Move the test split of an earlier build away: the variants that are there now were not made with it."""
-    folder, previous = artifacts / DATA, artifacts / PREVIOUS / DATA
+def drop_test_split(artifacts: Path, replacements: Replacements) -> None:
+    folder = artifacts / DATA
     if folder.is_dir():
-        shutil.rmtree(previous, ignore_errors=True)
-        previous.parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(previous)
+        replacements.keep(DATA)
+        draft = folder.with_name(f".{DATA}.new")
+        shutil.rmtree(draft, ignore_errors=True)
+        folder.rename(draft)
+        shutil.rmtree(draft)

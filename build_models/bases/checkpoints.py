@@ -100,6 +100,11 @@ def say_what_is_not_used(name: str, files: Sequence[str]) -> None:
         say(f"{name}: files that are not used: {', '.join(rest[:MOST_NAMED])}{more}")
 
 
+def is_hub_id(name: str) -> bool:
+    """Whether a name that is no file or folder can be one of the hub."""
+    return not (Path(name).exists() or name.startswith((".", "/", "~")) or name.count("/") > 1)
+
+
 def open_checkpoint(name: str, revision: str | None, option: str) -> Checkpoint:
     """Open a folder, or download the used files of a hub id.
 
@@ -112,7 +117,7 @@ def open_checkpoint(name: str, revision: str | None, option: str) -> Checkpoint:
     if path.is_dir():
         checkpoint = Checkpoint(name, path, None)
         files = checkpoint.files
-    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
+    elif not is_hub_id(name):
         raise BuildError(f"{name} is not a folder")
     else:
         checkpoint, files = _download(name, revision, option)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -18,9 +17,11 @@ from build_models.errors import BuildError
 from build_models.hub import first_line
 from build_models.progress import say
 from build_models.training.finite import refuse_not_finite
+from service.artifacts.manifest import ArtifactError, read_checked
 from service.artifacts.transitions import TRANSITIONS
 from service.ner.encoder import Encoder
 from service.ner.schemes import SCHEMES, Scheme, marks_of, scheme_of
+from service.ner.transitions import Transitions
 
 HEADS = {
     "ForSequenceClassification": "it labels whole texts",
@@ -71,8 +72,7 @@ def import_classifier(wanted: Wanted, max_length: int, overlap: int, folder: Pat
     except ValueError as error:
         raise BuildError(f"{wanted.name} cannot be read by windows: {error}") from error
     model.save_pretrained(folder, max_shard_size="100GB")
-    if (checkpoint.folder / TRANSITIONS).exists():
-        shutil.copy(checkpoint.folder / TRANSITIONS, folder / TRANSITIONS)
+    _keep_transitions(checkpoint, labels, wanted.labels is not None, folder)
     if wanted.scheme is None and scheme == "IOB2" and begins_inside_mostly(model, encoder, labels):
         scheme = "IOB1"
     record = {"revision": checkpoint.commit, "licence": checkpoint.licence, "labels": labels, "scheme": scheme}
@@ -157,6 +157,23 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
             f"{checkpoint.name} has no tokenizer that transformers can load: {first_line(error)}"
         ) from error
     return tokenizer
+
+
+def _keep_transitions(checkpoint: Checkpoint, labels: list[str], renamed: bool, folder: Path) -> None:
+    """Copy the label transitions that the checkpoint brings; ``labels`` may be new names, in the same order."""
+    try:
+        transitions = read_checked(checkpoint.folder / TRANSITIONS, Transitions)
+    except FileNotFoundError:
+        return
+    except ArtifactError as error:
+        raise BuildError(f"{error}. Repair it, or delete it to do without") from None
+    if len(transitions.labels) != len(labels) or not (renamed or transitions.labels == labels):
+        raise BuildError(
+            f"{checkpoint.name}: {TRANSITIONS} is for the labels {', '.join(transitions.labels)}, and the model has"
+            f" {', '.join(labels)}. Delete the file to do without"
+        )
+    transitions = transitions.model_copy(update={"labels": labels})
+    (folder / TRANSITIONS).write_text(transitions.model_dump_json() + "\n", encoding="utf-8")
 
 
 def _load(checkpoint: Checkpoint, labels: Sequence[str]) -> PreTrainedModel:

@@ -4,14 +4,12 @@ import math
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
+from transformers import PretrainedConfig, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForMaskedLM
 
+from build_models.architectures import last_special
 from build_models.bases.neighbours import start_from_neighbours
 from build_models.bases.shapes import Shape
 from build_models.bases.spelling import start_from_spelling
-
-SPECIAL_PIECES = 4
-"""XLM-R's vocabulary starts with <s>, <pad>, </s> and <unk> and ends with <mask>."""
 
 
 def model_config(shape: Shape, vocabulary: int, positions: int, dropout: float) -> XLMRobertaConfig:
@@ -44,15 +42,17 @@ def new_model(
     return model
 
 
-def hide(pieces: Tensor, share: float, vocabulary: int, mask: int) -> tuple[Tensor, Tensor]:
+def hide(pieces: Tensor, share: float, config: PretrainedConfig, mask: int) -> tuple[Tensor, Tensor]:
     """Choose ``share`` of the pieces at random: 80% of them become ``mask``, 10% a random piece, 10% stay.
 
-    Returns the input pieces and a boolean mask of the chosen ones, both of the shape of ``pieces``.
+    The special pieces at the beginning of the vocabulary are not chosen, and <mask> at its end is not drawn. Returns
+    the input pieces and a boolean mask of the chosen ones, both of the shape of ``pieces``.
     """
-    chosen = (torch.rand(pieces.shape) < share) & (pieces >= SPECIAL_PIECES)
+    special = last_special(config)
+    chosen = (torch.rand(pieces.shape) < share) & (pieces > special)
     fate = torch.rand(pieces.shape)
     shown = torch.where(chosen & (fate < 0.8), mask, pieces)
-    shown = torch.where(chosen & (fate > 0.9), torch.randint_like(pieces, SPECIAL_PIECES, vocabulary - 1), shown)
+    shown = torch.where(chosen & (fate > 0.9), torch.randint_like(pieces, special + 1, config.vocab_size - 1), shown)
     return shown, chosen
 
 
@@ -64,7 +64,7 @@ def hidden_logits(model: XLMRobertaForMaskedLM, shown: Tensor, chosen: Tensor) -
 
 def masked_loss(model: XLMRobertaForMaskedLM, pieces: Tensor, share: float, mask: int) -> Tensor:
     """The mean cross entropy of predicting a masked ``share`` of ``pieces``, of shape (rows, pieces)."""
-    shown, chosen = hide(pieces, share, model.config.vocab_size, mask)
+    shown, chosen = hide(pieces, share, model.config, mask)
     device = model.device
     logits = hidden_logits(model, shown.to(device), chosen.to(device))
     return torch.nn.functional.cross_entropy(logits, pieces[chosen].to(device))

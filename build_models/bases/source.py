@@ -8,8 +8,10 @@ from pathlib import Path
 from transformers import AutoConfig
 
 from build_models.bases.base import describe, import_base, imported_record, make_base
+from build_models.bases.checkpoints import is_hub_id
 from build_models.bases.classifier import Head, Wanted, import_classifier, imported_head
 from build_models.data.datasets import Dataset
+from build_models.hub import commit_of
 from build_models.settings import BuildSettings
 from build_models.workspace.workspace import Workspace, result_digest
 from service.artifacts.manifest import file_sha256
@@ -39,12 +41,10 @@ class Source:
 
 def open_given(settings: BuildSettings, workspace: Workspace) -> Source:
     """Import the classifier that ``settings.model`` names."""
-    wanted = Wanted(str(settings.model), settings.model_revision, settings.labels, settings.model_scheme)
-    inputs = {
-        **_given("model", wanted.name, settings),
-        **wanted._asdict(),
-        "overlap": settings.overlap,
-    }
+    name = str(settings.model)
+    revision, given = _given("model", name, settings.model_revision, settings)
+    wanted = Wanted(name, revision, settings.labels, settings.model_scheme)
+    inputs = {**given, **wanted._asdict(), "overlap": settings.overlap}
     folder = workspace.stage(
         "model", inputs, lambda result, _: import_classifier(wanted, settings.max_length, settings.overlap, result)
     )
@@ -55,11 +55,13 @@ def open_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -
     """Import the base that ``settings.base`` names, or train one on the dataset."""
     if settings.base is not None:
         name = settings.base
-        inputs = {**_given("base", name, settings), "revision": settings.base_revision}
+        revision, inputs = _given("base", name, settings.base_revision, settings)
         folder = workspace.stage(
-            "base", inputs, lambda result, _: import_base(name, settings.base_revision, settings.max_length, result)
+            "base",
+            {**inputs, "revision": revision},
+            lambda result, _: import_base(name, revision, settings.max_length, result),
         )
-        return _imported(folder, name, settings.base_revision)
+        return _imported(folder, name, revision)
     texts = [" ".join(sentence.words) for sentence in dataset.train]
     made = {
         "stage": "base",
@@ -86,12 +88,18 @@ def _imported(folder: Path, name: str, revision: str | None, head: Head | None =
     )
 
 
-def _given(stage: str, name: str, settings: BuildSettings) -> Mapping[str, object]:
-    """What a stage that imports a checkpoint depends on; of a folder, its files."""
+def _given(
+    stage: str, name: str, revision: str | None, settings: BuildSettings
+) -> tuple[str | None, Mapping[str, object]]:
+    """The revision, and what a stage that imports a checkpoint depends on: of a folder, its files; of the hub, the
+    commit, which takes the place of a branch.
+    """
     inputs: dict[str, object] = {"stage": stage, stage: name, "max_length": settings.max_length}
     if Path(name).is_dir():
         inputs["files"] = {path.name: file_sha256(path) for path in sorted(Path(name).iterdir()) if path.is_file()}
-    return inputs
+    elif is_hub_id(name):
+        revision = commit_of(name, "model", revision) or revision
+    return revision, inputs
 
 
 def _shown(name: str) -> str:

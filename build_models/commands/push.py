@@ -12,13 +12,13 @@ from service.variants import KNOWN_VARIANTS
 
 def push_command(
     variant: Annotated[str, typer.Option(help="Variant to upload.")],
-    repo: Annotated[str, typer.Option(help="Repository on the hub, owner/name; it is made if it is not there.")],
+    repo: Annotated[str, typer.Option(help="Repository on the hub, owner/name; created if it does not exist.")],
     out: Annotated[Path, typer.Option("--out", "--artifacts", help="Folder of the artefacts.")] = Path("artifacts"),
     private: Annotated[
         bool, typer.Option("--private", help="Make a new repository private; refuse one that is public.")
     ] = False,
     revision: Annotated[
-        str | None, typer.Option(help="Branch to upload to; it is made if it is not there. Default: main.")
+        str | None, typer.Option(help="Branch to upload to; created if it does not exist. Default: main.")
     ] = None,
 ) -> None:
     """Upload a built variant to the Hugging Face hub, with its model card.

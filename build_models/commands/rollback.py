@@ -8,7 +8,7 @@ import typer
 
 from build_models.commands.command_line import report_errors, split_names
 from build_models.errors import BuildError, refuse_unknown
-from build_models.workspace.replaced import DATA, last_replaced
+from build_models.workspace.replaced import DATA, Replacements, last_replaced
 from build_models.workspace.workspace import Workspace
 from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import PREVIOUS, ArtifactError, Manifest, exchange_folders, read_manifest, verify
@@ -35,6 +35,8 @@ def rollback(artifacts: Path, variants: Sequence[str]) -> dict[str, Manifest]:
             kept[DATA] = artifacts / PREVIOUS / DATA
         for name, folder in kept.items():
             swap(folder, artifacts / name)
+        # What a killed build left is undone: the next one does not continue it.
+        Replacements(artifacts).finish()
     return manifests
 
 

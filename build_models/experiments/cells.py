@@ -102,7 +102,7 @@ class Cell(BaseModel):
         elif self.variant.startswith("distilled"):
             parts.append("task-agnostic" if self.agnostic_steps else "task-specific")
             parts.append(f"T {self.temperature:g}")
-            parts.append(f"{self.student_layers or 'half the'} layers")
+            parts.append(f"{self.student_layers or 'half the'} layer{'' if self.student_layers == 1 else 's'}")
             if self.student_heads:
                 parts.append(f"{self.student_heads} heads")
             if self.student_epochs:

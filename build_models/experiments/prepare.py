@@ -61,14 +61,18 @@ def keep_languages(
             known = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             known = {}
-        if not Path(base).is_dir() or set(languages) <= known.keys():
+        if not Path(base).is_dir():
             continue
         encoder = Encoder.from_folder(Path(base), 512, 0)
         for language in languages:
-            train = data_of(data, (language,), sample_sentences).train
+            dataset = data_of(data, (language,), sample_sentences)
+            if known.get(language, {}).get("data") == dataset.digest:
+                continue
+            train = dataset.train
             words = [word for sentence in train for word in sentence.words]
             letters = [letter for word in words for letter in word if letter.isalpha()]
             known[language] = {
+                "data": dataset.digest,
                 "sentences": len(train),
                 "words": len(words),
                 "pieces_per_word": round(len(encoder.encode_all(words).pieces) / max(1, len(words)), 3),

@@ -61,7 +61,7 @@ def student_base(context: Context) -> Path:
 
         def loss_of(step: int) -> Tensor:
             rows = streams.draw(rows_of(length), context.settings.seed, step)
-            hidden = hide(rows, MASKED_SHARE, teacher.config.vocab_size, int(tokenizer.mask_token_id))
+            hidden = hide(rows, MASKED_SHARE, teacher.config, int(tokenizer.mask_token_id))
             shown, chosen = (tensor.to(device) for tensor in hidden)
             with torch.inference_mode():
                 targets = hidden_logits(teacher, shown, chosen)

@@ -17,8 +17,9 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
 from build_models.artifacts.checkpoint_files import WEIGHTS, copy_tokenizer
+from build_models.artifacts.kept import put_test_split
 from build_models.artifacts.portable import write_portable
-from build_models.artifacts.scores import evaluate, open_pipeline, seconds_per_text
+from build_models.artifacts.scores import open_pipeline, seconds_per_text
 from build_models.artifacts.transitions import count_transitions, write_transitions
 from build_models.bases.base import SENTENCEPIECE
 from build_models.bases.classifier import Head
@@ -27,7 +28,7 @@ from build_models.data.datasets import Dataset
 from build_models.errors import BuildError
 from build_models.progress import say
 from build_models.recipes.card import write_card
-from build_models.recipes.supervision import Supervision, nothing_learnt
+from build_models.recipes.supervision import Supervision, scores_of
 from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.training.examples import Batch, Example, encode_examples
 from build_models.training.finetune import finetune
@@ -35,6 +36,7 @@ from build_models.training.finite import refuse_not_finite, stored_weights
 from build_models.training.noise import with_noise
 from build_models.training.segmentation import Segmentations
 from build_models.training.windows import distinct_words
+from build_models.workspace.replaced import Replacements
 from build_models.workspace.workspace import Workspace, full_disk_named, key_of, result_digest, seconds_taken
 from service.artifacts.manifest import (
     ArtifactError,
@@ -47,7 +49,6 @@ from service.artifacts.manifest import (
     verify,
 )
 from service.artifacts.transitions import read_transitions
-from service.artifacts.warm_up import not_finite
 from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 from service.ner.pipeline import Pipeline
@@ -88,6 +89,10 @@ class Context:
     @property
     def dataset(self) -> Dataset:
         return self.supervision.dataset
+
+    @cached_property
+    def replacements(self) -> Replacements:
+        return Replacements(self.settings.out)
 
     @cached_property
     def head(self) -> Head:
@@ -236,7 +241,12 @@ class Context:
                 shutil.copymode(staging / "config.json", path)
             return self._manifest(name, staging, parent, parameters, inputs, made, started)
 
-        return publish(folder, write)
+        def before_replacing() -> None:
+            # First the test split: a server that reads the new artefact must not check it with the old one.
+            put_test_split(self.settings.out, self.supervision.tested, self.replacements)
+            self.replacements.keep(name)
+
+        return publish(folder, write, before_replacing)
 
     def _manifest(
         self,
@@ -253,13 +263,7 @@ class Context:
         must_learn = name == DEFAULT_VARIANT and self.source.head is None and settings.must_learn
         scores = {}
         if self.supervision.measured:
-            try:
-                scores["dev"] = dev = evaluate(pipeline, self.dataset.dev, f"{name}: dev")
-                if must_learn and dev.entities and not dev.f1:
-                    raise BuildError(nothing_learnt(name, dev, self.labels, settings.finetune, len(self.dataset.train)))
-                scores["test"] = evaluate(pipeline, self.dataset.test, f"{name}: test")
-            except FloatingPointError:
-                raise BuildError(f"{not_finite(settings.out / name)}") from None
+            scores = scores_of(pipeline, self.dataset, name, settings.finetune if must_learn else None)
         manifest = Manifest(
             variant=name,
             technique=variant.technique,

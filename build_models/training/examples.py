@@ -16,8 +16,8 @@ from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 
 IGNORED = -100
-UNKNOWN = LAST_SPECIAL = 3
-"""XLM-R's vocabulary starts with <s>, <pad>, </s> and <unk>."""
+UNKNOWN = 3
+"""<unk> in the vocabularies of RoBERTa's family."""
 BATCHES_SORTED_TOGETHER = 32
 LENGTH_STEP, ROWS_STEP = 8, 4
 """Batch shapes are rounded to multiples of these, because oneDNN compiles kernels for every new shape."""
@@ -255,10 +255,10 @@ def respell(
     ]
 
 
-def hide_words(batch: Batch, hideable: Tensor, share: float) -> Tensor:
+def hide_words(batch: Batch, hideable: Tensor, share: float, special: int) -> Tensor:
     """The batch's pieces, with all pieces of a random ``share`` of the words replaced by <unk>.
 
-    ``hideable`` is indexed by label: whether words of that label may be hidden.
+    ``hideable`` is indexed by label: whether words of that label may be hidden. Pieces up to ``special`` stay.
     """
     heads = batch.labels != IGNORED
     word = heads.cumsum(dim=1)
@@ -266,4 +266,4 @@ def hide_words(batch: Batch, hideable: Tensor, share: float) -> Tensor:
     rows, places = heads.nonzero(as_tuple=True)
     may_go[rows, word[rows, places]] = hideable[batch.labels[rows, places]]
     goes = (may_go & (torch.rand(may_go.shape) < share)).gather(1, word)
-    return torch.where(goes & (batch.pieces > LAST_SPECIAL), UNKNOWN, batch.pieces)
+    return torch.where(goes & (batch.pieces > special), UNKNOWN, batch.pieces)

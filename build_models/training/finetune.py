@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from build_models.architectures import longest_window
+from build_models.architectures import last_special, longest_window
 from build_models.errors import BuildError
 from build_models.settings import FinetuneSettings
 from build_models.training.devices import training_device
 from build_models.training.examples import (
     IGNORED,
-    LAST_SPECIAL,
     UNKNOWN,
     Batch,
     Example,
@@ -92,7 +91,7 @@ def finetune(
 
     ``loss(logits, batch)`` replaces the cross entropy on first pieces. Without ``segmentations``, no word is respelled.
     """
-    padding = int(model.config.pad_token_id)
+    padding, special = int(model.config.pad_token_id), last_special(model.config)
     names = [model.config.id2label[number] for number in range(model.config.num_labels)]
     is_name = torch.tensor([name not in NOT_NAMES for name in names])
     device = training_device()
@@ -107,9 +106,9 @@ def finetune(
             rows = respell(rows, segmentations, is_name.numpy(), settings, longest_window(model.config))
         batch = collate(rows, padding)
         if settings.hidden_names:
-            batch.pieces = hide_words(batch, is_name, settings.hidden_names)
+            batch.pieces = hide_words(batch, is_name, settings.hidden_names, special)
         if settings.hidden_share:
-            hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > LAST_SPECIAL)
+            hidden = (torch.rand(batch.pieces.shape) < settings.hidden_share) & (batch.pieces > special)
             batch.pieces = torch.where(hidden, UNKNOWN, batch.pieces)
         batch = batch.to(device)
         # Under autocast the logits are bfloat16, which is too coarse for a loss.

@@ -34,9 +34,9 @@ AVERAGED_STEPS = 4
 class Optimization:
     """Optimizer settings. ``warm_up`` is the share of the steps in which the learning rate rises from 0.
 
-    With ``matrix_learning_rate``, Muon updates the encoder's matrices at that rate instead of AdamW. ``averaging`` is
-    the decay per step of an exponential moving average of the weights, which becomes the result (Morales-Brotons et
-    al. 2024); 0 turns it off. ``coarse`` uses bfloat16 on CPUs, too, where it is faster.
+    With a ``matrix_learning_rate`` above 0, Muon updates the encoder's matrices at that rate instead of AdamW.
+    ``averaging`` is the decay per step of an exponential moving average of the weights, which becomes the result
+    (Morales-Brotons et al. 2024); 0 turns it off. ``coarse`` uses bfloat16 on CPUs, too, where it is faster.
     """
 
     learning_rate: float
@@ -258,7 +258,7 @@ def make_optimizers(model: nn.Module, optimization: Optimization) -> list[torch.
     for name, weight in model.named_parameters():
         if weight.ndim < 2:
             flat.append(weight)
-        elif f".{layers}." in name and optimization.matrix_learning_rate is not None:
+        elif f".{layers}." in name and optimization.matrix_learning_rate:
             matrices.append(weight)
         else:
             others.append(weight)
@@ -270,6 +270,6 @@ def make_optimizers(model: nn.Module, optimization: Optimization) -> list[torch.
             fused=True,
         )
     ]
-    if matrices and optimization.matrix_learning_rate is not None:
+    if matrices and optimization.matrix_learning_rate:
         optimizers.append(Muon(matrices, lr=optimization.matrix_learning_rate, weight_decay=optimization.weight_decay))
     return optimizers

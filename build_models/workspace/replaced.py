@@ -1,13 +1,13 @@
-"""The record of the artefacts that the last build replaced, for ``rollback``."""
+"""What the last build replaced, kept for ``rollback``."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from build_models.errors import BuildError
-from service.artifacts.manifest import PREVIOUS
+from service.artifacts.manifest import PREVIOUS, flush
 from service.variants import KNOWN_VARIANTS
 
 DATA = "data"
@@ -16,30 +16,76 @@ DATA = "data"
 RECORD = "replaced.json"
 
 
-@contextmanager
-def replacements_recorded(artifacts: Path) -> Iterator[None]:
-    """Record which artefacts the block replaces, even if it fails. If it replaces none, the old record stays.
+class Replacements:
+    """Keeps what a build replaces in ``PREVIOUS``, with a record of it.
 
-    The test split counts as replaced, too, if there was none before.
+    A build that was killed or failed is continued by the next: what was there before the first of them is kept, so that
+    a rollback never mixes builds. A folder is kept first, then recorded, then replaced.
     """
-    before = {name: _inode(artifacts / name) for name in (*KNOWN_VARIANTS, DATA)}
+
+    def __init__(self, artifacts: Path):
+        self._artifacts, self._previous = artifacts, artifacts / PREVIOUS
+        record = read_record(artifacts)
+        self._replaced: list[str] | None = None if record is None or record["finished"] else record["replaced"]
+
+    def keep(self, name: str) -> None:
+        """Keep this folder, which is about to be replaced or removed, unless this build replaced it before."""
+        if self._replaced is None:
+            old = self._previous.with_name(f"{PREVIOUS}.old")
+            if self._previous.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                self._previous.rename(old)
+            shutil.rmtree(old, ignore_errors=True)
+            self._replaced = []
+        if name in self._replaced:
+            return
+        folder, kept = self._artifacts / name, self._previous / name
+        draft = kept.with_name(f".{name}")
+        for unrecorded in (kept, draft):
+            shutil.rmtree(unrecorded, ignore_errors=True)
+        if folder.exists():
+            shutil.copytree(folder, draft, copy_function=_link)
+            flush(draft)
+            draft.rename(kept)
+        # Without a folder in PREVIOUS, it was not there before.
+        self._replaced.append(name)
+        self._write(finished=False)
+
+    def finish(self) -> None:
+        """The build is complete: the next one begins a record of its own."""
+        if self._replaced is not None:
+            self._write(finished=True)
+
+    def _write(self, finished: bool) -> None:
+        self._previous.mkdir(parents=True, exist_ok=True)
+        draft = self._previous / f".{RECORD}"
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump({"replaced": self._replaced, "finished": finished}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._previous / RECORD)
+
+
+def _link(source: str, target: str) -> None:
+    """The files of artefacts are never changed in place, so that a second name for them is as good as a copy."""
     try:
-        yield
-    finally:
-        changed = [name for name, inode in before.items() if _inode(artifacts / name) != inode]
-        replaced = [name for name in changed if before[name] is not None]
-        if replaced:
-            if DATA in changed and DATA not in replaced:
-                # What an earlier build left there is not what this one replaced.
-                shutil.rmtree(artifacts / PREVIOUS / DATA, ignore_errors=True)
-                replaced.append(DATA)
-            draft = artifacts / PREVIOUS / f".{RECORD}"
-            draft.write_text(json.dumps(replaced), encoding="utf-8")
-            draft.replace(artifacts / PREVIOUS / RECORD)
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
-def _inode(folder: Path) -> int | None:
-    return folder.stat().st_ino if folder.exists() else None
+def read_record(artifacts: Path) -> dict[str, Any] | None:
+    """The record, if there is one. Raises ``BuildError`` if it is damaged."""
+    path = artifacts / PREVIOUS / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {"replaced": [str(name) for name in record["replaced"]], "finished": bool(record["finished"])}
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise BuildError(
+            f"{path} is damaged: move the previous artefacts in {path.parent} by hand, and delete it"
+        ) from error
 
 
 def last_replaced(artifacts: Path) -> list[str]:
@@ -48,14 +94,7 @@ def last_replaced(artifacts: Path) -> list[str]:
     There may be no folder of ``DATA`` among the previous ones: one of the two builds had no test split. Raises
     ``BuildError`` if the record is damaged.
     """
-    path = artifacts / PREVIOUS / RECORD
-    try:
-        replaced = set(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError) as error:
-        raise BuildError(
-            f"{path} is damaged: the previous artefacts are in {path.parent}, to be moved by hand"
-        ) from error
+    record = read_record(artifacts)
+    replaced = record["replaced"] if record else []
     kept = [name for name in KNOWN_VARIANTS if name in replaced and (artifacts / PREVIOUS / name).exists()]
     return [*kept, DATA] if kept and DATA in replaced else kept

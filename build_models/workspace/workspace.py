@@ -36,6 +36,7 @@ def sources() -> list[Path]:
     build, serving = (Path(str(package.__file__)).parent for package in (build_models, service))
     apart = {build / "data" / "sample" / "check.py", build / "artifacts" / "upload.py"}
     apart |= {path for name in ("commands", "experiments") for path in (build / name).rglob("*.py")}
+    apart -= {build / "experiments" / f"{name}.py" for name in ("calibration", "noise", "outliers", "run")}
     return [
         *(path for path in sorted(build.rglob("*.py")) if path not in apart),
         *sorted((serving / "ner").glob("*.py")),

@@ -195,11 +195,13 @@ def check_variant(variant: Variant, manifest: Manifest, folder: Path) -> None:
         )
 
 
-def publish(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
+def publish(
+    folder: Path, write: Callable[[Path], Manifest], before_replacing: Callable[[], None] = lambda: None
+) -> Manifest:
     """Write an artefact to a temporary folder and move it to ``folder`` in one rename.
 
     ``write`` fills the given empty folder and returns the manifest, which is written last. If anything fails, the old
-    artefact stays in place; otherwise it is moved to ``PREVIOUS``.
+    artefact stays in place; otherwise it is deleted, after ``before_replacing`` was called.
     """
     staging = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(staging, ignore_errors=True)
@@ -208,10 +210,11 @@ def publish(folder: Path, write: Callable[[Path], Manifest]) -> Manifest:
         manifest = write(staging)
         (staging / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         flush(staging)
+        before_replacing()
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    replace_folder(staging, folder, folder.parent / PREVIOUS / folder.name)
+    replace_folder(staging, folder)
     return manifest
 
 
@@ -225,17 +228,14 @@ def flush(folder: Path) -> None:
             os.close(descriptor)
 
 
-def replace_folder(new: Path, folder: Path, keep: Path | None = None) -> None:
-    """Replace ``folder`` by ``new`` atomically. The old folder is moved to ``keep`` or, without it, deleted."""
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        new.rename(folder)
-        return
-    exchange_folders(new, folder)
-    if keep is None:
+def replace_folder(new: Path, folder: Path) -> None:
+    """Replace ``folder`` by ``new`` atomically, and delete the old one."""
+    if folder.exists():
+        exchange_folders(new, folder)
         shutil.rmtree(new, ignore_errors=True)
     else:
-        replace_folder(new, keep)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new.rename(folder)
 
 
 def exchange_folders(first: Path, second: Path) -> None:

@@ -1,5 +1,6 @@
 """Labelled data for an accuracy check: the build's test split, or data from the client."""
 
+import contextlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,9 @@ T = TypeVar("T")
 
 FOLDER = "data"
 """Folder of the build's test split, next to the variants: ``<language>.conll``."""
+
+SPLIT_NAME = "name.txt"
+"""File in that folder with the name of the data."""
 
 MOST_LANGUAGES = 50
 """Maximum number of languages in a client's data, because each has its own scores and intervals."""
@@ -82,7 +86,9 @@ class LabelledData:
 
 
 def read_test_split(artifacts: Path, name: str) -> LabelledData:
-    """The test split that the build wrote next to its artefacts; ``name`` is the name of the data.
+    """The test split that the build wrote next to its artefacts.
+
+    ``name`` is that of a variant's data; the split may be of a later build with other data, whose name is beside it.
 
     Cached until a file changes. Raises ``NoTestData`` or ``UnreadableTestData``.
     """
@@ -94,6 +100,8 @@ def read_test_split(artifacts: Path, name: str) -> LabelledData:
         _read_files.cache_clear()
         looks = ()
     digest, sentences = _read_files(paths, looks)
+    with contextlib.suppress(OSError, ValueError):
+        name = (artifacts / FOLDER / SPLIT_NAME).read_text(encoding="utf-8").strip() or name
     return LabelledData(f"{name}, test split", digest, sentences)
 
 

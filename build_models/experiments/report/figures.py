@@ -85,6 +85,19 @@ class Row:
         )
         return compare(mine, theirs, percent_above)
 
+    def slowdown(self, reference: "Row") -> Estimate | None:
+        """Like ``change``, of the time per text, over the pairs that ran on the same kind of machine."""
+        mine, theirs = (
+            {
+                (result.cell.language, result.cell.seed, result.machine.cpu, result.machine.cores): result
+                for result in row.results
+            }
+            for row in (self, reference)
+        )
+        both = mine.keys() & theirs.keys()
+        here, there = ({key[:2]: some[key].seconds_per_text for key in both} for some in (mine, theirs))
+        return compare(here, there, percent_above)
+
     @property
     def megabytes(self) -> float:
         return fmean(result.artifact_bytes for result in self.results) / 1e6

@@ -71,7 +71,7 @@ def sparsity_by_language(group: Group, folder: Path) -> Iterator[str]:
             ]
             yield f"| {PREDICTORS[name]} | {' | '.join(values)} |"
         yield ""
-        yield f"{len(lost)} languages can carry no more than this: an interval that includes 0 says nothing either way."
+        yield f"With {len(lost)} languages, an interval that includes 0 is inconclusive."
         yield ""
     plot_languages(lost, folder / "languages.svg")
     yield "![Difference from dense by language](languages.svg)"

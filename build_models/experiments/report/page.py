@@ -53,6 +53,13 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
         " by the service's pipeline. The commands are under [Setup](#setup)."
     )
     yield ""
+    yield (
+        "Differences are paired by language and seed, and use only the seeds that both models have, so they need not be"
+        " the difference of two means in a table. *Before* and *after* say whether a model was pruned before or after"
+        " fine-tuning; *T* is the temperature of distillation; *1 + 2 epochs* are those in which `pocket` learns hidden"
+        " states, then labels."
+    )
+    yield ""
     yield from scale(main)
     yield from summary(main, folder)
     yield f"## Verdicts (base `{main.base}`)"
@@ -80,9 +87,9 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield from left_out(groups)
     yield (
         "In the tables below, the column *unseen* leaves out test sentences that also occur in the training split. ± is"
-        " the standard deviation over seeds of the average over languages. Differences are paired by language and seed,"
-        " and use the seeds that both have (see *cells*). Times are medians for one text at a time. They were taken"
-        " beside other work, and on several machines if the base was made on several, so they are only approximate."
+        " the standard deviation over seeds of the average over languages; *cells* has the number of pairs. Times are"
+        " medians for one text at a time. They were taken beside other work, and on several machines if the base was"
+        " made on several, so they are only approximate."
     )
     yield ""
     yield from pretraining(comparable)
@@ -98,8 +105,8 @@ def summary(group: Group, folder: Path) -> Iterator[str]:
         yield "![F1 against size](size.svg)"
         yield ""
         yield (
-            "F1 against size, with the 95% interval of the difference from dense. No other technique is both smaller"
-            " and better than: "
+            "F1 against size, with the 95% interval of the difference from dense. On the Pareto front, where no other"
+            " technique is both smaller and better: "
             + "; ".join(
                 f"{row.cell.technique} ({row.megabytes:.1f} MB, F1 {row.f1().mean:.1f})"
                 for row in pareto_front(group.tested("own"), group.dense())

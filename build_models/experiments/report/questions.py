@@ -55,8 +55,9 @@ def languages_without_fine_tuning(group: Group) -> Iterator[str]:
     yield "## Does compression help in languages without fine-tuning?"
     yield ""
     yield (
-        "Difference from dense in each language that the models were not fine-tuned on, over the languages that they"
-        " were. eng, por and hrv are of another family than those of the paper and have no dates, as zho has none."
+        "Difference from dense in each language that the models were not fine-tuned on, averaged over the languages"
+        " that they were fine-tuned on. eng, por and hrv are of another family than those of the paper. They have no"
+        " dates, and neither has zho."
     )
     yield ""
     yield f"| | {' | '.join(names)} |"
@@ -118,10 +119,10 @@ def calibration(group: Group, folder: Path) -> Iterator[str]:
     yield ""
     yield (
         "Of the entities that a model finds in the test split: their mean score, the share of them that is right, the"
-        " distance of the two (above 0: too sure of itself), and the expected calibration error in ten bins."
+        " difference of the two (overconfidence), and the expected calibration error in ten bins."
     )
     yield ""
-    yield "| | score, % | right, % | too sure by, points | expected calibration error, points |"
+    yield "| | score, % | right, % | overconfidence, points | expected calibration error, points |"
     yield "|---|--:|--:|--:|--:|"
     sure: dict[str, Estimate] = {}
     for row in rows:
@@ -133,7 +134,7 @@ def calibration(group: Group, folder: Path) -> Iterator[str]:
         yield f"| {row.cell.technique} | {means[0]:.1f} | {means[1]:.1f} | {text(excess)} | {text(error, sign='')} |"
     yield ""
     plot_calibration(sure, folder / "calibration.svg")
-    yield "![How much surer than right](calibration.svg)"
+    yield "![Overconfidence](calibration.svg)"
     yield ""
 
 

@@ -132,10 +132,6 @@ def size(result: CellResult) -> float:
     return result.artifact_bytes
 
 
-def seconds(result: CellResult) -> float:
-    return result.seconds_per_text
-
-
 def f1(result: CellResult) -> float:
     return result.scores["test"].f1
 
@@ -210,11 +206,12 @@ def quantization(group: Group) -> Iterator[tuple[str, tuple[Figures, str] | tupl
     rows = {row.cell.variant: row for row in group.variants("int8", "dynamic")}
     values: tuple[tuple[str, Callable[[CellResult], float]], ...] = (
         ("int8 size", size),
-        ("int8 time", seconds),
         ("int8 loss", f1),
     )
+    int8 = rows.get("int8")
     for name, value in values:
-        yield name, ({"": change(rows.get("int8"), reference, value)}, "%")
+        yield name, ({"": change(int8, reference, value)}, "%")
+    yield "int8 time", ({"": int8.slowdown(reference) if int8 and reference else None}, "%")
     yield (
         "int8 or dynamic",
         (

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import processors
 from transformers import (
     AutoTokenizer,
     BertTokenizer,
@@ -20,10 +21,12 @@ from transformers import (
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
+from build_models.bases import source
 from build_models.bases.base import import_base, train_tokenizer
 from build_models.build import build
 from build_models.data.loading import load_data
 from build_models.errors import BuildError
+from build_models.workspace.workspace import Workspace
 from service.artifacts.manifest import verify
 from tests.build_models.classifiers import change_json, write_classifier
 from tests.build_models.conftest import TINY
@@ -243,6 +246,37 @@ def test_what_cannot_be_a_base_says_why(
     assert str(caught.value).startswith(str(folder))
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "result").iterdir()) == []
+
+
+def test_a_branch_of_the_hub_that_moved_is_imported_anew(
+    tmp_path: Path, sentencepiece_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = write_checkpoint(tmp_path / "given", sentencepiece_model)
+    imported: list[str | None] = []
+
+    def import_this(name: str, revision: str | None, max_length: int, folder: Path) -> None:
+        imported.append(revision)
+        import_base(str(given), revision, max_length, folder)
+
+    monkeypatch.setattr(source, "import_base", import_this)
+    settings = replace(TINY, out=tmp_path / "out", base="someone/base", max_length=64)
+    dataset = load_data(None, ("swa",), None, 1, 10)
+    for commit in ("first", "first", "second"):
+        monkeypatch.setattr(source, "commit_of", lambda *_, commit=commit: commit)
+        found = source.open_base(settings, dataset, Workspace(tmp_path / ".work"))
+        assert found.revision == commit
+    assert imported == ["first", "second"]
+
+
+def test_a_tokenizer_without_special_pieces_is_refused(tmp_path: Path, sentencepiece_model: Path) -> None:
+    folder = write_checkpoint(tmp_path / "given", sentencepiece_model)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel()
+    tokenizer.save_pretrained(folder)
+    (folder / "sentencepiece.bpe.model").unlink()
+    (tmp_path / "result").mkdir()
+    with pytest.raises(BuildError, match="cannot be read by windows: the tokenizer puts 0 special pieces"):
+        import_base(str(folder), None, 64, tmp_path / "result")
 
 
 @pytest.mark.parametrize(

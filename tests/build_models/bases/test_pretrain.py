@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoTokenizer, XLMRobertaForMaskedLM
+from transformers import AutoTokenizer, CamembertConfig, XLMRobertaConfig, XLMRobertaForMaskedLM
 
 from build_models.bases import pretraining as module
 from build_models.bases.base import import_base
@@ -150,7 +150,13 @@ def test_a_name_that_begins_another_leaves_its_progress_alone(tmp_path: Path) ->
 
 
 def test_hidden_pieces_become_the_mask_of_their_tokenizer() -> None:
-    shown, chosen = hide(torch.full((20, 100), 7), 1.0, vocabulary=50, mask=40)
+    shown, chosen = hide(torch.full((20, 100), 7), 1.0, XLMRobertaConfig(vocab_size=50), mask=40)
     assert chosen.all()
     assert (shown == 40).float().mean() == pytest.approx(0.8, abs=0.05)
     assert not (shown == 49).any()
+
+
+def test_special_pieces_are_not_hidden() -> None:
+    rows = torch.tensor([[5, 11, 12, 6, 1]] * 100)
+    _, chosen = hide(rows, 1.0, CamembertConfig(vocab_size=50, bos_token_id=5, eos_token_id=6), mask=40)
+    assert (chosen == torch.tensor([False, True, True, False, False])).all()

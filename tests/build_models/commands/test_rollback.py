@@ -1,13 +1,15 @@
 """``python -m build_models rollback``."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from build_models.__main__ import cli
-from build_models.artifacts.kept import drop_test_split
-from build_models.workspace.replaced import RECORD, replacements_recorded
+from build_models.artifacts.kept import put_test_split
+from build_models.workspace.replaced import RECORD, Replacements
 from build_models.workspace.workspace import Workspace
 from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import PREVIOUS, read_manifest, replace_folder
@@ -23,11 +25,16 @@ def tokenizer(tmp_path: Path) -> Path:
     return path
 
 
-def build(folder: Path, tokenizer: Path, content: bytes, *variants: str) -> None:
-    with replacements_recorded(folder):
-        write_artifacts(
-            folder, tokenizer, variants, lambda staging: bool((staging / "model.onnx").write_bytes(content))
-        )
+def build(folder: Path, tokenizer: Path, content: bytes, *variants: str, finish: bool = True) -> Replacements:
+    replacements = Replacements(folder)
+
+    def change(staging: Path) -> None:
+        (staging / "model.onnx").write_bytes(content)
+
+    write_artifacts(folder, tokenizer, variants, change, replacements.keep)
+    if finish:
+        replacements.finish()
+    return replacements
 
 
 def call(*arguments: str) -> tuple[int, str]:
@@ -134,11 +141,12 @@ def test_the_test_split_goes_back_with_its_build(tmp_path: Path, tokenizer: Path
     build(folder, tokenizer, b"old", "dense")
     (folder / "data").mkdir()
     (folder / "data" / "swa.conll").write_text("old")
-    with replacements_recorded(folder):
-        build(folder, tokenizer, b"new", "dense")
-        (folder / "draft").mkdir()
-        (folder / "draft" / "swa.conll").write_text("new")
-        replace_folder(folder / "draft", folder / "data", folder / PREVIOUS / "data")
+    replacements = build(folder, tokenizer, b"new", "dense", finish=False)
+    replacements.keep("data")
+    (folder / "draft").mkdir()
+    (folder / "draft" / "swa.conll").write_text("new")
+    replace_folder(folder / "draft", folder / "data")
+    replacements.finish()
     assert call("--out", str(folder))[0] == 0
     assert (folder / "data" / "swa.conll").read_text() == "old"
 
@@ -150,18 +158,73 @@ def test_a_test_split_that_one_build_alone_has_goes_with_it(
     folder = tmp_path / "artifacts"
     (folder / PREVIOUS / "data").mkdir(parents=True)
     build(folder, tokenizer, b"old", "dense")
-    with replacements_recorded(folder):
-        build(folder, tokenizer, b"new", "dense")
-        if not labelled_first:
-            (folder / "data").mkdir()
+    replacements = build(folder, tokenizer, b"new", "dense", finish=False)
+    if not labelled_first:
+        replacements.keep("data")
+        (folder / "data").mkdir()
+    replacements.finish()
     if labelled_first:
         (folder / "data").mkdir()
-        with replacements_recorded(folder):
-            build(folder, tokenizer, b"newer", "dense")
-            drop_test_split(folder)
+        replacements = build(folder, tokenizer, b"newer", "dense", finish=False)
+        put_test_split(folder, None, replacements)
+        replacements.finish()
     for there in (labelled_first, not labelled_first, labelled_first):
         assert call("--out", str(folder))[0] == 0
         assert (folder / "data").exists() == there
+
+
+def test_a_killed_build_and_its_resumption_are_one(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"first", "dense", "int8")
+    build(folder, tokenizer, b"second", "dense", "int8")
+    second = digests(folder)
+    build(folder, tokenizer, b"third", "dense", finish=False)
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == second
+    # What was rolled back is not continued.
+    build(folder, tokenizer, b"third", "dense", finish=False)
+    build(folder, tokenizer, b"fourth", "dense", "int8")
+    fourth = digests(folder)
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == second
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == fourth
+
+
+@pytest.mark.parametrize("step", ["shutil.copytree", "os.fsync", "pathlib.Path.rename", "os.link", "json.dump"])
+def test_a_kill_at_any_step_of_keeping_loses_no_build(
+    tmp_path: Path, tokenizer: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"first", "dense", "int8")
+    build(folder, tokenizer, b"second", "dense", "int8")
+    second = digests(folder)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: object, **options: object) -> None:
+        raise Killed
+
+    replacements = Replacements(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(step, kill)
+        with pytest.raises(Killed):
+            replacements.keep("dense")
+    assert digests(folder) == second
+    build(folder, tokenizer, b"third", "dense", "int8")
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == second
+
+
+def test_files_are_copied_where_they_cannot_be_linked(
+    tmp_path: Path, tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    test_the_last_build_comes_back_and_back_again(tmp_path, tokenizer)
 
 
 def test_a_damaged_record_of_what_was_replaced_is_named(tmp_path: Path, tokenizer: Path) -> None:

@@ -1,5 +1,6 @@
 """Grids of tiny cells: killed and gone on with, shared by two processes, with failing cells and damaged results."""
 
+import json
 import re
 import time
 from dataclasses import replace
@@ -257,6 +258,17 @@ def test_what_is_known_of_the_languages_is_written_again_if_it_is_damaged(base: 
     keep_languages(bases, None, ["hau"], SENTENCES, tmp_path)
     assert path.read_bytes() == written
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_known_of_the_languages_follows_the_data(base: Path, tmp_path: Path) -> None:
+    bases = name_bases([str(base)])
+    keep_languages(bases, None, ["hau"], SENTENCES, tmp_path)
+    (path,) = tmp_path.iterdir()
+    before = json.loads(path.read_text())["hau"]
+    keep_languages(bases, None, ["hau"], SENTENCES // 2, tmp_path)
+    after = json.loads(path.read_text())["hau"]
+    assert after["sentences"] < before["sentences"]
+    assert after["data"] != before["data"]
 
 
 def test_all_grids_have_the_dense_model_to_compare_with(study: Study) -> None:

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from build_models.artifacts.scores import open_artifact
 from build_models.build import build, show
-from build_models.errors import DataError
+from build_models.errors import BuildError, DataError
 from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.workspace.replaced import DATA
 from service.artifacts.manifest import Manifest
@@ -140,6 +140,16 @@ def test_the_transitions_that_a_model_brings_are_kept(built: Built, texts: Path,
     manifest = made(settings_for(given, tmp_path / "out", texts=texts), ["dense"])["dense"]
     assert json.loads((tmp_path / "out" / "dense" / "transitions.json").read_text("utf-8")) == json.loads(transitions)
     assert manifest.recipe.parameters["transition_weight"] == 0.6
+    renamed = tuple(label.replace("DATE", "DAY") for label in manifest.labels)
+    made(settings_for(given, tmp_path / "renamed", texts=texts, labels=renamed), ["dense"])
+    kept = json.loads((tmp_path / "renamed" / "dense" / "transitions.json").read_text("utf-8"))
+    assert kept == {**json.loads(transitions), "labels": list(renamed)}
+    change_json(given / "transitions.json", labels=list(renamed))
+    with pytest.raises(BuildError, match=r"is for the labels .*DAY.* Delete the file to do without"):
+        made(settings_for(given, tmp_path / "foreign", texts=texts), ["dense"])
+    (given / "transitions.json").write_text(transitions[:50], encoding="utf-8")
+    with pytest.raises(BuildError, match=r"transitions.json cannot be read: .* Repair it, or delete it"):
+        made(settings_for(given, tmp_path / "cut", texts=texts), ["dense"])
 
 
 def test_types_that_the_model_has_not_are_refused_before_anything_is_written(labelled: Path, tmp_path: Path) -> None:

@@ -41,20 +41,25 @@ def batch(rows: int, pieces: list[int] = PIECES, labels: list[int] = LABELS) -> 
 
 
 def test_only_names_are_hidden_with_all_their_pieces() -> None:
-    assert hide_words(batch(1), NAMES, 1.0).tolist() == [[0, UNKNOWN, UNKNOWN, UNKNOWN, 14, 15, 2, 1]]
+    assert hide_words(batch(1), NAMES, 1.0, special=3).tolist() == [[0, UNKNOWN, UNKNOWN, UNKNOWN, 14, 15, 2, 1]]
 
 
 def test_the_share_counts_words() -> None:
     torch.manual_seed(0)
-    shown = hide_words(batch(4000), NAMES, 0.3)
+    shown = hide_words(batch(4000), NAMES, 0.3, special=3)
     assert (shown[:, [1, 3]] == UNKNOWN).float().mean() == pytest.approx(0.3, abs=0.02)
     assert ((shown[:, 1] == UNKNOWN) == (shown[:, 2] == UNKNOWN)).all()
     assert not ((shown[:, 1] == UNKNOWN) == (shown[:, 3] == UNKNOWN)).all()
 
 
 def test_a_window_that_begins_inside_a_word_keeps_that_part() -> None:
-    shown = hide_words(batch(1, [0, 11, 12, 13, 2], [IGNORED, IGNORED, IGNORED, 1, IGNORED]), NAMES, 1.0)
+    shown = hide_words(batch(1, [0, 11, 12, 13, 2], [IGNORED, IGNORED, IGNORED, 1, IGNORED]), NAMES, 1.0, special=3)
     assert shown.tolist() == [[0, 11, 12, UNKNOWN, 2]]
+
+
+def test_the_end_is_not_hidden_with_the_last_word() -> None:
+    last = batch(1, [5, 11, 12, 6, 1], [IGNORED, 1, IGNORED, IGNORED, IGNORED])
+    assert hide_words(last, NAMES, 1.0, special=6).tolist() == [[5, UNKNOWN, UNKNOWN, 6, 1]]
 
 
 ROWS = [

@@ -206,6 +206,11 @@ def test_muon_moves_the_matrices_of_the_encoder_only() -> None:
     assert sum(len(group["params"]) for group in adamw.param_groups) == 3
 
 
+def test_a_rate_of_0_turns_muon_off() -> None:
+    (adamw,) = make_optimizers(Encoder(), Optimization(0.1, matrix_learning_rate=0.0))
+    assert sum(len(group["params"]) for group in adamw.param_groups) == 4
+
+
 @pytest.mark.parametrize(
     ("config", "beside"),
     [
