@@ -47,7 +47,7 @@ function calibrationTable(answer, compared) {
     .filter(([own, theirs]) => own.count + (compared ? theirs.count : 0) > 0);
   const said = (calibration) => (calibration.expected_error === null ? "no names" : score(calibration.expected_error));
   return [make("h3", {}, "How far a score can be trusted"),
-    make("p", { class: "hint" }, "A score is calibrated if that share of the names with it is right. Expected calibration "
+    make("p", { class: "hint" }, "Scores are calibrated if, of the names with a score of 0.8, 80% are right. Expected calibration "
       + `error: ${said(answer.calibration)}` + (compared ? `; of ${page.reference} ${said(answer.reference.calibration)}.` : ".")),
     table("Score", ["names", "mean score", "right", ...(compared ? [`${page.reference}: names`, "right"] : [])],
       filled.map(([own, theirs]) => [`${own.low.toFixed(1)} to ${own.high.toFixed(1)}`, own.count.toLocaleString("en"),
@@ -88,7 +88,7 @@ function showAccuracy(answer) {
     compared ? figure(`F1 of ${reference.variant}`, score(reference.f1), range(reference.intervals.f1)) : null,
     compared ? figure("Difference", signed(difference.f1),
       `95%: ${signed(difference.interval[0])} to ${signed(difference.interval[1])}${unsure ? ", may be chance" : ""}`) : null,
-    compared ? figure("Alike", `${(agreement.sentences * 100).toFixed(1)}%`,
+    compared ? figure("Agreement", `${(agreement.sentences * 100).toFixed(1)}%`,
       `of the sentences; ${(agreement.words * 100).toFixed(1)}% of the words`) : null),
     make("p", { class: "hint" }, `${plural(answer.examples, "sentence")}, ${plural(answer.entities, "entity", "entities")}`
       + ` of “${data.name}” (SHA-256 ${data.digest.slice(0, 12)}…), ${answer.seconds.toFixed(1)} s. ${answer.mode}.${changed}`),

@@ -43,7 +43,7 @@ export function timings() {
   return {
     of: (variant) => times.get(variant.name) || null,
     source: own ? `medians of at least ${least} comparisons of the text last compared`
-      : "the server's own medians, of whatever it has read; measure to have them of your text",
+      : "the server's medians over all requests; measure for those of your text",
   };
 }
 
