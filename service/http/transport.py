@@ -15,12 +15,13 @@ their first request; httptools stops parsing there, and uvicorn would pass on th
 import asyncio
 import contextlib
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
 import uvicorn.config
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 CUT_OFF = "body_cut_off"
 """Key in the request's state that is set if the client stopped sending before the end of the body."""
@@ -28,6 +29,15 @@ CUT_OFF = "body_cut_off"
 _OFFERS = frozenset({b"upgrade", b"http2-settings"})
 _ENOUGH = 65536
 """Bytes after which a write is not delayed any longer, so that long responses are not buffered."""
+
+HEAD_SECONDS = 10.0
+"""How long a client may take to send the head of a request."""
+
+MOST_HEAD_BYTES = 64 * 1024
+"""Of a head that arrives in several reads. The parser joins the reads of a header in quadratic time."""
+
+MOST_PIPELINED = 100
+"""Requests of one connection that wait for the answer before; a read has room for thousands."""
 
 LINGER_SECONDS = 5.0
 """How long a server that is shutting down waits for clients to read their answers, which are complete by then."""
@@ -64,15 +74,40 @@ class OneWriteATurn:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, but it ignores upgrades, flushes complete responses at once, and drops
-    clients that stop reading at shutdown."""
+    """uvicorn's protocol, but it ignores upgrades, flushes complete responses at once, limits heads and pipelines, and
+    drops clients that stop reading at shutdown."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._joining = OneWriteATurn(transport)
+        self._running: RequestResponseCycle | None = None
+        # Between requests, and while a head arrives.
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
         super().connection_made(cast(asyncio.Transport, self._joining))
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        self.pipeline.clear()
+        # uvicorn tells the last request of a pipeline only, which never ran.
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        if self._in_head:
+            self._head_bytes += len(data)
+            self._expect_head()
+        self._parse(data)
+        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
+            self._refuse(431, "The head of the request is too large.")
+        elif len(self.pipeline) > MOST_PIPELINED:
+            self.transport.abort()
+
+    def _parse(self, data: bytes) -> None:
         try:
             while True:
                 try:
@@ -85,16 +120,61 @@ class HttpProtocol(HttpToolsProtocol):
                     data = self._head_without_upgrade() + data[end_of_head:]
                     self._renew_parser()
         except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            # Or a pipeline that is too long.
+            if len(self.pipeline) <= MOST_PIPELINED:
+                self._refuse(400, "Invalid HTTP request received.")
 
     def on_headers_complete(self) -> None:
         # Parse the same request again, without the upgrade.
         if not self._upgrade_offered():
+            self._end_head()
+            self._in_head = False
             super().on_headers_complete()
+            if len(self.pipeline) > MOST_PIPELINED:
+                raise ValueError("the rest of the read is not parsed")
 
     def on_message_complete(self) -> None:
         if not self._upgrade_offered():
+            self._in_head = True
             super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _expect_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _end_head(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._busy():
+            self._expect_head()
+        else:
+            self.transport.close()
+
+    def _busy(self) -> bool:
+        return self._running is not None and not self._running.response_complete
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer what is no request, or only close where an answer is on its way."""
+        if self._busy():
+            self.transport.abort()
+            return
+        lines = [
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+            "content-type: text/plain; charset=utf-8",
+            f"content-length: {len(message)}",
+            "connection: close",
+        ]
+        self.transport.write("\r\n".join([*lines, "", message]).encode())
+        self.transport.close()
 
     def _upgrade_offered(self) -> bool:
         # httptools also treats CONNECT as an upgrade.

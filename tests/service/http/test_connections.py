@@ -1,0 +1,118 @@
+"""Limits of a connection: heads that are large or slow, and requests that are sent before the answer to the last."""
+
+import asyncio
+import contextlib
+import threading
+import time
+
+import httpx
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from service.http import transport as wire
+from tests.service.http.servers import connection, read_until_closed, served
+
+GET = b"GET /%d HTTP/1.1\r\nHost: service\r\n\r\n"
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers the path, ``/slow`` after a while."""
+    if scope["type"] == "http":
+        if scope["path"] == "/slow":
+            await asyncio.sleep(0.6)
+        body = scope["path"].encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+        await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.3)
+
+
+def test_a_head_that_goes_on_is_refused() -> None:
+    with served(echo) as port:
+        with connection(port) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nX-Long: ")
+            with contextlib.suppress(ConnectionError):
+                for _ in range(200):
+                    client.sendall(b"a" * 4096)
+                    time.sleep(0.001)
+            with contextlib.suppress(ConnectionError):
+                assert read_until_closed(client).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+        assert httpx.get(f"http://127.0.0.1:{port}/next").text == "/next"
+
+
+def test_a_head_of_a_proxy_with_much_to_say_is_read() -> None:
+    with served(echo) as port:
+        headers = {f"x-{number}": "a" * 1000 for number in range(40)}
+        assert httpx.get(f"http://127.0.0.1:{port}/much", headers=headers).text == "/much"
+
+
+@pytest.mark.parametrize("begins", [b"", b"\r\n", b"GET / HTTP/1.1\r\nHost: ser"])
+@pytest.mark.usefixtures("hasty")
+def test_a_client_that_does_not_finish_a_head_is_disconnected(begins: bytes) -> None:
+    with served(echo) as port, connection(port) as client:
+        client.sendall(GET % 1)
+        assert client.recv(1000).endswith(b"/1")
+        client.sendall(begins)
+        began = time.monotonic()
+        if begins:
+            assert read_until_closed(client) == b""
+            assert time.monotonic() - began < 5
+    with served(echo) as port, connection(port) as client:
+        client.sendall(begins)
+        assert read_until_closed(client) == b""
+
+
+@pytest.mark.usefixtures("hasty")
+def test_an_answer_that_takes_longer_than_a_head_may_is_given() -> None:
+    with served(echo) as port, connection(port) as client:
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: service\r\n\r\nGET /next")
+        received = b""
+        while not received.endswith(b"/slow"):
+            part = client.recv(1000)
+            assert part
+            received += part
+
+
+def test_requests_are_answered_in_order() -> None:
+    with served(echo) as port, connection(port) as client:
+        client.sendall(b"".join(GET % number for number in range(wire.MOST_PIPELINED)))
+        received = b""
+        while not received.endswith(b"/%d" % (wire.MOST_PIPELINED - 1)):
+            part = client.recv(65536)
+            assert part
+            received += part
+    numbers = [int(part.partition(b"\r\n\r\n/")[2]) for part in received.split(b"HTTP/1.1 200 OK")[1:]]
+    assert numbers == list(range(wire.MOST_PIPELINED))
+
+
+def test_a_connection_with_too_many_requests_is_closed() -> None:
+    with served(echo) as port:
+        with connection(port) as client:
+            with contextlib.suppress(ConnectionError):
+                for _ in range(100):
+                    client.sendall(b"".join(GET % number for number in range(1000)))
+            with contextlib.suppress(ConnectionError):
+                assert read_until_closed(client).count(b"HTTP/1.1 200 OK") < 1000
+        assert httpx.get(f"http://127.0.0.1:{port}/next").text == "/next"
+
+
+def test_a_client_that_leaves_ends_the_request_that_runs_and_not_only_the_last() -> None:
+    left = threading.Event()
+    begun: list[str] = []
+
+    async def waits(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            begun.append(scope["path"])
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            left.set()
+
+    with served(waits) as port:
+        with connection(port) as client:
+            client.sendall(GET % 1 + GET % 2)
+            time.sleep(0.2)
+        assert left.wait(5)
+    assert begun == ["/1"]
