@@ -11,7 +11,9 @@ import bentoml
 from service.http import transport
 from service.http.mounted import Deferred, SystemPaths
 from service.http.supervisor import pass_on_sighup
+from service.telemetry.environment import refuse_invalid_environment
 
+refuse_invalid_environment()
 application = Deferred()
 pass_on_sighup()
 transport.serve(application, lambda: application.front is not None)

@@ -1,15 +1,25 @@
 """The service's settings, read from environment variables such as ``NER_ARTIFACTS`` and ``NER_MAX_IN_FLIGHT``."""
 
+import contextlib
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.variants import KNOWN_VARIANTS, VARIANTS
 
 MOST_SLOTS = 64
+
+_CGROUPS, _CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+class InvalidSetting(ValueError):
+    """An environment variable has a value that its setting does not take."""
+
 
 LogFormat = Literal["json", "text"]
 
@@ -17,13 +27,25 @@ LogFormat = Literal["json", "text"]
 def available_cpus() -> int:
     """The number of CPUs in this process's affinity mask, limited by the cgroup's quota; at least 1."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cpus = min(cpus, -(-int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass
+    for folder in _cgroups():
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = (folder / "cpu.max").read_text().split()
+            if quota != "max":
+                cpus = min(cpus, -(-int(quota) // int(period)))
     return max(1, cpus)
+
+
+def _cgroups() -> Iterator[Path]:
+    """The folder of this process's cgroup (v2) and those above it. A container sees its own as the root."""
+    own = ""
+    with contextlib.suppress(OSError):
+        lines = _CGROUP.read_text().splitlines()
+        own = next((line.removeprefix("0::").strip("/") for line in lines if line.startswith("0::")), "")
+    folder = _CGROUPS / own
+    yield folder
+    for above in folder.parents:
+        if above.is_relative_to(_CGROUPS):
+            yield above
 
 
 class Settings(BaseSettings):
@@ -57,7 +79,7 @@ class Settings(BaseSettings):
     reload_seconds: float = Field(0.0, ge=0, description="Interval of checking for new artefacts; 0: only on SIGHUP")
     token: SecretStr | None = Field(None, min_length=16, description="Bearer token; probes and the UI do not need it")
     metrics_need_token: bool = Field(True, description="Whether /metrics needs the token, too")
-    log_format: LogFormat = Field("json", description="json, or text in BentoML's format")
+    log_format: LogFormat = Field("json", description="json, or text with name=value")
 
     @field_validator("agreement_variant")
     @classmethod
@@ -76,6 +98,14 @@ class Settings(BaseSettings):
         # A file or secret written with echo ends in a newline, which no header can hold.
         return value.strip() if isinstance(value, str) else value
 
+    @field_validator("token")
+    @classmethod
+    def _is_sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        # Clients disagree about the encoding of other characters in headers.
+        if value is not None and not re.fullmatch(r"[ -~]*", value.get_secret_value()):
+            raise ValueError("may have printable characters of ASCII only")
+        return value
+
     @field_validator("variants", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -84,3 +114,12 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"unknown: {', '.join(map(repr, unknown))}; choose from {', '.join(KNOWN_VARIANTS)}")
         return names
+
+
+def read_settings() -> Settings:
+    """The settings. Raises ``InvalidSetting``, which names the environment variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise InvalidSetting(f"NER_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}") from None

@@ -20,6 +20,12 @@ from loadtests.errors import LoadTestError
 _SERIES = re.compile(r"^(\w+)(\{.*\})? (\S+)$", re.MULTILINE)
 
 
+def authorization() -> dict[str, str]:
+    """The header with the service's token, which the environment has as for the service; empty without one."""
+    token = os.environ.get("NER_TOKEN", "").strip()
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
 class Service:
     """A service at a base address such as ``http://127.0.0.1:3000``."""
 
@@ -37,7 +43,7 @@ class Service:
         connection = kind(str(self._parts.hostname), self._parts.port, timeout=timeout)
         try:
             content = None if body is None else json.dumps(body).encode()
-            headers = {} if body is None else {"Content-Type": "application/json"}
+            headers = authorization() | ({} if body is None else {"Content-Type": "application/json"})
             connection.request(method, self._parts.path.rstrip("/") + path, content, headers)
             response = connection.getresponse()
             return response.status, response.read()
@@ -75,6 +81,8 @@ class Service:
     def variants(self) -> dict[str, dict[str, Any]]:
         """The entries of ``/variants`` by name."""
         status, answer = self.request("GET", "/variants")
+        if status == 401:
+            raise LoadTestError(f"{self.url} requires a token: set NER_TOKEN to it for this command, too.")
         if status != 200:
             raise LoadTestError(f"{self.url}/variants returned status {status}: is this a Kidogo server?")
         return {entry["name"]: entry for entry in json.loads(answer)}

@@ -38,6 +38,9 @@ class Documents:
         return hashlib.sha256("\0".join(self.texts).encode()).hexdigest()
 
 
+ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".tsv", ".txt", ".jsonl")
+
+
 def draw(source: Path, count: int, seed: int, with_long: bool) -> Documents:
     """Draw ``count`` random sentences from ``source`` and, if asked for, join some into long documents.
 
@@ -59,8 +62,11 @@ def read_texts(source: Path) -> Iterator[str]:
     """
     files = [source]
     if source.is_dir():
-        names = ("*.conll", "test.*", "*/test.*")
-        files = next((found for name in names if (found := sorted(source.glob(name)))), [])
+        found = sorted(path for path in (*source.glob("*"), *source.glob("*/*")) if path.suffix in ENDINGS)
+        tests = [path for path in found if path.stem == "test"]
+        files = tests or [path for path in found if path.parent == source and path.suffix == ".conll"]
+        if not files and len(found) == 1:
+            files = found
         if not files:
             raise LoadTestError(f"{source} has no *.conll, test.* or <language>/test.*: pass other --texts.")
     for file in files:

@@ -19,6 +19,7 @@ from locust import FastHttpUser, task
 from locust.exception import StopUser
 
 from loadtests.load.samples import NO_ANSWER, OK, UNSENT, WRONG, Sample
+from loadtests.load.service import authorization
 
 POOL_USERS = 200
 """Maximum number of requests in flight in an open loop; others are sent late, which their latency includes."""
@@ -184,7 +185,7 @@ class NerUser(FastHttpUser):
         with self.client.post(
             f"/ner?variant={quote(variant)}",
             data=session.bodies[document],  # type: ignore[arg-type] # bytes are accepted
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **authorization()},
             name=variant,
             catch_response=True,
         ) as response:

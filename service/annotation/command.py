@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from pydantic import ValidationError
-
 from service.annotation.documents import Limits
 from service.annotation.errors import AnnotationError, Stopped
 from service.annotation.formats import FORMATS
@@ -21,7 +19,7 @@ from service.annotation.run import annotate
 from service.artifacts.bundled import BUNDLED, given_or_bundled
 from service.inference.choice import AUTO
 from service.schemas.ner import Wish
-from service.settings import Settings, available_cpus
+from service.settings import InvalidSetting, available_cpus, read_settings
 from service.variants import BUNDLED_VARIANT, KNOWN_VARIANTS, VARIANTS
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -104,10 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser()
     arguments = options.parse_args(argv)
     try:
-        settings = Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        options.error(f"NER_{'_'.join(map(str, first['loc'])).upper()}: {first['msg']}")
+        settings = read_settings()
+    except InvalidSetting as error:
+        options.error(str(error))
     given = settings.artifacts if "artifacts" in settings.model_fields_set else None
     artifacts = given_or_bundled(arguments.artifacts or given)
     variants = settings.variants

@@ -3,9 +3,11 @@
 import contextlib
 import gc
 import logging
+import queue
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -70,7 +72,8 @@ class VariantPool:
             self._slots[name].reason = f"{name} is not served here; served are {', '.join(variants)}"
         self._served = [self._slots[name] for name in variants]
         self._loaded = threading.Event()
-        self._asked = threading.Event()
+        # Unlike an event, it can be used in a signal handler that interrupts itself.
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(self._slots.values())
@@ -83,8 +86,7 @@ class VariantPool:
         def work() -> None:
             self.load()
             while True:
-                asked = self._asked.wait(reload_seconds or None)
-                self._asked.clear()
+                asked = self._was_asked(reload_seconds or None)
                 try:
                     self.refresh(everything=asked)
                 except Exception:
@@ -96,7 +98,18 @@ class VariantPool:
 
     def ask_refresh(self) -> None:
         """Ask the thread to check all artefacts now."""
-        self._asked.set()
+        self._asked.put(None)
+
+    def _was_asked(self, seconds: float | None) -> bool:
+        """Wait to be asked, for at most so long. Whoever asked meanwhile is answered by the same check."""
+        try:
+            self._asked.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._asked.get_nowait()
+        return True
 
     def load(self) -> None:
         for slot in self._served:
@@ -197,7 +210,7 @@ class VariantPool:
             slot.manifest = manifest
         verify(folder, manifest)
         check_variant(slot.variant, manifest, folder)
-        if slot.pipeline is not None and slot.pipeline.digest == manifest.digest:
+        if slot.pipeline is not None and slot.manifest is not None and _read_alike(slot.manifest, manifest):
             return manifest, slot.pipeline
         pipeline = open_pipeline(folder, manifest, self._threads, self._load_runtime)
         slot.warm_up_seconds = warm_up(pipeline, folder)
@@ -238,3 +251,9 @@ def _signature(folder: Path) -> Signature:
                 stat = path.stat()
                 found.append((path.relative_to(folder).as_posix(), stat.st_ino, stat.st_size, stat.st_mtime_ns))
     return found
+
+
+def _read_alike(one: Manifest, other: Manifest) -> bool:
+    """Whether two artefacts give the same answers: besides the files, the manifest says how texts are read."""
+    decide = attrgetter("digest", "max_length", "overlap", "labels", "scheme")
+    return bool(decide(one) == decide(other))

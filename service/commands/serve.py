@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from service.artifacts.bundled import BUNDLED, given_or_bundled, has_artifacts
+from service.telemetry.environment import refuse_invalid_environment
 from service.variants import BUNDLED_VARIANT
 
 SITE = Path(__file__).parents[2]
@@ -44,6 +45,7 @@ def main() -> None:
     else:
         parser.error(f"{artifacts} contains no artefacts: kidogo build --out {artifacts} makes them")
     os.environ["NER_ARTIFACTS"] = str(artifacts)
+    refuse_invalid_environment()
     serve = serve_here if arguments.single_process else serve_supervised
     serve(arguments.host, arguments.port)
 
@@ -59,7 +61,7 @@ def serve_supervised(host: str, port: int) -> None:
 def serve_here(host: str, port: int) -> None:
     """Answer requests in this process until it gets a signal.
 
-    Raises ``SystemExit`` if a setting is invalid or the port is taken.
+    Raises ``SystemExit`` if the port is taken.
     """
     # Read when prometheus_client is imported. One process keeps its metrics in memory.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
@@ -69,16 +71,9 @@ def serve_here(host: str, port: int) -> None:
     from service.http.api import create_api
     from service.http.front import Front
     from service.http.transport import HttpProtocol
-    from service.settings import Settings
-    from service.telemetry import tracing
 
-    # The format of warnings from libraries, and of the service's own log if NER_LOG_FORMAT is text.
+    # The format of warnings from libraries.
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    try:
-        Settings()
-        tracing.exporter()
-    except ValueError as error:
-        raise SystemExit(str(error)) from None
     app = Front(create_api(process.lifespan))
     # Without ``workers``, uvicorn reads WEB_CONCURRENCY, which some hosts set.
     uvicorn.run(

@@ -27,8 +27,8 @@ T = TypeVar("T")
 FOLDER = "data"
 """Folder of the build's test split, next to the variants: ``<language>.conll``."""
 
-SPLIT_NAME = "name.txt"
-"""File in that folder with the name of the data."""
+SPLIT_NAME = "name"
+"""File in that folder with the name of the data; without an ending, it is not taken for data."""
 
 MOST_LANGUAGES = 50
 """Maximum number of languages in a client's data, because each has its own scores and intervals."""

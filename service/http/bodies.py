@@ -2,6 +2,9 @@
 ``ServiceError``.
 """
 
+import asyncio
+import contextlib
+from collections.abc import Mapping
 from typing import TypeVar
 
 from fastapi import Request
@@ -13,14 +16,22 @@ from service.errors import InvalidRequest, MalformedBody, TooLarge, UnsupportedM
 from service.http.transport import CUT_OFF
 
 Model = TypeVar("Model", bound=BaseModel)
+LARGE_BYTES = 256 * 1024
 MAX_PROBLEMS = 10
 MAX_FIELD_CHARACTERS = 100
 
 
-async def read_json(request: Request, model: type[Model], max_bytes: int, optional: bool = False) -> Model:
+async def read_json(
+    request: Request,
+    model: type[Model],
+    max_bytes: int,
+    optional: bool = False,
+    items: Mapping[str, type[BaseModel]] = {},
+) -> Model:
     """Read a body as ``model``. Raises errors with status 415, 413, 400 or 422; buffers at most ``max_bytes``.
 
-    If the body is ``optional``, an absent one is read as ``{}``.
+    If the body is ``optional``, an absent one is read as ``{}``. Large bodies are parsed in a thread. ``items`` are the
+    models of long lists in them, by field: validating one item at a time lets other requests proceed.
     """
     if optional and "content-type" not in request.headers and not await _read(request, max_bytes):
         return model()
@@ -39,6 +50,12 @@ async def read_json(request: Request, model: type[Model], max_bytes: int, option
     body = await _read(request, max_bytes)
     if optional and not body:
         return model()
+    if len(body) <= LARGE_BYTES:
+        return _parse(body, model, {})
+    return await asyncio.to_thread(_parse, body, model, items)
+
+
+def _parse(body: bytes, model: type[Model], items: Mapping[str, type[BaseModel]]) -> Model:
     try:
         # NaN and Infinity are not JSON, although Pydantic accepts them.
         content = from_json(body, allow_inf_nan=False, cache_strings="none")
@@ -46,6 +63,11 @@ async def read_json(request: Request, model: type[Model], max_bytes: int, option
         raise MalformedBody(f"The body is not JSON in UTF-8: {error}.") from None
     if not isinstance(content, dict):
         raise invalid([{"type": "dict_type", "loc": (), "msg": "Input should be an object", "input": None}])
+    # An invalid item is left to the validation of the whole, which says where it is.
+    with contextlib.suppress(ValidationError):
+        for name, item in items.items():
+            if isinstance(content.get(name), list):
+                content[name] = [item.model_validate(value) for value in content[name]]
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -223,6 +223,11 @@ class Scheduler:
             return stop.value, None
         except Exception as error:
             return None, error
+        except BaseException as error:
+            # A panic of a library in Rust is no Exception. It must not end this thread, nor the event loop.
+            failure = RuntimeError(f"a step ended with {type(error).__name__}")
+            failure.__cause__ = error
+            return None, failure
         return None
 
     def _undisturbed(self, flow: Flow) -> bool:

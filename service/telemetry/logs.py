@@ -5,6 +5,7 @@ import sys
 from contextvars import ContextVar
 from typing import Any
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from service.settings import LogFormat
@@ -15,16 +16,26 @@ _facts: ContextVar[dict[str, Any]] = ContextVar("facts")
 
 
 def configure(log_format: LogFormat) -> None:
-    """Configure the logger ``kidogo`` and its children; ``text`` uses BentoML's handlers."""
+    """Configure the logger ``kidogo`` and its children."""
     # If the log cannot be written, for example because the disk is full, do not report that to stderr.
     logging.raiseExceptions = False
     logger.setLevel(logging.INFO)
+    handler = logging.StreamHandler(sys.stdout)
     if log_format == "json":
-        handler = logging.StreamHandler(sys.stdout)
         names = {"levelname": "level", "name": "logger"}
         handler.setFormatter(JsonFormatter("%(levelname)s %(name)s %(message)s", timestamp="time", rename_fields=names))
-        logger.handlers = [handler]
-        logger.propagate = False
+    else:
+        handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger.handlers = [handler]
+    logger.propagate = False
+
+
+class TextFormatter(logging.Formatter):
+    """Appends the fields of a record to its message, as ``name=value``."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        fields = [f"{name}={value}" for name, value in vars(record).items() if name not in RESERVED_ATTRS]
+        return " ".join([super().formatMessage(record), *fields])
 
 
 def begin_request(request_id: str) -> dict[str, Any]:

@@ -160,15 +160,16 @@ def test_a_single_process_answers_like_the_supervised_one(server: Server, artifa
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ({"NER_THREADS": "many"}, "threads"),
-        ({"NER_VARIANTS": "nothing"}, "nothing"),
+        ({"NER_THREADS": "many"}, "NER_THREADS: "),
+        ({"NER_VARIANTS": "nothing"}, "NER_VARIANTS: Value error, unknown: 'nothing'"),
         ({"OTEL_TRACES_EXPORTER": "nonsense"}, "nonsense"),
     ],
 )
-def test_a_single_process_refuses_wrong_settings(
-    artifacts: Path, tmp_path: Path, setting: dict[str, str], said: str
+@pytest.mark.parametrize("command", [(), SINGLE_PROCESS], ids=["bentoml serve", "a single process"])
+def test_a_server_refuses_wrong_settings(
+    artifacts: Path, tmp_path: Path, command: Sequence[str], setting: dict[str, str], said: str
 ) -> None:
-    with serving(artifacts, tmp_path / "log", command=SINGLE_PROCESS, wait=False, **setting) as server:
+    with serving(artifacts, tmp_path / "log", command=command, wait=False, **setting) as server:
         assert server.process.wait(60) == 1
         text = server.log.read_text()
         assert said in text

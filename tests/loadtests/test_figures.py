@@ -30,6 +30,16 @@ def test_conll_folders_and_files_give_sentences(tmp_path: Path) -> None:
     (tmp_path / "masakhaner" / "hau").mkdir(parents=True)
     (tmp_path / "masakhaner" / "hau" / "test.txt").write_text("Abuja B-LOC\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "masakhaner")) == ["Abuja"]
+    (tmp_path / "masakhaner" / "hau" / "test.md").write_text("Notes.\n", encoding="utf-8")
+    (tmp_path / "masakhaner" / "hau" / "train.txt").write_text("Jos B-LOC\n", encoding="utf-8")
+    assert list(read_texts(tmp_path / "masakhaner")) == ["Abuja"]
+    for name in ("train", "test"):
+        (tmp_path / "splits").mkdir(exist_ok=True)
+        (tmp_path / "splits" / f"{name}.conll").write_text(f"{name} B-LOC\n", encoding="utf-8")
+    assert list(read_texts(tmp_path / "splits")) == ["test"]
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "names.tsv").write_text("Kano\tB-LOC\n", encoding="utf-8")
+    assert list(read_texts(tmp_path / "one")) == ["Kano"]
     (tmp_path / "lines.txt").write_text(" One text. \n\nAnother.\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "lines.txt")) == ["One text.", "Another."]
 

@@ -177,6 +177,18 @@ def test_a_server_that_is_not_ready(tokenizer: Path, load: Load) -> None:
     assert '"dynamic":"loading"' in outcome.said
 
 
+def test_a_server_with_a_token(tokenizer: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "NER_TOKEN", "0123456789abcdef")
+    options = ["--quick", "--seconds", "0.3", "--repetitions", "1", "--variants", "dense", "--texts", str(texts)]
+    with serving(tokenizer) as fake:
+        outcome = run(tmp_path / "with", "--host", fake.url, *options)
+        monkeypatch.delitem(ENVIRONMENT, "NER_TOKEN")
+        refused = run(tmp_path / "without", "--host", fake.url, *options)
+    assert outcome.status == 0, outcome.said
+    assert refused.status == 1
+    assert "requires a token: set NER_TOKEN to it" in " ".join(refused.said.split())
+
+
 def test_help_is_complete() -> None:
     for command in ([], ["soak"]):
         arguments = [sys.executable, "-m", "loadtests", *command, "--help"]

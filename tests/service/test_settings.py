@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings, available_cpus
+from service import settings
+from service.settings import InvalidSetting, Settings, available_cpus, read_settings
 from tests import ROOT
 
 
@@ -64,6 +65,29 @@ def test_the_quota_of_the_cgroup_caps(monkeypatch: pytest.MonkeyPatch, quota: st
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
     monkeypatch.setattr(Path, "read_text", lambda path: quota)
     assert available_cpus() == cpus
+
+
+def test_the_smallest_quota_up_to_the_root_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd sets the quota of a unit below the root that processes see."""
+    unit = tmp_path / "cgroup" / "system.slice" / "kidogo.service"
+    unit.mkdir(parents=True)
+    (tmp_path / "own").write_text("0::/system.slice/kidogo.service\n")
+    (unit / "cpu.max").write_text("300000 100000\n")
+    (unit.parent / "cpu.max").write_text("max 100000\n")
+    monkeypatch.setattr(settings, "_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(settings, "_CGROUP", tmp_path / "own")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)))
+    assert available_cpus() == 3
+    (tmp_path / "cgroup" / "cpu.max").write_text("200000 100000\n")
+    assert available_cpus() == 2
+
+
+def test_a_token_that_clients_encode_differently_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for token in ("pässwörd-kísìn-ẹgbẹ́", "with a\ttab inside it"):
+        monkeypatch.setenv("NER_TOKEN", token)
+        with pytest.raises(InvalidSetting, match=r"NER_TOKEN: .* ASCII only") as caught:
+            read_settings()
+        assert token not in str(caught.value)
 
 
 def test_a_second_variant_that_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from service.http.bodies import read_json
 from service.http.events import DOCUMENTED, stream, wants_events
 from service.http.routes.shared import REFUSALS, VariantQuery, body_of, unless_gone
 from service.inference.engine import Engine
-from service.schemas.accuracy import AccuracyAnswer, AccuracyRequest, Noise, NoiseName, SchemeName
+from service.schemas.accuracy import AccuracyAnswer, AccuracyRequest, Example, Noise, NoiseName, SchemeName
 from service.variants import DEFAULT_VARIANT
 
 router = APIRouter()
@@ -74,7 +74,13 @@ async def accuracy(
     with checks.place(variant):
         with engine.admission.enter() as visit:
             body = await visit.read(
-                read_json(request, AccuracyRequest, engine.settings.max_accuracy_body_bytes, optional=True)
+                read_json(
+                    request,
+                    AccuracyRequest,
+                    engine.settings.max_accuracy_body_bytes,
+                    optional=True,
+                    items={"examples": Example},
+                )
             )
         # Labelled data may be megabytes: a thread parses it so that other requests proceed, and the body is freed.
         data = await asyncio.to_thread(read, body)

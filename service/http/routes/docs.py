@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
+
+from service.http.routes.shared import WholeFile
 
 router = APIRouter(include_in_schema=False)
 
@@ -56,10 +58,10 @@ def start() -> Response:
 
 
 @router.get("/docs/{name}")
-def docs_file(name: str) -> FileResponse:
+def docs_file(name: str) -> WholeFile:
     if _SWAGGER_UI is None or name not in _SWAGGER_FILES:
         raise HTTPException(404)
-    return FileResponse(_SWAGGER_UI / name)
+    return WholeFile(_SWAGGER_UI / name)
 
 
 def _plain_docs(document: dict[str, Any]) -> str:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
+
+from service.http.routes.shared import WholeFile
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,12 +24,12 @@ HEADERS = {
 
 
 @router.get("/")
-def page() -> FileResponse:
-    return FileResponse(FOLDER / "index.html", headers=HEADERS)
+def page() -> WholeFile:
+    return WholeFile(FOLDER / "index.html", headers=HEADERS)
 
 
 @router.get("/playground/{name}")
-def file(name: str) -> FileResponse:
+def file(name: str) -> WholeFile:
     if name not in FILES:
         raise HTTPException(404)
-    return FileResponse(FOLDER / name, headers=HEADERS)
+    return WholeFile(FOLDER / name, headers=HEADERS)

@@ -1,11 +1,13 @@
-"""Shared by the routes: documentation of errors, and waiting for work or the client's disconnect."""
+"""Shared by the routes: documentation of errors, files, and waiting for work or the client's disconnect."""
 
 import asyncio
 from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query, Request
+from fastapi.responses import FileResponse
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from service.errors import ClientGone
 from service.schemas.errors import ErrorAnswer
@@ -35,6 +37,14 @@ VariantQuery = Annotated[
         json_schema_extra={"enum": list(VARIANTS)},
     ),
 ]
+
+
+class WholeFile(FileResponse):
+    """A file that is always sent whole: errors about a Range would not have the service's form."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def body_of(model: type[BaseModel], required: bool = True) -> dict[str, Any]:

@@ -79,6 +79,16 @@ async def test_what_has_not_changed_is_not_loaded_again(reloading: Service, fold
     assert [name for name in before if before[name] is not after[name]] == ["int8"]
 
 
+async def test_another_way_to_read_the_same_files_is_taken(reloading: Service, folder: Path) -> None:
+    before = reloading.engine.pool.get("dense")
+    manifest = read_manifest(folder / "dense")
+    changed = manifest.model_copy(update={"overlap": manifest.overlap + 1})
+    (folder / "dense" / "manifest.json").write_text(changed.model_dump_json())
+    reloading.engine.pool.refresh()
+    assert reloading.engine.pool.get("dense") is not before
+    assert (await variant(reloading))["status"] == "ready"
+
+
 def truncate(folder: Path) -> None:
     model = folder / "model.onnx"
     model.write_bytes(model.read_bytes()[:-1])

@@ -117,6 +117,16 @@ async def test_examples_are_read_alike(service: Service) -> None:
     assert (answer["left_out"], len(answer["notes"])) == (1, 3)
 
 
+async def test_a_large_body_is_read_alike(service: Service) -> None:
+    examples = [{"tokens": ["Nairobi"], "labels": ["B-LOC"]} for _ in range(10_000)]
+    answer = await accuracy(service, {"examples": examples}, limit=10)
+    assert answer["entities"] == 10
+    examples[7_000]["labels"] = [1]  # type: ignore[list-item]
+    refused = await service.request("POST", "/accuracy", json={"examples": examples})
+    assert refused.status_code == 422
+    assert refused.json()["error"]["details"]["fields"][0]["field"].startswith("examples.7000.labels.0")
+
+
 async def test_a_scheme_may_be_named(service: Service) -> None:
     mixed = {"conll": "Rais I-PER\n\nNairobi I-LOC\n\nKano B-LOC\n"}
     assert (await service.request("POST", "/accuracy", json=mixed)).status_code == 422

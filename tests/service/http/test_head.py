@@ -48,3 +48,12 @@ def test_it_is_counted_by_its_path(port: int) -> None:
     httpx.head(f"http://127.0.0.1:{port}/variants")
     metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
     assert 'kidogo_requests_total{path="/variants",status="200",variant=""} 1.0' in metrics
+
+
+@pytest.mark.parametrize("path", ["/", "/playground/variants.js", "/docs/swagger-ui.css"])
+def test_a_range_of_a_file_is_ignored(port: int, path: str) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        whole = client.get(path)
+        for given in ("bytes=abc", "bytes=999999999-", "bytes=0-10"):
+            response = client.get(path, headers={"Range": given})
+            assert (response.status_code, response.content) == (200, whole.content)

@@ -53,9 +53,15 @@ def test_an_exception_comes_through_and_the_thread_lives_on() -> None:
         yield
         raise ZeroDivisionError("in the second step")
 
+    def panicking() -> Generator[None, None, str]:
+        yield
+        raise BaseException("a panic in Rust")
+
     async def scenario(scheduler: Scheduler) -> None:
         with pytest.raises(ZeroDivisionError, match="in the second step"):
             await scheduler.run(failing(), PATIENCE)
+        with pytest.raises(RuntimeError, match="a step ended with BaseException"):
+            await scheduler.run(panicking(), PATIENCE)
         assert (await scheduler.run(steps_of("next", 2, []), PATIENCE))[0] == "next is done"
 
     in_loop(scenario)
