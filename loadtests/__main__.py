@@ -34,7 +34,8 @@ Examples:
 
 `python -m loadtests compare before/report.json after/report.json --limit 0.1` shows what changed.
 
-`python -m loadtests soak --host http://127.0.0.1:3000` runs a mixed load for ten minutes, then an overload for two.
+`python -m loadtests soak --host http://127.0.0.1:3000 --bound 2000` runs a mixed load for ten minutes, then an overload
+for two. The bound is the server's `NER_MAX_WAIT_SECONDS`.
 
 `locust -f loadtests/locustfile.py --host http://127.0.0.1:3000 --variants dense,dynamic` opens locust's own UI.
 """
