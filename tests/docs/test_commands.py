@@ -93,7 +93,17 @@ def check_pip(words: list[str]) -> None:
 
 def check_bentoml(words: list[str]) -> None:
     assert words[0] in ("serve", "build", "containerize")
-    assert words[1:] in ([], ["service:NerService"], ["kidogo:latest"])
+    assert words[1:] in ([], ["service:NerService"], ["service:NerService", "--host", "127.0.0.1"], ["kidogo:latest"])
+
+
+def check_copy(words: list[str]) -> None:
+    assert all((ROOT / source).exists() for source in words[:-1])
+
+
+def check_systemctl(words: list[str]) -> None:
+    assert words[0] in ("enable", "reload")
+    services = [word for word in words[1:] if not word.startswith("-")]
+    assert all(name == "nginx" or (ROOT / "deploy" / "systemd" / f"{name}.service").exists() for name in services)
 
 
 def nothing_to_check(words: list[str]) -> None:
@@ -117,6 +127,11 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     # The hub's own command.
     "hf auth login": nothing_to_check,
     "cd": nothing_to_check,
+    "cp": check_copy,
+    "python3 -m venv": nothing_to_check,
+    "/opt/kidogo/bin/pip": check_pip,
+    "rsync": nothing_to_check,
+    "systemctl": check_systemctl,
     "export": nothing_to_check,
 }
 """How a command is checked, by what it begins with."""
