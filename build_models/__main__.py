@@ -58,7 +58,10 @@ def main(
     context: typer.Context,
     base: Annotated[
         str | None,
-        typer.Option(help="Encoder to fine-tune: a folder or a hub id. Default with --data: pretrain one on the data."),
+        typer.Option(
+            help="Encoder to fine-tune: a folder, a hub id, or bundled, which is the bundled model. Default with"
+            " --data: pretrain one on the data."
+        ),
     ] = None,
     from_scratch: Annotated[
         bool, typer.Option("--from-scratch", help="Train a base and a model on the data, by default the sample.")
@@ -112,21 +115,24 @@ def main(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Fine-tuning epochs. Default: 20 with --base, 15 with --data, 4 with the sample."),
+        typer.Option(
+            min=1, help="Fine-tuning epochs. Default: 20 with --base (6 if bundled), 15 with --data, 4 with the sample."
+        ),
     ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
             min=0.0,
-            help="Peak learning rate of AdamW. Default: 5e-5 with --base, with --model by its width, else 6e-3.",
+            help="Peak learning rate of AdamW. Default: 5e-5 with --base (3e-3 if bundled), with --model by its width,"
+            " else 6e-3.",
         ),
     ] = None,
     matrix_learning_rate: Annotated[
         float | None,
         typer.Option(
             min=0.0,
-            help="Learning rate of Muon on the encoder's matrices; 0: AdamW only. Default: 0 with --base or --model,"
-            " else 0.01.",
+            help="Learning rate of Muon on the encoder's matrices; 0: AdamW only. Default: 0 with --base (5e-3 if"
+            " bundled) or --model, else 0.01.",
         ),
     ] = None,
     noise_share: Annotated[
@@ -259,7 +265,10 @@ def main(
     else:
         data = None if data == SAMPLE else data
         finetune = FinetuneSettings.defaults(base is not None, data is not None)
-        finetune = finetune.regularized() if regularize else finetune
+        if base == BUNDLED:
+            finetune = FinetuneSettings.of_bundled_base()
+        elif regularize:
+            finetune = finetune.regularized()
         distillation = DistillationSettings.defaults(base is None and data is None, agnostic_steps)
     settings = BuildSettings(
         out=out,

@@ -15,7 +15,7 @@ import transformers
 from rich.table import Table
 
 from build_models.artifacts.kept import put_test_split
-from build_models.bases.source import open_base, open_given
+from build_models.bases.source import Source, open_base, open_given
 from build_models.bundled.export import DIGESTS, check_model
 from build_models.data.datasets import Dataset
 from build_models.data.loading import load_data
@@ -103,7 +103,7 @@ def at_once(context: Context, names: Sequence[str]) -> bool:
     settings = context.settings
     from_base = settings.model is None
     return (
-        settings.base is None
+        settings.base in (None, BUNDLED)
         and context.source.width <= (NARROW if from_base else 2 * NARROW)
         and settings.threads > 1
         and training_device().type == "cpu"
@@ -130,21 +130,28 @@ def load(settings: BuildSettings) -> Dataset:
 
 def open_context(settings: BuildSettings, dataset: Dataset | None, workspace: Workspace) -> Context:
     """Prepare what the build starts from and return its context. Only a given model goes without a dataset."""
+    source = open_source(settings, dataset, workspace)
     if settings.model is None:
         assert dataset is not None
-        source = open_base(settings, dataset, workspace)
         if settings.distillation.agnostic_steps:
             refuse_other_architectures(source)
         return Context(settings, Supervision(dataset), workspace, source)
-    if settings.model == BUNDLED:
-        check_model(BUNDLED_MODEL)
-        revision = file_sha256(BUNDLED_MODEL / DIGESTS)
-        source = open_given(replace(settings, model=str(BUNDLED_MODEL)), workspace)
-        source = replace(source, name="Kidogo's bundled model", revision=revision)
-    else:
-        source = open_given(settings, workspace)
     supervision = supervise(settings, source, dataset, workspace)
     return Context(settings.for_given(source.width, supervision.measured), supervision, workspace, source)
+
+
+def open_source(settings: BuildSettings, dataset: Dataset | None, workspace: Workspace) -> Source:
+    """Import the base or the classifier. Raises ``BuildError`` if the bundled model is wanted and damaged."""
+    if BUNDLED in (settings.base, settings.model):
+        check_model(BUNDLED_MODEL)
+        folder = str(BUNDLED_MODEL)
+        given = replace(settings, model=folder) if settings.model else replace(settings, base=folder)
+        source = open_source(given, dataset, workspace)
+        return replace(source, name="Kidogo's bundled model", revision=file_sha256(BUNDLED_MODEL / DIGESTS))
+    if settings.model is not None:
+        return open_given(settings, workspace)
+    assert dataset is not None
+    return open_base(settings, dataset, workspace)
 
 
 def build_variant(name: str, context: Context, threads: int) -> Manifest:

@@ -71,3 +71,21 @@ def test_a_bundled_model_that_is_damaged_is_not_compressed(tmp_path: Path, monke
     assert result.exit_code == 1
     assert "model.safetensors is damaged" in result.stderr
     assert not list((tmp_path / "out").glob("*/manifest.json"))
+
+
+def test_the_bundled_model_as_a_base_learns_other_labels(tmp_path: Path) -> None:
+    words = ["Rais", "Ruto", "alifika", "Nairobi", "."]
+    rows = [f"{word} {label}" for word, label in zip(words, ["O", "B-PER", "O", "B-GPE", "O"], strict=True)]
+    for split, count in (("train", 60), ("dev", 5), ("test", 5)):
+        (tmp_path / f"{split}.conll").write_text("\n\n".join(["\n".join(rows)] * count), encoding="utf-8")
+    out = tmp_path / "out"
+    result = CliRunner().invoke(
+        cli, ["--base", "bundled", "--data", str(tmp_path), "--variants", "dense", "--out", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    dense = read_manifest(out / "dense")
+    assert dense.base_model == "Kidogo's bundled model"
+    assert dense.base_revision == file_sha256(BUNDLED_MODEL / DIGESTS)
+    assert dense.labels == ["O", "B-GPE", "I-GPE", "B-PER", "I-PER"]
+    assert dense.recipe.parameters["finetune"]["matrix_learning_rate"] == 5e-3
+    assert dense.metrics["test"].f1 == 1.0
