@@ -40,7 +40,8 @@ def last_special(config: PretrainedConfig) -> int:
 
     It starts with <s>, <pad>, </s> and <unk>; CamemBERT's has its own <s> and </s> behind them.
     """
-    return max(3, *(int(piece) for piece in (config.bos_token_id, config.eos_token_id) if piece is not None))
+    ends = (config.bos_token_id, config.eos_token_id)
+    return max([3, *(int(piece) for piece in ends if piece is not None)])
 
 
 def refuse_unknown_architecture(name: str, model_type: Any) -> None:

@@ -53,6 +53,9 @@ student: it has to make up for what was taken away, where a pruned model only ha
 WEIGHED_EXAMPLES, EXAMPLES_AT_ONCE = 256, 16
 """Of the training sentences, how many decide what contributes least."""
 
+SEARCH, FOUND = "pocket-search", "shape.json"
+"""The stage that decides for a shape, and its result."""
+
 
 def trimmed(context: Context) -> Path:
     """The checkpoint of dense with the pieces that the texts at hand use; where they are too few, with all of them."""
@@ -157,11 +160,27 @@ def wanted_shape(context: Context) -> Shape:
 
 
 def found_shape(context: Context, wish: Wish) -> tuple[Shape, list[Trial]]:
-    """The shape that meets the wish, and what was tried for it."""
-    whole = exported(context.workspace, "dense", dense.checkpoint(context))
-    return search(
-        context, wish, trimmed(context), whole, CANDIDATES[0], lambda shape: checkpoint(context, shape, stage_of(shape))
+    """The shape that meets the wish, and what was tried for it: decided once, since times vary."""
+    start, whole = trimmed(context), exported(context.workspace, "dense", dense.checkpoint(context))
+    inputs = context.inputs(
+        stage=SEARCH,
+        wish=asdict(wish),
+        start=result_digest(start),
+        dense=result_digest(whole),
+        libraries=context.libraries,
+        **parameters(context),
     )
+
+    def run(result: Path, _: Path) -> None:
+        shape, tried = search(
+            context, wish, start, whole, CANDIDATES[0], lambda shape: checkpoint(context, shape, stage_of(shape))
+        )
+        content = {"shape": asdict(shape), "tried": [asdict(trial) for trial in tried]}
+        (result / FOUND).write_text(json.dumps(content), encoding="utf-8")
+
+    content = json.loads((context.workspace.stage(SEARCH, inputs, run) / FOUND).read_text(encoding="utf-8"))
+    tried = [Trial(**{**trial, "shape": Shape(**trial["shape"])}) for trial in content["tried"]]
+    return Shape(**content["shape"]), tried
 
 
 def stage_of(shape: Shape) -> str:

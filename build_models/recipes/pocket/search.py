@@ -37,6 +37,9 @@ WIDTHS = (1, 1.2, 1.5, 2, 3, 4, 6, 8)
 """What the width is divided by, in turn."""
 
 TIMED_WINDOWS, ROUNDS = 40, 3
+TEMPORARY = ".trial-"
+"""What the names of temporary folders begin with. No stage has such a name."""
+
 ROOM = 0.9
 """Of the bytes that a shape is reckoned to take: what exceeds the wish even so is not tried."""
 
@@ -95,14 +98,16 @@ def search(
     """
     if wish.loss is not None and not context.supervision.measured:
         raise BuildError("--pocket-loss cannot be measured without texts: pass --data, or --texts")
+    for left_behind in context.workspace.folder.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(left_behind)
     whole = context.open_pipeline(dense, "onnx")
-    seconds = inference_seconds(context, whole)
     tried: list[Trial] = []
     fitting: list[Trial] = []
     config = AutoConfig.from_pretrained(start, local_files_only=True)
     for shape in shapes_worth_trying(ladder(config), wish, start, candidate):
         with written(context, candidate, untaught(context, start, shape)) as (megabytes, pipeline, _):
-            trial = Trial(shape, megabytes, seconds / inference_seconds(context, pipeline))
+            seconds, own_seconds = inference_seconds(context, [whole, pipeline])
+            trial = Trial(shape, megabytes, seconds / own_seconds)
         say(f"pocket: {trial}")
         tried.append(trial)
         if trial.meets(wish):
@@ -166,7 +171,7 @@ def untaught(context: Context, start: Path, shape: Shape) -> Path:
         torch.zeros(own.layers, own.feed_forward),
         torch.eye(own.width, dtype=torch.float64),
     )
-    folder = context.workspace.folder / ".pocket-trial"
+    folder = context.workspace.folder / f"{TEMPORARY}untaught"
     shutil.rmtree(folder, ignore_errors=True)
     shrink(teacher, shape, parts).model.save_pretrained(folder)
     copy_tokenizer(start, folder)
@@ -179,8 +184,9 @@ def written(context: Context, candidate: Candidate | None, checkpoint: Path) -> 
 
     Without a ``candidate``, the weights stay in fp32.
     """
-    with tempfile.TemporaryDirectory(dir=context.workspace.folder) as temporary, full_disk_named(checkpoint):
-        folder = Path(temporary)
+    temporary = tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=context.workspace.folder)
+    with temporary as name, full_disk_named(checkpoint):
+        folder = Path(name)
         copy_tokenizer(checkpoint, folder)
         shutil.copy(checkpoint / "config.json", folder)
         if context.transitions is not None:
@@ -194,19 +200,27 @@ def written(context: Context, candidate: Candidate | None, checkpoint: Path) -> 
         yield size, context.open_pipeline(folder, "onnx"), folder
 
 
-def inference_seconds(context: Context, pipeline: Pipeline) -> float:
-    """The median time of the runtime alone for a sentence: what surrounds it is the same for all."""
+def inference_seconds(context: Context, pipelines: Sequence[Pipeline]) -> list[float]:
+    """The median time of each runtime alone for a sentence: what surrounds it is the same for all.
+
+    They take turns, so that other work on the machine slows them alike.
+    """
     sentences = context.dataset.dev or context.dataset.train
     some = sentences[:: max(1, len(sentences) // TIMED_WINDOWS)][:TIMED_WINDOWS]
     windows = [
-        window.input_ids
-        for sentence in some
-        for _, window in pipeline.encoder.windows(pipeline.encoder.encode_all(sentence.words))
+        [
+            window.input_ids
+            for sentence in some
+            for _, window in pipeline.encoder.windows(pipeline.encoder.encode_all(sentence.words))
+        ]
+        for pipeline in pipelines
     ]
-    seconds = []
-    for _ in range(ROUNDS + 1):
-        for pieces in windows:
-            started = time.perf_counter()
-            pipeline.runtime.logits(pieces)
-            seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[len(windows) :])
+    taken: list[list[float]] = [[] for _ in pipelines]
+    for turn in range(ROUNDS + 1):
+        for pipeline, own_windows, seconds in zip(pipelines, windows, taken, strict=True):
+            for pieces in own_windows:
+                started = time.perf_counter()
+                pipeline.runtime.logits(pieces)
+                if turn:
+                    seconds.append(time.perf_counter() - started)
+    return [statistics.median(seconds) for seconds in taken]

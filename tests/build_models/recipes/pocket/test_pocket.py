@@ -13,6 +13,7 @@ from build_models.bases.shapes import Shape
 from build_models.build import build, open_context
 from build_models.data.sample.generate import generate_sample
 from build_models.errors import BuildError
+from build_models.recipes.pocket import pocket
 from build_models.recipes.pocket.pocket import answers_of_dense, training_of, trimmed
 from build_models.settings import BuildSettings, FinetuneSettings, PocketSettings
 from build_models.workspace.workspace import Workspace
@@ -111,8 +112,17 @@ def wished(given: BuildSettings, out: Path, **wishes: object) -> BuildSettings:
     return replace(given, out=out, pocket=replace(SHAPE, width=None, layers=None, **wishes))  # type: ignore[arg-type]
 
 
-def test_the_largest_shape_that_is_small_enough_is_taken(given: BuildSettings, tmp_path: Path) -> None:
+def test_the_largest_shape_that_is_small_enough_is_taken(
+    given: BuildSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leftover = tmp_path / ".work" / ".trial-of-a-killed-build"
+    leftover.mkdir(parents=True)
     (manifest,) = build(wished(given, tmp_path, size=0.11), ["pocket"])
+    assert not leftover.exists()
+    # Times vary, so another search could decide for another shape.
+    with monkeypatch.context() as patched:
+        patched.setattr(pocket, "search", lambda *_: pytest.fail("the shape is sought again"))
+        assert build(wished(given, tmp_path, size=0.11), ["pocket"]) == [manifest]
     tried = manifest.recipe.parameters["tried"]
     assert manifest.recipe.parameters["shape"] == tried[-1]["shape"]
     assert [trial["megabytes"] <= 0.11 for trial in tried] == [False] * (len(tried) - 1) + [True]
