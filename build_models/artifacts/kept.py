@@ -1,5 +1,6 @@
 """The test split that is kept next to the artefacts, for accuracy checks."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from build_models.data.datasets import Dataset
 from build_models.workspace.replaced import DATA, Replacements
 from service.artifacts.manifest import flush, replace_folder
 from service.evaluation.conll import to_conll
-from service.evaluation.labelled import SPLIT_NAME
+from service.evaluation.labelled import SPLIT_SOURCE
 
 
 def put_test_split(artifacts: Path, dataset: Dataset | None, replacements: Replacements) -> None:
@@ -23,7 +24,7 @@ def put_test_split(artifacts: Path, dataset: Dataset | None, replacements: Repla
         f"{language}.conll": to_conll(sentence for sentence in dataset.test if sentence.language == language).encode()
         for language in dataset.tested_languages
     }
-    files[SPLIT_NAME] = dataset.name.encode()
+    files[SPLIT_SOURCE] = json.dumps({"name": dataset.name}, ensure_ascii=False).encode()
     if folder.is_dir() and files == {path.name: path.read_bytes() for path in folder.iterdir()}:
         return
     draft = folder.with_name(f".{DATA}.new")

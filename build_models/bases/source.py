@@ -41,10 +41,12 @@ class Source:
 
 def open_given(settings: BuildSettings, workspace: Workspace) -> Source:
     """Import the classifier that ``settings.model`` names."""
-    name = str(settings.model)
-    revision, given = _given("model", name, settings.model_revision, settings)
-    wanted = Wanted(name, revision, settings.labels, settings.model_scheme)
-    inputs = {**given, **wanted._asdict(), "overlap": settings.overlap}
+    wanted = Wanted(str(settings.model), settings.model_revision, settings.labels, settings.model_scheme)
+    inputs = {
+        **_given("model", wanted.name, wanted.revision, settings),
+        **wanted._asdict(),
+        "overlap": settings.overlap,
+    }
     folder = workspace.stage(
         "model", inputs, lambda result, _: import_classifier(wanted, settings.max_length, settings.overlap, result)
     )
@@ -55,11 +57,10 @@ def open_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -
     """Import the base that ``settings.base`` names, or train one on the dataset."""
     if settings.base is not None:
         name = settings.base
-        revision, inputs = _given("base", name, settings.base_revision, settings)
+        revision = settings.base_revision
+        inputs = {**_given("base", name, revision, settings), "revision": revision}
         folder = workspace.stage(
-            "base",
-            {**inputs, "revision": revision},
-            lambda result, _: import_base(name, revision, settings.max_length, result),
+            "base", inputs, lambda result, _: import_base(name, revision, settings.max_length, result)
         )
         return _imported(folder, name, revision)
     texts = [" ".join(sentence.words) for sentence in dataset.train]
@@ -88,18 +89,14 @@ def _imported(folder: Path, name: str, revision: str | None, head: Head | None =
     )
 
 
-def _given(
-    stage: str, name: str, revision: str | None, settings: BuildSettings
-) -> tuple[str | None, Mapping[str, object]]:
-    """The revision, and what a stage that imports a checkpoint depends on: of a folder, its files; of the hub, the
-    commit, which takes the place of a branch.
-    """
+def _given(stage: str, name: str, revision: str | None, settings: BuildSettings) -> Mapping[str, object]:
+    """What a stage that imports a checkpoint depends on: of a folder, its files; of the hub, the commit."""
     inputs: dict[str, object] = {"stage": stage, stage: name, "max_length": settings.max_length}
     if Path(name).is_dir():
         inputs["files"] = {path.name: file_sha256(path) for path in sorted(Path(name).iterdir()) if path.is_file()}
     elif is_hub_id(name):
-        revision = commit_of(name, "model", revision) or revision
-    return revision, inputs
+        inputs["commit"] = commit_of(name, "model", revision)
+    return inputs
 
 
 def _shown(name: str) -> str:

@@ -26,38 +26,43 @@ class Replacements:
     def __init__(self, artifacts: Path):
         self._artifacts, self._previous = artifacts, artifacts / PREVIOUS
         record = read_record(artifacts)
-        self._replaced: list[str] | None = None if record is None or record["finished"] else record["replaced"]
+        self._begun = record is not None and not record["finished"]
+        self._replaced: list[str] = record["replaced"] if record and self._begun else []
 
     def keep(self, name: str) -> None:
         """Keep this folder, which is about to be replaced or removed, unless this build replaced it before."""
-        if self._replaced is None:
-            old = self._previous.with_name(f"{PREVIOUS}.old")
-            if self._previous.exists():
-                shutil.rmtree(old, ignore_errors=True)
-                self._previous.rename(old)
-            shutil.rmtree(old, ignore_errors=True)
-            self._replaced = []
         if name in self._replaced:
             return
-        folder, kept = self._artifacts / name, self._previous / name
-        draft = kept.with_name(f".{name}")
-        for unrecorded in (kept, draft):
-            shutil.rmtree(unrecorded, ignore_errors=True)
-        if folder.exists():
-            shutil.copytree(folder, draft, copy_function=_link)
+        if (self._artifacts / name).exists():
+            self._begin()
+            kept, draft = self._previous / name, self._previous / f".{name}"
+            for unrecorded in (kept, draft):
+                shutil.rmtree(unrecorded, ignore_errors=True)
+            shutil.copytree(self._artifacts / name, draft, copy_function=_link)
             flush(draft)
             draft.rename(kept)
-        # Without a folder in PREVIOUS, it was not there before.
+        # A name in the record without a folder in PREVIOUS was not there before.
         self._replaced.append(name)
-        self._write(finished=False)
+        if self._begun:
+            self._write(finished=False)
 
     def finish(self) -> None:
         """The build is complete: the next one begins a record of its own."""
-        if self._replaced is not None:
+        if self._begun:
             self._write(finished=True)
 
+    def _begin(self) -> None:
+        """Remove what earlier builds have kept, before the first folder of this one."""
+        if not self._begun:
+            old = self._previous.with_name(f"{PREVIOUS}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            if self._previous.exists():
+                self._previous.rename(old)
+                shutil.rmtree(old, ignore_errors=True)
+            self._previous.mkdir(parents=True)
+            self._begun = True
+
     def _write(self, finished: bool) -> None:
-        self._previous.mkdir(parents=True, exist_ok=True)
         draft = self._previous / f".{RECORD}"
         with draft.open("w", encoding="utf-8") as file:
             json.dump({"replaced": self._replaced, "finished": finished}, file)

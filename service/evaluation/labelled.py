@@ -1,6 +1,7 @@
 """Labelled data for an accuracy check: the build's test split, or data from the client."""
 
 import contextlib
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,8 +28,8 @@ T = TypeVar("T")
 FOLDER = "data"
 """Folder of the build's test split, next to the variants: ``<language>.conll``."""
 
-SPLIT_NAME = "name"
-"""File in that folder with the name of the data; without an ending, it is not taken for data."""
+SPLIT_SOURCE = "source.json"
+"""File in that folder with the ``name`` of the data."""
 
 MOST_LANGUAGES = 50
 """Maximum number of languages in a client's data, because each has its own scores and intervals."""
@@ -100,8 +101,8 @@ def read_test_split(artifacts: Path, name: str) -> LabelledData:
         _read_files.cache_clear()
         looks = ()
     digest, sentences = _read_files(paths, looks)
-    with contextlib.suppress(OSError, ValueError):
-        name = (artifacts / FOLDER / SPLIT_NAME).read_text(encoding="utf-8").strip() or name
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        name = str(json.loads((artifacts / FOLDER / SPLIT_SOURCE).read_text(encoding="utf-8"))["name"])
     return LabelledData(f"{name}, test split", digest, sentences)
 
 

@@ -50,7 +50,7 @@ def test_measured_times_are_of_this_text_alone(open_page: Open, service: Service
     assert min(milliseconds(page)) > 45
     # Times of another text are gone as soon as it is compared, and one comparison has no median.
     compare(page, "leo Kano")
-    expect(source).to_contain_text("the server's own medians")
+    expect(source).to_contain_text("the server's medians over all requests")
     page.get_by_label("Text to read").fill("leo Kigali")
     measure.click()
     expect(source).to_contain_text("medians of at least 5 comparisons of the text last compared")
@@ -73,7 +73,7 @@ def test_what_is_typed_while_measuring_is_not_measured(open_page: Open, service:
 def test_the_server_s_own_median_where_the_page_has_too_few(open_page: Open, service: Service) -> None:
     page = open_page(service)
     expect(page.locator("#summary")).to_contain_text("answered")
-    expect(page.locator("#time-source")).to_contain_text("the server's own medians")
+    expect(page.locator("#time-source")).to_contain_text("the server's medians over all requests")
 
 
 def test_a_hint_which_to_take_and_what_each_is(open_page: Open, service: Service) -> None:

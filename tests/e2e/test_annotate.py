@@ -436,4 +436,4 @@ def test_the_command_line() -> None:
         [sys.executable, "-m", "service", "annotate", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert "usage: kidogo annotate" in answer.stdout
-    assert "goes on where it was" in answer.stdout
+    assert "run the same command again" in answer.stdout
