@@ -116,7 +116,8 @@ def main(
     epochs: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Fine-tuning epochs. Default: 20 with --base (12 if bundled), 15 with --data, 4 with the sample."
+            min=1,
+            help="Fine-tuning epochs. Default: 20 with --base (12 if bundled), 15 with --data, 4 with the sample.",
         ),
     ] = None,
     learning_rate: Annotated[
