@@ -84,6 +84,9 @@ def read_record(artifacts: Path) -> dict[str, Any] | None:
     path = artifacts / PREVIOUS / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(record, list):
+            # Of an earlier version, which wrote it when a build had ended.
+            record = {"replaced": record, "finished": True}
         return {"replaced": [str(name) for name in record["replaced"]], "finished": bool(record["finished"])}
     except FileNotFoundError:
         return None

@@ -227,6 +227,19 @@ def test_files_are_copied_where_they_cannot_be_linked(
     test_the_last_build_comes_back_and_back_again(tmp_path, tokenizer)
 
 
+def test_a_record_of_an_earlier_version_is_read(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"old", "dense")
+    old = digests(folder)
+    build(folder, tokenizer, b"new", "dense")
+    (folder / PREVIOUS / RECORD).write_text('["dense"]')
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == old
+    build(folder, tokenizer, b"newer", "dense")
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == old
+
+
 def test_a_damaged_record_of_what_was_replaced_is_named(tmp_path: Path, tokenizer: Path) -> None:
     folder = tmp_path / "artifacts"
     build(folder, tokenizer, b"old", "dense")
