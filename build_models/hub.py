@@ -65,8 +65,14 @@ def commit_of(name: str, kind: Kind, revision: str | None) -> str | None:
         return HfApi().repo_info(name, revision=revision, repo_type=kind).sha
     except FAILURES as error:
         refuse_by_name(name, kind, revision, error)
+    folder = _cached(name, kind, revision)
+    return folder.name if folder else None
+
+
+def _cached(name: str, kind: Kind, revision: str | None) -> Path | None:
+    """The folder of an earlier download in the client's cache, if there is one."""
     try:
-        return Path(snapshot_download(name, revision=revision, repo_type=kind, local_files_only=True)).name
+        return Path(snapshot_download(name, revision=revision, repo_type=kind, local_files_only=True))
     except FAILURES:
         return None
 
@@ -77,9 +83,8 @@ def not_downloaded(name: str, error: Exception, instead: str) -> BuildError:
 
 def _downloaded_before(name: str, kind: Kind, revision: str | None, reason: Exception, instead: str) -> Download:
     """The files that an earlier build has downloaded, for builds without network access."""
-    try:
-        folder = Path(snapshot_download(name, revision=revision, repo_type=kind, local_files_only=True))
-    except FAILURES:
+    folder = _cached(name, kind, revision)
+    if folder is None:
         raise not_downloaded(name, reason, instead) from reason
     say(f"{name}: the hub is out of reach; taking what was downloaded before, of the commit {folder.name}")
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -17,7 +17,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedTokenizerFast, XLMRober
 
 from build_models.architectures import longest_window, refuse_unknown_architecture
 from build_models.bases.checkpoints import SOURCE, open_checkpoint
-from build_models.bases.classifier import load_tokenizer, some
+from build_models.bases.classifier import load_tokenizer, open_encoder, some
 from build_models.bases.masked import masked_loss, new_model
 from build_models.bases.shapes import SHAPES
 from build_models.errors import BuildError
@@ -26,7 +26,6 @@ from build_models.progress import say
 from build_models.settings import BaseSettings
 from build_models.training.finite import refuse_not_finite
 from build_models.training.loop import Optimization, Trainer
-from service.ner.encoder import Encoder
 
 MASKED_SHARE = 0.15
 HEAD = "classifier."
@@ -162,10 +161,7 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
     # AfriBERTa's tokenizer does not set it.
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.save_pretrained(folder)
-    try:
-        Encoder.from_folder(folder, max_length, 0)
-    except ValueError as error:
-        raise BuildError(f"{name} cannot be read by windows: {error}") from error
+    open_encoder(name, folder, max_length, 0)
     model.save_pretrained(folder, max_shard_size="100GB")
     record = {"revision": checkpoint.commit, "licence": checkpoint.licence}
     (folder / SOURCE).write_text(json.dumps(record), encoding="utf-8")

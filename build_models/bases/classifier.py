@@ -67,10 +67,7 @@ def import_classifier(wanted: Wanted, max_length: int, overlap: int, folder: Pat
         raise BuildError(f"{wanted.name} reads {longest} pieces at most: give a --max-length of no more than that")
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.save_pretrained(folder)
-    try:
-        encoder = Encoder.from_folder(folder, max_length, overlap)
-    except ValueError as error:
-        raise BuildError(f"{wanted.name} cannot be read by windows: {error}") from error
+    encoder = open_encoder(wanted.name, folder, max_length, overlap)
     model.save_pretrained(folder, max_shard_size="100GB")
     _keep_transitions(checkpoint, labels, wanted.labels is not None, folder)
     if wanted.scheme is None and scheme == "IOB2" and begins_inside_mostly(model, encoder, labels):
@@ -157,6 +154,14 @@ def load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerFast:
             f"{checkpoint.name} has no tokenizer that transformers can load: {first_line(error)}"
         ) from error
     return tokenizer
+
+
+def open_encoder(name: str, folder: Path, max_length: int, overlap: int) -> Encoder:
+    """The encoder with the tokenizer in ``folder``. Raises ``BuildError`` if it cannot split texts into windows."""
+    try:
+        return Encoder.from_folder(folder, max_length, overlap)
+    except ValueError as error:
+        raise BuildError(f"{name} cannot be read by windows: {error}") from error
 
 
 def _keep_transitions(checkpoint: Checkpoint, labels: list[str], renamed: bool, folder: Path) -> None:

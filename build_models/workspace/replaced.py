@@ -47,12 +47,12 @@ class Replacements:
             self._write(finished=False)
 
     def finish(self) -> None:
-        """The build is complete: the next one begins a record of its own."""
+        """Mark the record as finished, so that the next build starts a new one."""
         if self._begun:
             self._write(finished=True)
 
     def _begin(self) -> None:
-        """Remove what earlier builds have kept, before the first folder of this one."""
+        """Delete what earlier builds kept, unless this build has already kept a folder."""
         if not self._begun:
             old = self._previous.with_name(f"{PREVIOUS}.old")
             shutil.rmtree(old, ignore_errors=True)
@@ -85,7 +85,7 @@ def read_record(artifacts: Path) -> dict[str, Any] | None:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(record, list):
-            # Of an earlier version, which wrote it when a build had ended.
+            # Earlier versions wrote only this list, at the end of a build.
             record = {"replaced": record, "finished": True}
         return {"replaced": [str(name) for name in record["replaced"]], "finished": bool(record["finished"])}
     except FileNotFoundError:

@@ -21,7 +21,7 @@ _SERIES = re.compile(r"^(\w+)(\{.*\})? (\S+)$", re.MULTILINE)
 
 
 def authorization() -> dict[str, str]:
-    """The header with the service's token, which the environment has as for the service; empty without one."""
+    """The Authorization header with the token in ``NER_TOKEN``; empty if that is not set."""
     token = os.environ.get("NER_TOKEN", "").strip()
     return {"Authorization": f"Bearer {token}"} if token else {}
 

@@ -169,6 +169,7 @@ class NerUser(FastHttpUser):
     connection_timeout = 10.0
 
     def on_start(self) -> None:
+        self._headers = {"Content-Type": "application/json", **authorization()}
         self._free_since = self.session.now()
 
     @task
@@ -185,7 +186,7 @@ class NerUser(FastHttpUser):
         with self.client.post(
             f"/ner?variant={quote(variant)}",
             data=session.bodies[document],  # type: ignore[arg-type] # bytes are accepted
-            headers={"Content-Type": "application/json", **authorization()},
+            headers=self._headers,
             name=variant,
             catch_response=True,
         ) as response:

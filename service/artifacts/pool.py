@@ -101,7 +101,7 @@ class VariantPool:
         self._asked.put(None)
 
     def _was_asked(self, seconds: float | None) -> bool:
-        """Wait to be asked, for at most so long. Whoever asked meanwhile is answered by the same check."""
+        """Wait up to ``seconds`` for a request to check; one check serves all requests made until it starts."""
         try:
             self._asked.get(timeout=seconds)
         except queue.Empty:

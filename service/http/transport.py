@@ -104,8 +104,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._parse(data)
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(431, "The head of the request is too large.")
-        elif len(self.pipeline) > MOST_PIPELINED:
-            self.transport.abort()
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -120,9 +118,7 @@ class HttpProtocol(HttpToolsProtocol):
                     data = self._head_without_upgrade() + data[end_of_head:]
                     self._renew_parser()
         except httptools.HttpParserError:
-            # Or a pipeline that is too long.
-            if len(self.pipeline) <= MOST_PIPELINED:
-                self._refuse(400, "Invalid HTTP request received.")
+            self._refuse(400, "Invalid HTTP request received.")
 
     def on_headers_complete(self) -> None:
         # Parse the same request again, without the upgrade.
@@ -131,7 +127,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._in_head = False
             super().on_headers_complete()
             if len(self.pipeline) > MOST_PIPELINED:
-                raise ValueError("the rest of the read is not parsed")
+                # httptools stops parsing. An answer is on its way, so the connection is only closed.
+                raise ValueError("too many requests wait on this connection")
 
     def on_message_complete(self) -> None:
         if not self._upgrade_offered():
