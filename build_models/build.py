@@ -28,6 +28,7 @@ from build_models.recipes.supervision import Supervision, supervise
 from build_models.settings import BUNDLED, SAMPLE, BuildSettings
 from build_models.training.devices import training_device
 from build_models.training.side_by_side import side_by_side
+from build_models.workspace.replaced import read_record
 from build_models.workspace.workspace import Workspace
 from service.artifacts.building import UNFINISHED, WORKSPACE
 from service.artifacts.manifest import Manifest, file_sha256
@@ -59,6 +60,8 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
     workspace = Workspace(settings.out / WORKSPACE)
     dataset = None if settings.model is not None and settings.data is None else load(settings)
     with workspace.locked():
+        # A damaged one is refused now, not when the first variant is ready.
+        read_record(settings.out)
         if settings.model != BUNDLED:
             # These artefacts are the user's: scripts/serve is not to resume its own build over them.
             (settings.out / UNFINISHED).unlink(missing_ok=True)

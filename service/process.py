@@ -15,6 +15,8 @@ from service.settings import Settings
 from service.telemetry import logs, tracing
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Rust libraries, such as Pydantic's parser, end the process when memory runs out; while writing a backtrace, they hang.
+os.environ["RUST_BACKTRACE"] = "0"
 
 
 def start() -> Engine:

@@ -33,8 +33,10 @@ class Replacements:
         """Keep this folder, which is about to be replaced or removed, unless this build replaced it before."""
         if name in self._replaced:
             return
-        if (self._artifacts / name).exists():
+        if any((self._artifacts / other).exists() for other in {name, *KNOWN_VARIANTS}.difference(self._replaced)):
+            # Also where this name is new beside others: if this build is killed, the next has to know.
             self._begin()
+        if (self._artifacts / name).exists():
             kept, draft = self._previous / name, self._previous / f".{name}"
             for unrecorded in (kept, draft):
                 shutil.rmtree(unrecorded, ignore_errors=True)
@@ -47,9 +49,13 @@ class Replacements:
             self._write(finished=False)
 
     def finish(self) -> None:
-        """Mark the record as finished, so that the next build starts a new one."""
-        if self._begun:
+        """Mark the record as finished, so that the next build starts a new one. If nothing was kept, remove it."""
+        if not self._begun:
+            return
+        if any((self._previous / name).exists() for name in self._replaced):
             self._write(finished=True)
+        else:
+            shutil.rmtree(self._previous)
 
     def _begin(self) -> None:
         """Delete what earlier builds kept, unless this build has already kept a folder."""

@@ -34,7 +34,7 @@ HEAD_SECONDS = 10.0
 """How long a client may take to send the head of a request."""
 
 MOST_HEAD_BYTES = 64 * 1024
-"""Of a head that arrives in several reads. The parser joins the reads of a header in quadratic time."""
+"""Of a head, or of trailers, that arrive in several reads. The parser joins the reads of a header in quadratic time."""
 
 MOST_PIPELINED = 100
 """Requests of one connection that wait for the answer before; a read has room for thousands."""
@@ -83,6 +83,7 @@ class HttpProtocol(HttpToolsProtocol):
         # Between requests, and while a head arrives.
         self._in_head = True
         self._head_bytes = 0
+        self._refused = False
         self._head_timer: asyncio.TimerHandle | None = None
         super().connection_made(cast(asyncio.Transport, self._joining))
         self._expect_head()
@@ -98,12 +99,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._in_head:
-            self._head_bytes += len(data)
-            self._expect_head()
+        if self._refused:
+            return
+        self._head_bytes += len(data)
         self._parse(data)
-        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
+        if self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(431, "The head of the request is too large.")
+        elif not self._busy():
+            # A head has begun, or the rest of a body whose request was answered early.
+            self._expect_head()
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -127,8 +131,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._in_head = False
             super().on_headers_complete()
             if len(self.pipeline) > MOST_PIPELINED:
-                # httptools stops parsing. An answer is on its way, so the connection is only closed.
+                # httptools stops parsing.
                 raise ValueError("too many requests wait on this connection")
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         if not self._upgrade_offered():
@@ -160,9 +168,22 @@ class HttpProtocol(HttpToolsProtocol):
         return self._running is not None and not self._running.response_complete
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer what is no request, or only close where an answer is on its way."""
-        if self._busy():
-            self.transport.abort()
+        """End a connection that sends what is no request, after the answers to the requests that came before."""
+        self._refused = True
+        running = self._running
+        if not self._in_head and self.pipeline:
+            # The body of this one will not come.
+            self.pipeline.popleft()
+        elif not self._in_head and running is not None:
+            if running.response_started:
+                self.transport.close()
+                return
+            running.disconnected = True
+            running.message_event.set()
+            running = None
+        if running is not None and not running.response_complete:
+            last = self.pipeline[0][0] if self.pipeline else running
+            last.keep_alive = False
             return
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",

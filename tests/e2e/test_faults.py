@@ -93,7 +93,7 @@ def test_a_full_disk_under_the_log_stops_nobody(light: Path) -> None:
 
 
 def test_a_memory_limit_that_is_reached_costs_the_worker_at_most(light: Path, tmp_path: Path) -> None:
-    with serving(light, tmp_path / "log") as server:
+    with serving(light, tmp_path / "log", RUST_BACKTRACE="1") as server:
         worker = server.worker()
         assert server.ner("dense", text=TEXT).status_code == 200
         limit = worker.memory_info().vms + 2 * 1024 * 1024

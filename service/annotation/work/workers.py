@@ -46,6 +46,8 @@ class Worker:
                 "PYTHONPATH": os.pathsep.join(filter(None, folders)),
                 "OMP_NUM_THREADS": "1",
                 "TOKENIZERS_PARALLELISM": "false",
+                # Rust libraries that run out of memory end the process; while writing a backtrace, they hang.
+                "RUST_BACKTRACE": "0",
             },
         )
         self.greeting = self.ask({**task, "started": time.monotonic()})[0]

@@ -191,6 +191,17 @@ def test_a_killed_build_and_its_resumption_are_one(tmp_path: Path, tokenizer: Pa
     assert digests(folder) == fourth
 
 
+def test_what_a_killed_build_added_is_not_taken_for_older(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"first", "int8")
+    first = digests(folder)
+    build(folder, tokenizer, b"second", "dense", finish=False)
+    build(folder, tokenizer, b"third", "dense", "int8")
+    third = digests(folder)
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == {"dense": third["dense"], **first}
+
+
 @pytest.mark.parametrize("step", ["shutil.copytree", "os.fsync", "pathlib.Path.rename", "os.link", "json.dump"])
 def test_a_kill_at_any_step_of_keeping_loses_no_build(
     tmp_path: Path, tokenizer: Path, monkeypatch: pytest.MonkeyPatch, step: str

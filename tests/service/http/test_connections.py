@@ -76,6 +76,68 @@ def test_an_answer_that_takes_longer_than_a_head_may_is_given() -> None:
             received += part
 
 
+@pytest.mark.usefixtures("hasty")
+def test_a_body_that_comes_after_its_answer_does_not_keep_the_connection() -> None:
+    with served(echo) as port, connection(port) as client:
+        client.sendall(b"POST /early HTTP/1.1\r\nHost: service\r\nContent-Length: 5\r\n\r\n")
+        assert client.recv(1000).endswith(b"/early")
+        client.sendall(b"whole")
+        began = time.monotonic()
+        assert read_until_closed(client) == b""
+        assert time.monotonic() - began < 5
+
+
+CHUNKED = b"POST /read HTTP/1.1\r\nHost: service\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+    """``echo``, but it reads the body of /read first."""
+    if scope["path"] == "/read":
+        while (message := await receive())["type"] == "http.request" and message["more_body"]:
+            pass
+        if message["type"] == "http.disconnect":
+            return
+    await echo(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("before", "sent", "answers"),
+    [
+        ([], CHUNKED + b"no length\r\n", [b"400 Bad Request"]),
+        ([], CHUNKED + b"1\r\na\r\n0\r\nX-Trailer\x01: a\r\n\r\n", [b"400 Bad Request"]),
+        # What came before is answered.
+        ([b"/slow"], b"no request\r\n\r\n", [b"/slow"]),
+        ([b"/slow", b"/2"], b"no request\r\n\r\n", [b"/slow", b"/2"]),
+        ([b"/slow"], CHUNKED + b"no length\r\n", [b"/slow"]),
+        ([b"/slow", b"/2"], CHUNKED + b"no length\r\n", [b"/slow", b"/2"]),
+    ],
+)
+def test_what_is_no_request_ends_the_connection(before: list[bytes], sent: bytes, answers: list[bytes]) -> None:
+    with served(reads) as port, connection(port) as client:
+        client.sendall(b"".join(b"GET %s HTTP/1.1\r\nHost: service\r\n\r\n" % path for path in before) + sent)
+        received = read_until_closed(client)
+    assert received.count(b"HTTP/1.1 ") == len(answers)
+    place = 0
+    for answer in answers:
+        place = received.index(answer, place)
+
+
+@pytest.mark.parametrize(
+    "endless", [b"0\r\n" + b"X-Trailer: a\r\n" * 100, b"1;" + b"a" * 1000], ids=["trailers", "chunk extensions"]
+)
+def test_what_goes_on_after_a_body_is_refused(endless: bytes) -> None:
+    with served(reads) as port:
+        with connection(port) as client:
+            client.sendall(CHUNKED + endless)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(200):
+                    client.sendall(endless[3:] if endless.startswith(b"0") else b"a" * 1000)
+                    time.sleep(0.001)
+            with contextlib.suppress(ConnectionError):
+                assert read_until_closed(client).startswith(b"HTTP/1.1 431 ")
+        assert httpx.get(f"http://127.0.0.1:{port}/next").text == "/next"
+
+
 def test_requests_are_answered_in_order() -> None:
     with served(echo) as port, connection(port) as client:
         client.sendall(b"".join(GET % number for number in range(wire.MOST_PIPELINED)))
