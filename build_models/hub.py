@@ -59,14 +59,15 @@ def download(
     raise AssertionError
 
 
-def commit_of(name: str, kind: Kind, revision: str | None) -> str | None:
-    """The commit that a branch or tag stands for now; without a network, that of the last download, or None."""
+def commit_of(name: str, kind: Kind, revision: str | None, known: str | None) -> str | None:
+    """The commit that a branch or tag stands for now; without a network, the one that is ``known``, or that of the last
+    download, or None."""
     try:
         return HfApi().repo_info(name, revision=revision, repo_type=kind).sha
     except FAILURES as error:
         refuse_by_name(name, kind, revision, error)
-    folder = _cached(name, kind, revision)
-    return folder.name if folder else None
+    folder = None if known else _cached(name, kind, revision)
+    return folder.name if folder else known
 
 
 def _cached(name: str, kind: Kind, revision: str | None) -> Path | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from service.annotation.documents import Content, Limits, annotate
-from service.artifacts.bundled import BUNDLED, given_or_bundled
+from service.artifacts.bundled import BUNDLED, USUAL, or_bundled
 from service.artifacts.opening import open_variant
 from service.errors import UnknownVariant
 from service.ner.pipeline import Pipeline
@@ -39,17 +39,17 @@ class Annotator:
         min_score: float = 0.0,
     ):
         """``artifacts`` is the build's output folder, on every machine in the same place; default: ``artifacts`` in the
-        current folder, or the bundled model if that has none. The default variant is ``dense``, or the bundled one.
+        folder that is current here, or the bundled model on machines where that has none. The default variant is
+        ``dense``, or the bundled one.
 
         The texts are in ``column``; one may be a list of words, whose entities then count words. Raises
         ``UnknownVariant``; the first call raises ``ArtifactError`` if the variant cannot be loaded.
         """
-        self.artifacts = given_or_bundled(artifacts)
-        if variant is None:
-            variant = BUNDLED_VARIANT if self.artifacts == BUNDLED else DEFAULT_VARIANT
-        if variant not in KNOWN_VARIANTS:
+        if variant is not None and variant not in KNOWN_VARIANTS:
             raise UnknownVariant(variant, list(KNOWN_VARIANTS))
-        self.variant = variant
+        # Another machine may have another current folder, and other links.
+        self.artifacts = Path(artifacts or USUAL).absolute()
+        self.variant, self._given = variant, bool(artifacts)
         self.column, self.output, self.min_score = column, output, min_score
         self._pipeline: Pipeline | None = None
 
@@ -77,7 +77,9 @@ class Annotator:
 
     def _read(self, texts: Any) -> list[list[dict[str, Any]] | None]:
         if self._pipeline is None:
-            self._pipeline = open_variant(self.artifacts, KNOWN_VARIANTS[self.variant], 1)
+            folder = self.artifacts if self._given else or_bundled(self.artifacts)
+            variant = self.variant or (BUNDLED_VARIANT if folder == BUNDLED else DEFAULT_VARIANT)
+            self._pipeline = open_variant(folder, KNOWN_VARIANTS[variant], 1)
         return [None if _missing(text) else self._entities(self._pipeline, _content(text)) for text in texts]
 
     def _entities(self, pipeline: Pipeline, content: Content) -> list[dict[str, Any]]:

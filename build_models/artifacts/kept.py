@@ -1,12 +1,11 @@
 """The test split that is kept next to the artefacts, for accuracy checks."""
 
 import json
-import shutil
 from pathlib import Path
 
 from build_models.data.datasets import Dataset
 from build_models.workspace.replaced import DATA, Replacements
-from service.artifacts.manifest import flush, replace_folder
+from service.artifacts.manifest import flush, remove_folder, replace_folder
 from service.evaluation.conll import to_conll
 from service.evaluation.labelled import SPLIT_SOURCE
 
@@ -28,7 +27,7 @@ def put_test_split(artifacts: Path, dataset: Dataset | None, replacements: Repla
     if folder.is_dir() and files == {path.name: path.read_bytes() for path in folder.iterdir()}:
         return
     draft = folder.with_name(f".{DATA}.new")
-    shutil.rmtree(draft, ignore_errors=True)
+    remove_folder(draft)
     draft.mkdir(parents=True)
     for name, content in files.items():
         (draft / name).write_bytes(content)
@@ -42,6 +41,6 @@ def drop_test_split(artifacts: Path, replacements: Replacements) -> None:
     if folder.is_dir():
         replacements.keep(DATA)
         draft = folder.with_name(f".{DATA}.new")
-        shutil.rmtree(draft, ignore_errors=True)
+        remove_folder(draft)
         folder.rename(draft)
-        shutil.rmtree(draft)
+        remove_folder(draft)

@@ -3,12 +3,10 @@
 A base folder is a ``transformers`` checkpoint: ``config.json``, ``model.safetensors`` and the tokenizer files.
 """
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
 import sentencepiece
 import torch
@@ -16,7 +14,7 @@ from torch import Tensor
 from transformers import AutoModelForMaskedLM, PreTrainedTokenizerFast, XLMRobertaTokenizerFast
 
 from build_models.architectures import longest_window, refuse_unknown_architecture
-from build_models.bases.checkpoints import SOURCE, open_checkpoint
+from build_models.bases.checkpoints import open_checkpoint, write_source
 from build_models.bases.classifier import load_tokenizer, open_encoder, some
 from build_models.bases.masked import masked_loss, new_model
 from build_models.bases.shapes import SHAPES
@@ -163,13 +161,7 @@ def import_base(name: str, revision: str | None, max_length: int, folder: Path) 
     tokenizer.save_pretrained(folder)
     open_encoder(name, folder, max_length, 0)
     model.save_pretrained(folder, max_shard_size="100GB")
-    record = {"revision": checkpoint.commit, "licence": checkpoint.licence}
-    (folder / SOURCE).write_text(json.dumps(record), encoding="utf-8")
-
-
-def imported_record(folder: Path) -> dict[str, str | None]:
-    """What was written down of an imported checkpoint: ``revision``, the commit of the hub, and ``licence``."""
-    return cast(dict[str, str | None], json.loads((folder / SOURCE).read_text(encoding="utf-8")))
+    write_source(checkpoint, revision, folder)
 
 
 def describe(settings: BaseSettings) -> dict[str, object]:

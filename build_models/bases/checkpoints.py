@@ -38,7 +38,8 @@ DOCUMENTS = ("README*", "LICEN[CS]E*", ".git*", ".cache*", "manifest.json", "sou
 """Files that hold nothing of the model."""
 
 SOURCE = "source.json"
-"""What is known of an imported checkpoint: its commit on the hub, its licence, and of a classifier its labels."""
+"""What is known of an imported checkpoint: the name and revision that were asked for, its commit on the hub, its
+licence, and of a classifier its labels."""
 
 CARD = "README.md"
 
@@ -170,3 +171,26 @@ def refuse_no_checkpoint(name: str, files: Sequence[str]) -> None:
         )
     missing = "config.json" if "config.json" not in files else "weights (model.safetensors or pytorch_model.bin)"
     raise BuildError(f"{name} is not a checkpoint that transformers can load: it has no {missing}")
+
+
+def write_source(checkpoint: Checkpoint, asked: str | None, folder: Path, **head: object) -> None:
+    """Write down where the checkpoint in ``folder`` is from; ``asked`` is the revision that was asked for."""
+    # Results do not depend on the path of a folder.
+    name = None if checkpoint.commit is None else checkpoint.name
+    record = {"name": name, "asked": asked, "commit": checkpoint.commit, "licence": checkpoint.licence, **head}
+    (folder / SOURCE).write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+
+
+def read_source(folder: Path) -> dict[str, Any]:
+    """What ``write_source`` wrote."""
+    record: dict[str, Any] = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
+    return record
+
+
+def imported_commit(folder: Path, name: str, asked: str | None) -> str | None:
+    """The commit of the checkpoint in ``folder``, if it was imported under this name and revision."""
+    try:
+        record = read_source(folder)
+    except (OSError, ValueError):
+        return None
+    return record.get("commit") if (record.get("name"), record.get("asked")) == (name, asked) else None

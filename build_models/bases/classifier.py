@@ -1,6 +1,5 @@
 """Imports a fine-tuned token classifier; unusable ones are rejected before any work is done."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from safetensors import safe_open
 from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from build_models.architectures import longest_window, refuse_unknown_architecture
-from build_models.bases.checkpoints import SOURCE, Checkpoint, open_checkpoint, weights_of
+from build_models.bases.checkpoints import Checkpoint, open_checkpoint, read_source, weights_of, write_source
 from build_models.bases.probe import begins_inside_mostly
 from build_models.errors import BuildError
 from build_models.hub import first_line
@@ -72,14 +71,13 @@ def import_classifier(wanted: Wanted, max_length: int, overlap: int, folder: Pat
     _keep_transitions(checkpoint, labels, wanted.labels is not None, folder)
     if wanted.scheme is None and scheme == "IOB2" and begins_inside_mostly(model, encoder, labels):
         scheme = "IOB1"
-    record = {"revision": checkpoint.commit, "licence": checkpoint.licence, "labels": labels, "scheme": scheme}
-    (folder / SOURCE).write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    write_source(checkpoint, wanted.revision, folder, labels=labels, scheme=scheme)
     say(f"{wanted.name}: {model.config.model_type}, {scheme} labels: {', '.join(labels)}")
 
 
 def imported_head(folder: Path) -> Head:
     """What ``import_classifier`` wrote down."""
-    record = json.loads((folder / SOURCE).read_text(encoding="utf-8"))
+    record = read_source(folder)
     return Head(record["labels"], record["scheme"])
 
 

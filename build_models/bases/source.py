@@ -7,11 +7,13 @@ from pathlib import Path
 
 from transformers import AutoConfig
 
-from build_models.bases.base import describe, import_base, imported_record, make_base
-from build_models.bases.checkpoints import is_hub_id
+from build_models.bases.base import describe, import_base, make_base
+from build_models.bases.checkpoints import imported_commit, is_hub_id, read_source
 from build_models.bases.classifier import Head, Wanted, import_classifier, imported_head
 from build_models.data.datasets import Dataset
+from build_models.errors import BuildError
 from build_models.hub import commit_of
+from build_models.progress import say
 from build_models.settings import BuildSettings
 from build_models.workspace.workspace import Workspace, result_digest
 from service.artifacts.manifest import file_sha256
@@ -43,7 +45,7 @@ def open_given(settings: BuildSettings, workspace: Workspace) -> Source:
     """Import the classifier that ``settings.model`` names."""
     wanted = Wanted(str(settings.model), settings.model_revision, settings.labels, settings.model_scheme)
     inputs = {
-        **_given("model", wanted.name, wanted.revision, settings),
+        **_given("model", wanted.name, wanted.revision, settings, workspace),
         **wanted._asdict(),
         "overlap": settings.overlap,
     }
@@ -58,7 +60,7 @@ def open_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -
     if settings.base is not None:
         name = settings.base
         revision = settings.base_revision
-        inputs = {**_given("base", name, revision, settings), "revision": revision}
+        inputs = {**_given("base", name, revision, settings, workspace), "revision": revision}
         folder = workspace.stage(
             "base", inputs, lambda result, _: import_base(name, revision, settings.max_length, result)
         )
@@ -83,20 +85,33 @@ def open_base(settings: BuildSettings, dataset: Dataset, workspace: Workspace) -
 
 def _imported(folder: Path, name: str, revision: str | None, head: Head | None = None) -> Source:
     """The commit of the hub says more than a branch that was asked for; a folder has none."""
-    record = imported_record(folder)
-    return Source(
-        folder, _shown(name), record["revision"] or revision, head, record["licence"], not Path(name).is_dir()
-    )
+    record = read_source(folder)
+    return Source(folder, _shown(name), record["commit"] or revision, head, record["licence"], not Path(name).is_dir())
 
 
-def _given(stage: str, name: str, revision: str | None, settings: BuildSettings) -> Mapping[str, object]:
+def _given(
+    stage: str, name: str, revision: str | None, settings: BuildSettings, workspace: Workspace
+) -> Mapping[str, object]:
     """What a stage that imports a checkpoint depends on: of a folder, its files; of the hub, the commit."""
     inputs: dict[str, object] = {"stage": stage, stage: name, "max_length": settings.max_length}
     if Path(name).is_dir():
         inputs["files"] = {path.name: file_sha256(path) for path in sorted(Path(name).iterdir()) if path.is_file()}
     elif is_hub_id(name):
-        inputs["commit"] = commit_of(name, "model", revision)
+        inputs["commit"] = _commit(name, revision, workspace.folder / stage)
     return inputs
+
+
+def _commit(name: str, revision: str | None, imported: Path) -> str | None:
+    """The commit that the hub names, or else that of the last import or download. Raises ``BuildError`` if the hub
+    refuses what was never imported."""
+    before = imported_commit(imported, name, revision)
+    try:
+        return commit_of(name, "model", revision, before)
+    except BuildError as error:
+        if before is None:
+            raise
+        say(f"{error}. Going on with what was imported before, of the commit {before}")
+        return before
 
 
 def _shown(name: str) -> str:

@@ -38,6 +38,7 @@ class Documents:
         return hashlib.sha256("\0".join(self.texts).encode()).hexdigest()
 
 
+# Of data; beside it may lie other files, such as notes.
 ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".tsv", ".txt", ".jsonl")
 
 
@@ -62,11 +63,10 @@ def read_texts(source: Path) -> Iterator[str]:
     """
     files = [source]
     if source.is_dir():
-        found = sorted(path for path in (*source.glob("*"), *source.glob("*/*")) if path.suffix in ENDINGS)
-        tests = [path for path in found if path.stem == "test"]
-        files = tests or [path for path in found if path.parent == source and path.suffix == ".conll"]
-        if not files and len(found) == 1:
-            files = found
+        known = [path for path in sorted((*source.glob("*"), *source.glob("*/*"))) if path.suffix in ENDINGS]
+        found = (sorted(source.glob(name)) for name in ("test.*", "*.conll", "*/test.*"))
+        files = next(filter(None, found), known if len(known) == 1 else [])
+        files = [path for path in files if path in known] or files
         if not files:
             raise LoadTestError(f"{source} has no *.conll, test.* or <language>/test.*: pass other --texts.")
     for file in files:

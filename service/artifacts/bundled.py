@@ -8,13 +8,19 @@ BUNDLED = Path(__file__).parents[1] / "bundled"
 """Its folder, laid out like the output of a build with ``BUNDLED_VARIANT`` only."""
 
 
+USUAL = Path("artifacts")
+"""Where a build puts its artefacts unless it is told otherwise, in the current folder."""
+
+
 def has_artifacts(folder: Path) -> bool:
     return any(folder.glob(f"*/{MANIFEST}"))
 
 
+def or_bundled(folder: Path) -> Path:
+    """This folder, or ``BUNDLED`` if it has no artefacts."""
+    return folder if has_artifacts(folder) else BUNDLED
+
+
 def given_or_bundled(given: str | Path | None) -> Path:
-    """The folder that was given; without one, ``artifacts`` in the current folder, or ``BUNDLED`` if that has none."""
-    if given:
-        return Path(given).resolve()
-    usual = Path("artifacts").resolve()
-    return usual if has_artifacts(usual) else BUNDLED
+    """The folder that was given; without one, ``USUAL``, or ``BUNDLED`` if that has no artefacts."""
+    return Path(given).resolve() if given else or_bundled(USUAL.resolve())

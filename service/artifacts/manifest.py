@@ -204,7 +204,7 @@ def publish(
     artefact stays in place; otherwise it is deleted, after ``before_replacing`` was called.
     """
     staging = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(staging, ignore_errors=True)
+    remove_folder(staging)
     staging.mkdir(parents=True)
     try:
         manifest = write(staging)
@@ -212,7 +212,7 @@ def publish(
         flush(staging)
         before_replacing()
     except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_folder(staging)
         raise
     replace_folder(staging, folder)
     return manifest
@@ -228,11 +228,19 @@ def flush(folder: Path) -> None:
             os.close(descriptor)
 
 
+def remove_folder(folder: Path) -> None:
+    """Delete a folder if it exists, as far as possible; of a symbolic link, only the link."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def replace_folder(new: Path, folder: Path) -> None:
-    """Replace ``folder`` by ``new`` atomically, and delete the old one."""
-    if folder.exists():
+    """Replace ``folder``, or a symbolic link to one, by ``new`` atomically, and delete the old one."""
+    if os.path.lexists(folder):
         exchange_folders(new, folder)
-        shutil.rmtree(new, ignore_errors=True)
+        remove_folder(new)
     else:
         folder.parent.mkdir(parents=True, exist_ok=True)
         new.rename(folder)
@@ -242,7 +250,7 @@ def exchange_folders(first: Path, second: Path) -> None:
     """Swap two folders, atomically on Linux; on other systems, ``second`` is missing for a moment."""
     if not _exchange(first, second):
         aside = second.with_name(f".{second.name}.old")
-        shutil.rmtree(aside, ignore_errors=True)
+        remove_folder(aside)
         second.rename(aside)
         first.rename(second)
         aside.rename(first)

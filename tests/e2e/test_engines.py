@@ -79,6 +79,17 @@ def test_it_is_pickled_without_its_model(annotator: Annotator) -> None:
     assert copied({"text": TEXTS[:1]}) == annotator({"text": TEXTS[:1]})
 
 
+def test_a_worker_looks_for_artefacts_itself(
+    artifacts: Path, expected: list[list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pickled = pickle.dumps(Annotator("dynamic"))
+    (tmp_path / "artifacts").symlink_to(artifacts.absolute())
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert pickle.loads(pickled)({"text": TEXTS})["entities"] == expected  # noqa: S301 (written here)
+
+
 def test_datasets(annotator: Annotator, expected: list[list[dict[str, Any]]]) -> None:
     data = datasets.Dataset.from_dict({"text": TEXTS, "id": list(range(len(TEXTS)))})
     for given in (data, data.with_format("arrow")):

@@ -127,6 +127,31 @@ def test_a_second_build_needs_no_network(
     assert "pass the folder: --data ./masakhaner2" in other.said
 
 
+def test_what_was_imported_needs_no_hub(hub: Hub, commands: Commands, afriberta: str, tmp_path: Path) -> None:
+    """Neither a network nor the client's cache, and no access once it was given."""
+    name = "somebody/moved"
+    write_standin(tmp_path / "given", DIMENSIONS["tiny"], classifier=True)
+    hub.add(name, tmp_path / "given")
+    options = ["--model", name, *SMALL, "--variants", "dense", "--out", tmp_path / "out"]
+    assert commands.run(*options).status == 0
+    shutil.rmtree(commands.home / "hub" / "models--somebody--moved")
+    hub.get(name).private = True
+    refused = commands.run(*options)
+    hub.down = True
+    try:
+        offline = commands.run(*options)
+        elsewhere = commands.run(*options[:-1], tmp_path / "other")
+    finally:
+        hub.down = False
+    for again in (refused, offline):
+        assert again.status == 0, again.said
+        assert "dense: unchanged, kept" in again.said
+    assert f"the hub has no model {name} that you may read" in refused.said
+    assert "Going on with what was imported before" in refused.said
+    assert elsewhere.status == 1
+    assert f"{name} could not be downloaded" in elsewhere.said
+
+
 def test_a_classifier_of_the_hub(hub: Hub, commands: Commands, masakhaner: str, tmp_path: Path) -> None:
     """Gated, at an older commit, with weights that are not used; and the connection breaks in the middle of them."""
     name = "somebody/xlm-roberta-base-finetuned-ner"

@@ -37,6 +37,12 @@ def test_conll_folders_and_files_give_sentences(tmp_path: Path) -> None:
         (tmp_path / "splits").mkdir(exist_ok=True)
         (tmp_path / "splits" / f"{name}.conll").write_text(f"{name} B-LOC\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "splits")) == ["test"]
+    (tmp_path / "splits" / "hau").mkdir()
+    (tmp_path / "splits" / "hau" / "test.txt").write_text("Abuja B-LOC\n", encoding="utf-8")
+    assert list(read_texts(tmp_path / "splits")) == ["test"]
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "test.csv").write_text("Kano.\n", encoding="utf-8")
+    assert list(read_texts(tmp_path / "table")) == ["Kano."]
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "names.tsv").write_text("Kano\tB-LOC\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "one")) == ["Kano"]

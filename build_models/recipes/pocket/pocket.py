@@ -168,6 +168,9 @@ def found_shape(context: Context, wish: Wish) -> tuple[Shape, list[Trial]]:
         start=result_digest(start),
         dense=result_digest(whole),
         libraries=context.libraries,
+        # How it is measured.
+        transition_weight=context.settings.transition_weight,
+        threads=context.settings.threads,
         **parameters(context),
     )
 

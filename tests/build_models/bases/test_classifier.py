@@ -289,7 +289,8 @@ def test_a_base_with_a_trained_head_says_that_it_is_dropped(
 
 def test_the_record_of_an_import(given: Path, tmp_path: Path) -> None:
     record = json.loads((take(given, tmp_path) / "source.json").read_text())
-    assert record == {"revision": None, "licence": None, "labels": list(IOB2), "scheme": "IOB2"}
+    unknown = dict.fromkeys(("name", "asked", "commit", "licence"))
+    assert record == {**unknown, "labels": list(IOB2), "scheme": "IOB2"}
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,27 @@ def test_without_an_atomic_exchange_the_folder_is_still_replaced(
     assert [path.name for path in artifact.parent.iterdir()] == ["dense"]
 
 
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_link_is_replaced_and_what_it_points_to_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool, atomic: bool
+) -> None:
+    if not atomic:
+        monkeypatch.setattr("service.artifacts.manifest._exchange", lambda first, second: False)
+    elsewhere, link = tmp_path / "elsewhere" / "dense", tmp_path / "artifacts" / "dense"
+    if exists:
+        publish(elsewhere, writer(b"old"))
+    link.parent.mkdir()
+    link.symlink_to(elsewhere)
+    for weights in (b"new", b"newer"):
+        manifest = publish(link, writer(weights))
+        verify(link, manifest)
+        assert not link.is_symlink()
+        assert [path.name for path in link.parent.iterdir()] == ["dense"]
+    if exists:
+        assert b"old" in contents(elsewhere).values()
+
+
 def refuse(folder: Path) -> str:
     """The message with which an artefact is refused."""
     with pytest.raises(ArtifactError) as caught:
