@@ -6,9 +6,9 @@
 
 The models are token classifiers, such as one fine-tuned with several seeds. Each is built twice, as `python -m
 build_models --model MODEL --variants dense,pocket` does: with `--data`, and with `--texts` and no labels. Both are
-scored on the test split of the data, by its labels and by agreement with `dense`. Intervals are 95% by Student's t over
-the pairs of model and language. Builds in `--work` are kept, so that a second run resumes. The last line is one JSON
-record.
+scored on the test split of the data, by its labels and by agreement with `dense`. A difference is the mean over the
+languages of a model; its interval is 95% by Student's t over the models. Builds in `--work` are kept, so that a second
+run resumes. The last line is one JSON record.
 """
 
 import argparse
@@ -75,15 +75,15 @@ def main() -> None:
                 megabytes[name].append(manifest.artifact_bytes / 1e6)
                 contenders[name] = Contender(name, pipeline)
             answers.append(run_to_end(check(contenders[student], contenders["dense"], test, lambda: None)))
-        difference = estimate(
-            [100 * of_language.f1 for answer in answers for of_language in answer.difference.languages.values()]
-        )
+        of_models = [fmean(part.f1 for part in answer.difference.languages.values()) for answer in answers]
+        difference = estimate([100 * of_model for of_model in of_models])
         record[way] = {
             "dense": round(fmean(answer.reference.f1 for answer in answers), 4),
             student: round(fmean(answer.f1 for answer in answers), 4),
             **{f"{name}_mb": round(fmean(sizes), 3) for name, sizes in megabytes.items()},
             "times_smaller": round(fmean(megabytes["dense"]) / fmean(megabytes[student]), 2),
             "difference": round(difference.mean, 2),
+            "differences": [round(100 * of_model, 2) for of_model in of_models],
             "interval": [round(difference.low, 2), round(difference.high, 2)],
             "agreement": round(fmean(answer.agreement.f1 for answer in answers), 4),
         }

@@ -1,7 +1,7 @@
 """What each part of ``pocket`` gives and costs: each alone, one after the other, and all together in other shapes.
 
 With several models, such as one fine-tuned with several seeds, differences from dense have intervals by Student's t
-over the pairs of model and language. With one, they have bootstrap intervals over sentences.
+over the models' means of the languages. With one, they have bootstrap intervals over sentences.
 """
 
 import json
@@ -155,21 +155,22 @@ def write(results: Sequence[Sequence[Row]], context: Context, out: Path) -> None
 
 
 def summary(rows: Sequence[Row]) -> Row:
-    """The means of a part over the models, with the interval of the difference over the pairs of model and language.
+    """The means of a part over the models, with the interval of the difference over the models.
 
-    It is about these languages with other models: few of them could not show more. That of the grids is about others.
+    It is about these languages with other models, whose mean over the languages is one observation: the figures of a
+    model's languages are not independent. That of the grids is about other languages.
     """
     if len(rows) == 1:
         return rows[0]
-    pairs = estimate([difference for row in rows for difference in row.languages.values() or [row.difference]])
+    difference = estimate([statistics.fmean(row.languages.values() or [row.difference]) for row in rows])
     return Row(
         rows[0].name,
         statistics.fmean(row.megabytes for row in rows),
         statistics.fmean(row.milliseconds for row in rows),
         statistics.fmean(row.resident_megabytes for row in rows),
         statistics.fmean(row.f1 for row in rows),
-        pairs.mean,
-        (pairs.low, pairs.high),
+        difference.mean,
+        (difference.low, difference.high),
         {name: statistics.fmean(row.languages[name] for row in rows) for name in rows[0].languages},
     )
 
@@ -213,10 +214,9 @@ def page(rows: Sequence[Row], context: Context, models: int) -> str:
     if models == 1:
         interval = "the paired difference from dense in points and its 95% bootstrap interval over sentences"
     else:
-        pairs = models * max(1, len(rows[0].languages))
         interval = (
-            "the difference from dense in points, a mean over models and languages, and its 95% interval by Student's t"
-            f" over these {pairs} pairs"
+            "the difference from dense in points, a mean over languages and models, and its 95% interval by Student's t"
+            " over the models"
         )
     lines = [
         f"# What the parts of pocket give and cost: {name}, {context.dataset.name}",
