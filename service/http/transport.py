@@ -103,6 +103,8 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         self._parse(data)
+        if self._refused:
+            return
         if self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(431, "The head of the request is too large.")
         elif not self._busy():

@@ -122,6 +122,15 @@ def test_what_is_no_request_ends_the_connection(before: list[bytes], sent: bytes
         place = received.index(answer, place)
 
 
+def test_much_that_is_no_request_costs_none_before_it() -> None:
+    with served(reads) as port, connection(port) as client:
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: service\r\n\r\n" + GET % 2 + CHUNKED)
+        time.sleep(0.2)
+        client.sendall(b"no length\r\n" + b"a" * 100_000)
+        received = read_until_closed(client)
+    assert [part.partition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 200 OK")] == [b"", b"/slow", b"/2"]
+
+
 @pytest.mark.parametrize(
     "endless", [b"0\r\n" + b"X-Trailer: a\r\n" * 100, b"1;" + b"a" * 1000], ids=["trailers", "chunk extensions"]
 )
