@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from service.annotation.documents import Content, Limits, annotate
-from service.artifacts.bundled import BUNDLED, USUAL, or_bundled
+from service.artifacts.bundled import BUNDLED, USUAL, given_or_bundled
+from service.artifacts.manifest import ArtifactError, read_manifest
 from service.artifacts.opening import open_variant
 from service.errors import UnknownVariant
 from service.ner.pipeline import Pipeline
@@ -39,17 +40,23 @@ class Annotator:
         min_score: float = 0.0,
     ):
         """``artifacts`` is the build's output folder, on every machine in the same place; default: ``artifacts`` in the
-        folder that is current here, or the bundled model on machines where that has none. The default variant is
-        ``dense``, or the bundled one.
+        current folder, or the bundled model if that has none. The default variant is ``dense``, or the bundled one.
 
         The texts are in ``column``; one may be a list of words, whose entities then count words. Raises
-        ``UnknownVariant``; the first call raises ``ArtifactError`` if the variant cannot be loaded.
+        ``UnknownVariant``; the first call raises ``ArtifactError`` if the variant cannot be loaded, or is another than
+        was there when the annotator was made.
         """
-        if variant is not None and variant not in KNOWN_VARIANTS:
+        folder = given_or_bundled(artifacts)
+        bundled = folder == BUNDLED
+        if variant is None:
+            variant = BUNDLED_VARIANT if bundled else DEFAULT_VARIANT
+        if variant not in KNOWN_VARIANTS:
             raise UnknownVariant(variant, list(KNOWN_VARIANTS))
-        # Another machine may have another current folder, and other links.
-        self.artifacts = Path(artifacts or USUAL).absolute()
-        self.variant, self._given = variant, bool(artifacts)
+        # Another machine may have other links, and Kidogo in another place.
+        self.artifacts = None if bundled else Path(artifacts or USUAL).absolute()
+        self.variant = variant
+        # Also tells engines that cache results, such as Datasets, when the artefact has changed.
+        self._digest = _digest_of(folder / variant)
         self.column, self.output, self.min_score = column, output, min_score
         self._pipeline: Pipeline | None = None
 
@@ -77,9 +84,11 @@ class Annotator:
 
     def _read(self, texts: Any) -> list[list[dict[str, Any]] | None]:
         if self._pipeline is None:
-            folder = self.artifacts if self._given else or_bundled(self.artifacts)
-            variant = self.variant or (BUNDLED_VARIANT if folder == BUNDLED else DEFAULT_VARIANT)
-            self._pipeline = open_variant(folder, KNOWN_VARIANTS[variant], 1)
+            folder = self.artifacts or BUNDLED
+            pipeline = open_variant(folder, KNOWN_VARIANTS[self.variant], 1)
+            if self._digest not in (None, pipeline.digest):
+                raise ArtifactError(f"{folder / self.variant} is another artefact than when the annotator was made")
+            self._pipeline = pipeline
         return [None if _missing(text) else self._entities(self._pipeline, _content(text)) for text in texts]
 
     def _entities(self, pipeline: Pipeline, content: Content) -> list[dict[str, Any]]:
@@ -95,6 +104,14 @@ class Annotator:
         if self.output in table.column_names:
             return table.set_column(table.column_names.index(self.output), self.output, column)
         return table.append_column(self.output, column)
+
+
+def _digest_of(folder: Path) -> str | None:
+    """The digest of an artefact; None if it is not on this machine."""
+    try:
+        return read_manifest(folder).digest
+    except ArtifactError:
+        return None
 
 
 def _missing(text: object) -> bool:

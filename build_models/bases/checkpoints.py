@@ -191,6 +191,7 @@ def imported_commit(folder: Path, name: str, asked: str | None) -> str | None:
     """The commit of the checkpoint in ``folder``, if it was imported under this name and revision."""
     try:
         record = read_source(folder)
-    except (OSError, ValueError):
+        commit: str | None = record["commit"] if (record["name"], record["asked"]) == (name, asked) else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return record.get("commit") if (record.get("name"), record.get("asked")) == (name, asked) else None
+    return commit

@@ -110,7 +110,7 @@ def _commit(name: str, revision: str | None, imported: Path) -> str | None:
     except BuildError as error:
         if before is None:
             raise
-        say(f"{error}. Going on with what was imported before, of the commit {before}")
+        say(f"{error}. What was imported before, of the commit {before}, is kept if it still fits")
         return before
 
 

@@ -63,10 +63,10 @@ def read_texts(source: Path) -> Iterator[str]:
     """
     files = [source]
     if source.is_dir():
-        known = [path for path in sorted((*source.glob("*"), *source.glob("*/*"))) if path.suffix in ENDINGS]
-        found = (sorted(source.glob(name)) for name in ("test.*", "*.conll", "*/test.*"))
-        files = next(filter(None, found), known if len(known) == 1 else [])
-        files = [path for path in files if path in known] or files
+        found = [sorted(source.glob(name)) for name in ("test.*", "*.conll", "*/test.*")]
+        known = [[path for path in paths if path.suffix in ENDINGS] for paths in found]
+        only = [path for path in (*source.glob("*"), *source.glob("*/*")) if path.suffix in ENDINGS]
+        files = next(filter(None, [*known, *found]), only if len(only) == 1 else [])
         if not files:
             raise LoadTestError(f"{source} has no *.conll, test.* or <language>/test.*: pass other --texts.")
     for file in files:

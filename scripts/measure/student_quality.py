@@ -84,7 +84,7 @@ def main() -> None:
             "times_smaller": round(fmean(megabytes["dense"]) / fmean(megabytes[student]), 2),
             "difference": round(difference.mean, 2),
             "differences": [round(100 * of_model, 2) for of_model in of_models],
-            "interval": [round(difference.low, 2), round(difference.high, 2)],
+            "interval": [round(difference.low, 2), round(difference.high, 2)] if len(answers) > 1 else None,
             "agreement": round(fmean(answer.agreement.f1 for answer in answers), 4),
         }
         print(f"{way}: {record[way]}", flush=True)

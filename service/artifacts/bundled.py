@@ -16,11 +16,9 @@ def has_artifacts(folder: Path) -> bool:
     return any(folder.glob(f"*/{MANIFEST}"))
 
 
-def or_bundled(folder: Path) -> Path:
-    """This folder, or ``BUNDLED`` if it has no artefacts."""
-    return folder if has_artifacts(folder) else BUNDLED
-
-
 def given_or_bundled(given: str | Path | None) -> Path:
     """The folder that was given; without one, ``USUAL``, or ``BUNDLED`` if that has no artefacts."""
-    return Path(given).resolve() if given else or_bundled(USUAL.resolve())
+    if given:
+        return Path(given).resolve()
+    usual = USUAL.resolve()
+    return usual if has_artifacts(usual) else BUNDLED

@@ -31,7 +31,7 @@ _ENOUGH = 65536
 """Bytes after which a write is not delayed any longer, so that long responses are not buffered."""
 
 HEAD_SECONDS = 10.0
-"""How long a client may take to send the head of a request."""
+"""How long a client may take to send the head of a request, or pause in a body that was answered early."""
 
 MOST_HEAD_BYTES = 64 * 1024
 """Of a head, or of trailers, that arrive in several reads. The parser joins the reads of a header in quadratic time."""
@@ -108,7 +108,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(431, "The head of the request is too large.")
         elif not self._busy():
-            # A head has begun, or the rest of a body whose request was answered early.
+            if not self._in_head:
+                # The rest of a body whose request was answered early may take long, but not stop.
+                self._cancel_timer()
             self._expect_head()
 
     def _parse(self, data: bytes) -> None:
@@ -130,8 +132,9 @@ class HttpProtocol(HttpToolsProtocol):
         # Parse the same request again, without the upgrade.
         if not self._upgrade_offered():
             self._end_head()
-            self._in_head = False
+            # It raises for a target without a path, and then there is no request.
             super().on_headers_complete()
+            self._in_head = False
             if len(self.pipeline) > MOST_PIPELINED:
                 # httptools stops parsing.
                 raise ValueError("too many requests wait on this connection")
@@ -142,6 +145,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self._upgrade_offered():
+            self._end_head()
             self._in_head = True
             super().on_message_complete()
 
@@ -155,6 +159,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _end_head(self) -> None:
         self._head_bytes = 0
+        self._cancel_timer()
+
+    def _cancel_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pyarrow
 import pytest
 
 from service.annotation.documents import Limits, annotate
+from service.artifacts.bundled import BUNDLED
+from service.artifacts.manifest import ArtifactError
 from service.artifacts.opening import open_variant
 from service.batch import Annotator
 from service.errors import UnknownVariant
@@ -79,15 +82,28 @@ def test_it_is_pickled_without_its_model(annotator: Annotator) -> None:
     assert copied({"text": TEXTS[:1]}) == annotator({"text": TEXTS[:1]})
 
 
-def test_a_worker_looks_for_artefacts_itself(
+def test_an_artefact_that_changed_is_another_annotator(
     artifacts: Path, expected: list[list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    bundled = pickle.dumps(Annotator("dynamic"))
+    link, other = tmp_path / "artifacts", tmp_path / "other"
+    link.symlink_to(artifacts.absolute())
     pickled = pickle.dumps(Annotator("dynamic"))
-    (tmp_path / "artifacts").symlink_to(artifacts.absolute())
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert pickle.loads(pickled)({"text": TEXTS})["entities"] == expected  # noqa: S301 (written here)
+    assert pickle.loads(bundled)({"text": TEXTS})["entities"] != expected  # noqa: S301
+    shutil.copytree(BUNDLED / "dynamic", other / "dynamic")
+    link.unlink()
+    link.symlink_to(other)
+    with pytest.raises(ArtifactError, match="another artefact than when the annotator was made"):
+        pickle.loads(pickled)({"text": TEXTS})  # noqa: S301
+    monkeypatch.chdir(tmp_path)
+    assert len({bundled, pickled, pickle.dumps(Annotator("dynamic"))}) == 3
+    link.unlink()
+    with pytest.raises(ArtifactError, match="is missing"):
+        pickle.loads(pickled)({"text": TEXTS})  # noqa: S301
 
 
 def test_datasets(annotator: Annotator, expected: list[list[dict[str, Any]]]) -> None:

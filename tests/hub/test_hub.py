@@ -147,7 +147,7 @@ def test_what_was_imported_needs_no_hub(hub: Hub, commands: Commands, afriberta:
         assert again.status == 0, again.said
         assert "dense: unchanged, kept" in again.said
     assert f"the hub has no model {name} that you may read" in refused.said
-    assert "Going on with what was imported before" in refused.said
+    assert "What was imported before, of the commit" in refused.said
     assert elsewhere.status == 1
     assert f"{name} could not be downloaded" in elsewhere.said
 

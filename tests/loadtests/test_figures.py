@@ -40,6 +40,9 @@ def test_conll_folders_and_files_give_sentences(tmp_path: Path) -> None:
     (tmp_path / "splits" / "hau").mkdir()
     (tmp_path / "splits" / "hau" / "test.txt").write_text("Abuja B-LOC\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "splits")) == ["test"]
+    (tmp_path / "splits" / "test.conll").unlink()
+    (tmp_path / "splits" / "test.md").write_text("Notes.\n", encoding="utf-8")
+    assert list(read_texts(tmp_path / "splits")) == ["train"]
     (tmp_path / "table").mkdir()
     (tmp_path / "table" / "test.csv").write_text("Kano.\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "table")) == ["Kano."]

@@ -36,3 +36,4 @@ def test_a_parser_without_memory_ends_the_process() -> None:
         [sys.executable, "-c", PARSE], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == -signal.SIGABRT, ended.stderr
+    assert "stack backtrace" not in ended.stderr

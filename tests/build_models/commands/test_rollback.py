@@ -191,18 +191,35 @@ def test_a_killed_build_and_its_resumption_are_one(tmp_path: Path, tokenizer: Pa
     assert digests(folder) == fourth
 
 
-def test_what_a_killed_build_added_is_not_taken_for_older(tmp_path: Path, tokenizer: Path) -> None:
+def test_a_build_that_only_adds_leaves_the_one_before(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"first", "int8")
+    first = digests(folder)
+    build(folder, tokenizer, b"second", "int8")
+    build(folder, tokenizer, b"third", "dense")
+    build(folder, tokenizer, b"fourth", "pruned", finish=False)
+    added = digests(folder)
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == {**added, **first}
+
+
+@pytest.mark.parametrize("killed_again", [False, True])
+def test_what_a_killed_build_added_is_not_taken_for_older(tmp_path: Path, tokenizer: Path, killed_again: bool) -> None:
     folder = tmp_path / "artifacts"
     build(folder, tokenizer, b"first", "int8")
     first = digests(folder)
     build(folder, tokenizer, b"second", "dense", finish=False)
-    build(folder, tokenizer, b"third", "dense", "int8")
+    build(folder, tokenizer, b"third", "dense", "int8", finish=not killed_again)
+    if killed_again:
+        build(folder, tokenizer, b"fourth", "dense", "int8")
     third = digests(folder)
     assert call("--out", str(folder))[0] == 0
     assert digests(folder) == {"dense": third["dense"], **first}
 
 
-@pytest.mark.parametrize("step", ["shutil.copytree", "os.fsync", "pathlib.Path.rename", "os.link", "json.dump"])
+@pytest.mark.parametrize(
+    "step", ["shutil.copytree", "os.fsync", "pathlib.Path.rename", "os.link", "pathlib.Path.replace"]
+)
 def test_a_kill_at_any_step_of_keeping_loses_no_build(
     tmp_path: Path, tokenizer: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -110,6 +110,10 @@ async def reads(scope: Scope, receive: Receive, send: Send) -> None:
         ([b"/slow", b"/2"], b"no request\r\n\r\n", [b"/slow", b"/2"]),
         ([b"/slow"], CHUNKED + b"no length\r\n", [b"/slow"]),
         ([b"/slow", b"/2"], CHUNKED + b"no length\r\n", [b"/slow", b"/2"]),
+        # What its target spoils is no request, either.
+        ([], b"GET http://host HTTP/1.1\r\nHost: service\r\n\r\n", [b"400 Bad Request"]),
+        ([b"/slow"], b"GET http://host HTTP/1.1\r\nHost: service\r\n\r\n", [b"/slow"]),
+        ([b"/slow", b"/2"], b"GET http://host HTTP/1.1\r\nHost: service\r\n\r\n", [b"/slow", b"/2"]),
     ],
 )
 def test_what_is_no_request_ends_the_connection(before: list[bytes], sent: bytes, answers: list[bytes]) -> None:
@@ -128,7 +132,46 @@ def test_much_that_is_no_request_costs_none_before_it() -> None:
         time.sleep(0.2)
         client.sendall(b"no length\r\n" + b"a" * 100_000)
         received = read_until_closed(client)
-    assert [part.partition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 200 OK")] == [b"", b"/slow", b"/2"]
+    # Where the answers leave before the rest is read, 400 follows.
+    assert received.partition(b"HTTP/1.1 400 ")[0].count(b"HTTP/1.1 200 OK") == 2
+    assert 0 < received.index(b"\r\n\r\n/slow") < received.index(b"\r\n\r\n/2")
+
+
+async def streams(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends parts of an answer until the client has gone."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"part", "more_body": True})
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+@pytest.mark.parametrize("how", ["at once", "after the answer has begun"])
+def test_an_answer_in_parts_is_not_mixed_with_another(how: str) -> None:
+    with served(streams) as port, connection(port) as client:
+        client.sendall(CHUNKED)
+        received = b""
+        if how != "at once":
+            received = client.recv(1000)
+            assert received
+        client.sendall(b"no length\r\n")
+        client.sendall(b"no length\r\n")
+        received += read_until_closed(client)
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert (b"HTTP/1.1 400 " in received) <= (how == "at once")
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_request_may_follow_a_body_that_came_after_its_answer() -> None:
+    with served(echo) as port, connection(port) as client:
+        client.sendall(b"POST /early HTTP/1.1\r\nHost: service\r\nContent-Length: 5\r\n\r\n")
+        assert client.recv(1000).endswith(b"/early")
+        for byte in b"whole":
+            time.sleep(0.1)
+            client.sendall(bytes([byte]))
+        for part in (b"GET /2 HTTP/1.1\r\n", b"Host: service\r\n\r\n"):
+            time.sleep(0.05)
+            client.sendall(part)
+        assert client.recv(1000).endswith(b"/2")
 
 
 @pytest.mark.parametrize(
