@@ -45,7 +45,7 @@ def t_tail(value: float, degrees: int) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean over ``number`` languages with its standard error, which is infinite for a single language."""
+    """The mean over ``number`` observations with its standard error, which is infinite for a single one."""
 
     mean: float
     error: float
