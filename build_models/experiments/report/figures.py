@@ -77,26 +77,31 @@ class Row:
         """Paired F1 difference from the reference in points; None if they share no pair."""
         return compare(self.scores(name), reference.scores(name), lambda mine, theirs: mine - theirs)
 
-    def change(self, reference: "Row", value: Callable[[CellResult], float]) -> Estimate | None:
-        """Paired relative change of a value from the reference in percent; None if they share no pair."""
+    def change(
+        self,
+        reference: "Row",
+        value: Callable[[CellResult], float],
+        where: Callable[[CellResult], str] = lambda result: "",
+    ) -> Estimate | None:
+        """Paired relative change of a value from the reference in percent; None if they share no pair.
+
+        ``where`` is what a pair must have in common besides its language and seed, such as the machine.
+        """
         mine, theirs = (
-            {(result.cell.language, result.cell.seed): value(result) for result in row.results}
+            {((result.cell.language, result.cell.seed), where(result)): value(result) for result in row.results}
             for row in (self, reference)
         )
-        return compare(mine, theirs, percent_above)
+        both = sorted(mine.keys() & theirs.keys())
+        here, there = ({pair: some[pair, place] for pair, place in both} for some in (mine, theirs))
+        return compare(here, there, percent_above)
 
     def slowdown(self, reference: "Row") -> Estimate | None:
-        """Like ``change``, of the time per text, over the pairs that ran on the same kind of machine."""
-        mine, theirs = (
-            {
-                (result.cell.language, result.cell.seed, result.machine.cpu, result.machine.cores): result
-                for result in row.results
-            }
-            for row in (self, reference)
+        """``change`` of the time per text on the same kind of machine."""
+        return self.change(
+            reference,
+            lambda result: result.seconds_per_text,
+            lambda result: f"{result.machine.cpu}, {result.machine.cores} cores",
         )
-        both = mine.keys() & theirs.keys()
-        here, there = ({key[:2]: some[key].seconds_per_text for key in both} for some in (mine, theirs))
-        return compare(here, there, percent_above)
 
     @property
     def megabytes(self) -> float:
