@@ -27,7 +27,13 @@ FOLDERS = ("base", "data", "crosslingual", "corpus")
 def experiments(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help=", ".join(NAMES))],
-    base: Annotated[list[str], typer.Option(help="Folder or hub id of a base. Repeat it for several bases.")],
+    base: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Folder or hub id of a base. Repeat it for several bases. For --plan, a shape will do, and AfriBERTa's"
+            " base and large are the default."
+        ),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="Folder of CoNLL files, or hub id. Default: the bundled sample.")
     ] = None,
@@ -97,6 +103,12 @@ def experiments(
     """
     if name not in NAMES:
         raise typer.BadParameter(f"{name!r}; choose from {', '.join(NAMES)}", param_hint="NAME")
+    from build_models.experiments.plan import AFRIBERTA
+
+    if not base:
+        if not plan:
+            raise typer.BadParameter("name a base, a folder or a hub id", param_hint="--base")
+        base = list(AFRIBERTA)
     from build_models.experiments import executors
     from build_models.experiments.grid import Executor, run_grid
     from build_models.experiments.grids import GRIDS, Study
@@ -213,12 +225,17 @@ def as_given(context: typer.Context) -> str:
 
 def planned(cells: Sequence["Cell"], places: "Places", minutes: float) -> Iterator[str]:
     """The lines of the plan for one H200."""
-    from build_models.experiments.plan import H200, described
+    from build_models.experiments.plan import AFRIBERTA_PIECES, H200, PIECES_A_WORD, described
     from build_models.experiments.plan import plan as make
     from build_models.experiments.results import result_path
 
     paths = {cell: result_path(places.results, cell) for cell in cells}
     done = {cell: path.stat().st_size for cell, path in paths.items() if path.exists()}
+    if shapes := [base for base in places.bases.values() if not Path(base).is_dir()]:
+        yield (
+            f"of the shape{'s' * (len(shapes) > 1)} {', '.join(shapes)} with {AFRIBERTA_PIECES:,} pieces; assumed:"
+            f" {PIECES_A_WORD} pieces a word. To run it, make the bases with pretrain --shape, and pass --base"
+        )
     yield from described(list(make(dict.fromkeys(cells), places, H200)), H200, minutes, done)
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from transformers import AutoConfig
 
 from build_models.bases.base import MASKED_SHARE
+from build_models.bases.shapes import SHAPES
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell
 from build_models.experiments.prepare import data_of
 from build_models.experiments.run import Places
 from build_models.recipes.agnostic import rows_of
 from build_models.recipes.pocket.shapes import shape_of, student_layers
+from service.evaluation.conll import Sentence
 from service.ner.encoder import Encoder
 
 
@@ -35,6 +37,15 @@ class Accelerator:
 
 H200 = Accelerator("one NVIDIA H200", peak=989e12, used=0.2, step_seconds=0.02, cell_seconds=8.0)
 """Peak of dense bfloat16 products by its data sheet; the other figures are assumptions, and said with the plan."""
+
+
+AFRIBERTA = ("base", "large")
+"""The shapes to plan for if no base is given."""
+
+AFRIBERTA_PIECES = 70_006
+
+PIECES_A_WORD = 1.5
+"""Assumed where a base is only a shape, without a tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +102,26 @@ class Step:
     seconds: float
 
 
-def base_of(folder: Path) -> Base:
-    if not folder.is_dir():
-        raise BuildError(f"--plan needs the folder of a base, and {folder} is none: download it first")
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    shape = shape_of(config)
-    return Base(4 * shape.width**2 + 2 * shape.width * shape.feed_forward, shape.layers, shape.width, config.vocab_size)
+def base_of(name: str) -> Base:
+    """The dimensions of the base in a folder, or of one of ``SHAPES``. Raises ``BuildError`` if it is neither."""
+    if Path(name).is_dir():
+        config = AutoConfig.from_pretrained(name, local_files_only=True)
+        shape, vocabulary = shape_of(config), config.vocab_size
+    elif name in SHAPES:
+        shape, vocabulary = SHAPES[name], AFRIBERTA_PIECES
+    else:
+        raise BuildError(
+            f"--plan needs the folder of a base or a shape, and {name} is neither: download it, or choose from"
+            f" {', '.join(SHAPES)}"
+        )
+    return Base(4 * shape.width**2 + 2 * shape.width * shape.feed_forward, shape.layers, shape.width, vocabulary)
 
 
 def plan(cells: Iterable[Cell], places: Places, accelerator: Accelerator) -> Iterator[Step]:
     """The steps of a grid in order. Models that several cells share are trained by the first."""
     trained: set[str] = set()
     pieces: dict[tuple[str, str], tuple[int, int, int]] = {}
-    bases = {name: base_of(Path(folder)) for name, folder in places.bases.items()}
+    bases = {name: base_of(given) for name, given in places.bases.items()}
     for cell in cells:
         key = (cell.base, cell.language)
         if key not in pieces:
@@ -159,10 +177,14 @@ def trainings(cell: Cell, base: Base, train: int, length: float) -> Iterator[Tra
 def pieces_of(cell: Cell, places: Places) -> tuple[int, int, int]:
     """Pieces of the training split, and pieces and sentences of dev and test."""
     data = data_of(places.data, cell.languages, places.sample_sentences)
-    encoder = Encoder.from_folder(Path(places.bases[cell.base]), cell.max_length, cell.overlap)
+    given = Path(places.bases[cell.base])
+    encoder = Encoder.from_folder(given, cell.max_length, cell.overlap) if given.is_dir() else None
+
+    def pieces(sentence: Sentence) -> float:
+        return len(encoder.encode_all(sentence.words).pieces) if encoder else PIECES_A_WORD * len(sentence.words)
+
     numbers = [
-        sum(len(encoder.encode_all(sentence.words).pieces) + 2 for sentence in split)
-        for split in (data.train, [*data.dev, *data.test])
+        round(sum(pieces(sentence) + 2 for sentence in split)) for split in (data.train, [*data.dev, *data.test])
     ]
     return numbers[0], numbers[1], len(data.dev) + len(data.test)
 

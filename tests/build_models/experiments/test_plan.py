@@ -41,7 +41,7 @@ def test_training_costs_six_operations_a_weight_and_piece(study: Study, places: 
     costs = {step.cell.technique: step.seconds for step in steps}
     assert costs["pruned 50% before"] == costs["pruned 60% before"] == costs["dense"]
     assert costs["pruned 50% after"] == 0.0
-    base = base_of(Path(places.bases["tiny"]))
+    base = base_of(places.bases["tiny"])
     (student, *_) = [
         step
         for step in plan(GRIDS["distillation"](replace(study, student_layers=[1])), places, EXACT)
@@ -52,9 +52,26 @@ def test_training_costs_six_operations_a_weight_and_piece(study: Study, places: 
     assert student.seconds == pytest.approx(share * costs["dense"])
 
 
-def test_a_base_that_is_no_folder_is_refused() -> None:
-    with pytest.raises(BuildError, match="--plan needs the folder of a base, and castorini/afriberta_base is none"):
-        base_of(Path("castorini/afriberta_base"))
+def test_a_base_that_is_no_folder_and_no_shape_is_refused() -> None:
+    with pytest.raises(BuildError, match="--plan needs the folder of a base or a shape, and castorini/afriberta_base"):
+        base_of("castorini/afriberta_base")
+
+
+def test_a_shape_is_planned_for_without_a_base(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pieces are estimated by words; with AfriBERTa's shapes, no base needs to be named."""
+    assert base_of("base") == Base(4 * 768**2 + 2 * 768 * 3072, 8, 768, 70_006)
+    monkeypatch.chdir(tmp_path)
+    options = ["--plan", "--languages", "hau", "--seeds", "1", "--sample-sentences", "40", "--student-layers", "5"]
+    said = CliRunner().invoke(cli, ["experiments", "paper", *options])
+    assert said.exit_code == 0, said.output
+    assert "of the shapes base, large with 70,006 pieces; assumed: 1.5 pieces a word" in said.output
+    shared = ["experiments", "quantization", *options]
+    tiny, folder = (CliRunner().invoke(cli, [*shared, "--base", name]).output for name in ("tiny", str(base)))
+    there, here = (float(lines.split(" floating-point")[0].split()[-1]) for lines in (tiny, folder))
+    assert 0.5 < there / here < 2
+    missing = CliRunner().invoke(cli, ["experiments", "paper"])
+    assert missing.exit_code == 2
+    assert "name a base" in missing.output
 
 
 def test_a_student_base_is_taught_once_for_all_languages(study: Study, places: Places) -> None:
@@ -73,7 +90,7 @@ def test_a_student_base_is_taught_once_for_all_languages(study: Study, places: P
         students = [step.seconds for step in steps if step.cell.agnostic_steps]
         return [student - once for student, once in zip(students, tuned, strict=True)]
 
-    base = base_of(Path(places.bases["tiny"]))
+    base = base_of(places.bases["tiny"])
     # Rows of 160 pieces, of which 1536 have room for nine.
     pieces = 10 * 9 * 160
     head = 0.15 * pieces * 2 * (base.width**2 + base.width * base.vocabulary)
