@@ -43,8 +43,8 @@ class Annotator:
         current folder, or the bundled model if that has none. The default variant is ``dense``, or the bundled one.
 
         The texts are in ``column``; one may be a list of words, whose entities then count words. Raises
-        ``UnknownVariant``; the first call raises ``ArtifactError`` if the variant cannot be loaded, or is another than
-        was there when the annotator was made.
+        ``UnknownVariant``; the first call raises ``ArtifactError`` if the variant cannot be loaded, or has changed
+        since the annotator was made.
         """
         folder = given_or_bundled(artifacts)
         bundled = folder == BUNDLED
@@ -87,7 +87,9 @@ class Annotator:
             folder = self.artifacts or BUNDLED
             pipeline = open_variant(folder, KNOWN_VARIANTS[self.variant], 1)
             if self._digest not in (None, pipeline.digest):
-                raise ArtifactError(f"{folder / self.variant} is another artefact than when the annotator was made")
+                raise ArtifactError(
+                    f"{folder / self.variant} has changed since the annotator was made: make another Annotator"
+                )
             self._pipeline = pipeline
         return [None if _missing(text) else self._entities(self._pipeline, _content(text)) for text in texts]
 

@@ -231,12 +231,14 @@ def planned(cells: Sequence["Cell"], places: "Places", minutes: float) -> Iterat
 
     paths = {cell: result_path(places.results, cell) for cell in cells}
     done = {cell: path.stat().st_size for cell, path in paths.items() if path.exists()}
+    steps = list(make(dict.fromkeys(cells), places, H200))
     if shapes := [base for base in places.bases.values() if not Path(base).is_dir()]:
         yield (
             f"of the shape{'s' * (len(shapes) > 1)} {', '.join(shapes)} with {AFRIBERTA_PIECES:,} pieces; assumed:"
-            f" {PIECES_A_WORD} pieces a word. To run it, make the bases with pretrain --shape, and pass --base"
+            f" {PIECES_A_WORD} pieces a word. To run it, make the bases with pretrain --shape and --vocabulary"
+            f" {AFRIBERTA_PIECES}, and pass their folders with --base"
         )
-    yield from described(list(make(dict.fromkeys(cells), places, H200)), H200, minutes, done)
+    yield from described(steps, H200, minutes, done)
 
 
 def results(

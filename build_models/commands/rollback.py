@@ -8,7 +8,7 @@ import typer
 
 from build_models.commands.command_line import report_errors, split_names
 from build_models.errors import BuildError, refuse_unknown
-from build_models.workspace.replaced import DATA, Replacements, last_replaced
+from build_models.workspace.replaced import DATA, Replacements, replaced
 from build_models.workspace.workspace import Workspace
 from service.artifacts.building import WORKSPACE
 from service.artifacts.manifest import PREVIOUS, ArtifactError, Manifest, exchange_folders, read_manifest, verify
@@ -16,26 +16,29 @@ from service.variants import KNOWN_VARIANTS
 
 
 def rollback(artifacts: Path, variants: Sequence[str]) -> dict[str, Manifest]:
-    """Swap the artefacts that the last build replaced with their previous versions; return the restored manifests.
+    """Swap artefacts with those from before the last build that replaced any; return the restored manifests.
 
-    Only those of ``variants`` that the last build replaced are swapped. The test split is swapped, too, unless some
-    replaced variants stay. All previous versions are verified before any is moved. Raises ``BuildError`` if there are
-    none, one is damaged, or a build is running.
+    Only those of ``variants`` that differ are swapped. The test split is swapped, too, unless some variants that differ
+    stay. All previous versions are verified before any is moved. Raises ``BuildError`` if nothing differs, a previous
+    version is damaged, or a build is running.
     """
     refuse_unknown(variants, KNOWN_VARIANTS)
-    if not last_replaced(artifacts):
-        raise BuildError(f"{artifacts / PREVIOUS} has nothing to restore: no build has replaced any artefact.")
+    if not replaced(artifacts):
+        raise BuildError(
+            f"{artifacts / PREVIOUS} has nothing to restore: no build has replaced anything, or all of it is"
+            " there again."
+        )
     with Workspace(artifacts / WORKSPACE).locked():
-        replaced = last_replaced(artifacts)
-        kept = {name: artifacts / PREVIOUS / name for name in replaced if name in variants}
-        if not kept:
-            raise BuildError(f"The last build replaced {', '.join(replaced)}, but not {', '.join(variants)}.")
+        differing = replaced(artifacts)
+        kept = {name: artifacts / PREVIOUS / name for name in differing if name in variants}
+        if not kept and differing != [DATA]:
+            raise BuildError(f"The last build replaced {', '.join(differing)}, but not {', '.join(variants)}.")
         manifests = verified(kept)
-        if DATA in replaced and len(kept) == len(replaced) - 1:
+        if DATA in differing and len(kept) == len(differing) - 1:
             kept[DATA] = artifacts / PREVIOUS / DATA
         for name, folder in kept.items():
             swap(folder, artifacts / name)
-        # What a killed build left is undone: the next one does not continue it.
+        # The next build does not continue one that was killed.
         Replacements(artifacts).finish()
     return manifests
 
@@ -66,7 +69,8 @@ def command(
     out: Annotated[Path, typer.Option("--out", "--artifacts", help="Folder of the artefacts.")] = Path("artifacts"),
     variants: Annotated[str, typer.Option(help="Variants to restore.")] = ",".join(KNOWN_VARIANTS),
 ) -> None:
-    """Restore the artefacts that the last build replaced. A second rollback undoes the first.
+    """Restore the artefacts and the test split from before the last build that replaced any. A second rollback undoes
+    the first.
 
     A running service reloads them on SIGHUP, or on its own if NER_RELOAD_SECONDS is set.
     """

@@ -1,4 +1,4 @@
-"""Cached, resumable stages of the build, and the record of replaced artefacts.
+"""Cached, resumable stages of the build, and what a build replaced.
 
 Imports no other package of the build.
 """

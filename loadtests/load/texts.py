@@ -66,7 +66,7 @@ def read_texts(source: Path) -> Iterator[str]:
         found = [sorted(source.glob(name)) for name in ("test.*", "*.conll", "*/test.*")]
         known = [[path for path in paths if path.suffix in ENDINGS] for paths in found]
         only = [path for path in (*source.glob("*"), *source.glob("*/*")) if path.suffix in ENDINGS]
-        files = next(filter(None, [*known, *found]), only if len(only) == 1 else [])
+        files = next(filter(None, [*known, only if len(only) == 1 else [], *found]), [])
         if not files:
             raise LoadTestError(f"{source} has no *.conll, test.* or <language>/test.*: pass other --texts.")
     for file in files:

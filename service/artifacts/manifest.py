@@ -18,7 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MANIFEST = "manifest.json"
 PREVIOUS = ".previous"
-"""Folder of the artefacts that the last build replaced, next to the artefacts."""
+"""Folder of what was there before the last build that replaced any artefact, next to the artefacts."""
 
 FORMAT: Literal[1] = 1
 

@@ -108,9 +108,6 @@ class HttpProtocol(HttpToolsProtocol):
         if self._head_bytes > MOST_HEAD_BYTES:
             self._refuse(431, "The head of the request is too large.")
         elif not self._busy():
-            if not self._in_head:
-                # The rest of a body whose request was answered early may take long, but not stop.
-                self._cancel_timer()
             self._expect_head()
 
     def _parse(self, data: bytes) -> None:
@@ -140,7 +137,8 @@ class HttpProtocol(HttpToolsProtocol):
                 raise ValueError("too many requests wait on this connection")
 
     def on_body(self, body: bytes) -> None:
-        self._head_bytes = 0
+        # The rest of a body whose request was answered early may take long, but not stop.
+        self._end_head()
         super().on_body(body)
 
     def on_message_complete(self) -> None:

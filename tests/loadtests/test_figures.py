@@ -43,6 +43,10 @@ def test_conll_folders_and_files_give_sentences(tmp_path: Path) -> None:
     (tmp_path / "splits" / "test.conll").unlink()
     (tmp_path / "splits" / "test.md").write_text("Notes.\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "splits")) == ["train"]
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "test.md").write_text("Notes.\n", encoding="utf-8")
+    (tmp_path / "notes" / "train.txt").write_text("Jos B-LOC\n", encoding="utf-8")
+    assert list(read_texts(tmp_path / "notes")) == ["Jos"]
     (tmp_path / "table").mkdir()
     (tmp_path / "table" / "test.csv").write_text("Kano.\n", encoding="utf-8")
     assert list(read_texts(tmp_path / "table")) == ["Kano."]

@@ -203,28 +203,52 @@ def test_a_build_that_only_adds_leaves_the_one_before(tmp_path: Path, tokenizer:
     assert digests(folder) == {**added, **first}
 
 
-@pytest.mark.parametrize("killed_again", [False, True])
-def test_what_a_killed_build_added_is_not_taken_for_older(tmp_path: Path, tokenizer: Path, killed_again: bool) -> None:
+def test_an_added_variant_goes_back_to_what_it_was_before_the_last_replacement(tmp_path: Path, tokenizer: Path) -> None:
     folder = tmp_path / "artifacts"
     build(folder, tokenizer, b"first", "int8")
-    first = digests(folder)
     build(folder, tokenizer, b"second", "dense", finish=False)
-    build(folder, tokenizer, b"third", "dense", "int8", finish=not killed_again)
-    if killed_again:
-        build(folder, tokenizer, b"fourth", "dense", "int8")
-    third = digests(folder)
+    before = digests(folder)
+    build(folder, tokenizer, b"third", "int8", "pruned", finish=False)
+    build(folder, tokenizer, b"fourth", "dense", "int8")
+    pruned = {"pruned": digests(folder)["pruned"]}
     assert call("--out", str(folder))[0] == 0
-    assert digests(folder) == {"dense": third["dense"], **first}
+    assert digests(folder) == {**before, **pruned}
+
+
+def test_a_test_split_that_was_replaced_alone_comes_back(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"first", "dense")
+    (folder / "data").mkdir()
+    (folder / "data" / "swa.conll").write_text("old")
+    replacements = Replacements(folder)
+    put_test_split(folder, None, replacements)
+    replacements.finish()
+    assert not (folder / "data").exists()
+    assert call("--out", str(folder))[0] == 0
+    assert (folder / "data" / "swa.conll").read_text() == "old"
+
+
+def test_a_damaged_artefact_that_is_not_replaced_does_not_stop_a_build(tmp_path: Path, tokenizer: Path) -> None:
+    folder = tmp_path / "artifacts"
+    build(folder, tokenizer, b"first", "dense", "int8")
+    (folder / "int8" / "model.onnx").unlink()
+    (folder / "int8" / "model.onnx").symlink_to(tmp_path / "nothing")
+    old = digests(folder)
+    build(folder, tokenizer, b"second", "dense")
+    assert call("--out", str(folder))[0] == 0
+    assert digests(folder) == old
 
 
 @pytest.mark.parametrize(
-    "step", ["shutil.copytree", "os.fsync", "pathlib.Path.rename", "os.link", "pathlib.Path.replace"]
+    "step",
+    ["shutil.copytree", "os.fsync", "pathlib.Path.mkdir", "os.link", "build_models.workspace.replaced.replace_folder"],
 )
 def test_a_kill_at_any_step_of_keeping_loses_no_build(
     tmp_path: Path, tokenizer: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     folder = tmp_path / "artifacts"
     build(folder, tokenizer, b"first", "dense", "int8")
+    first = digests(folder)
     build(folder, tokenizer, b"second", "dense", "int8")
     second = digests(folder)
 
@@ -240,6 +264,10 @@ def test_a_kill_at_any_step_of_keeping_loses_no_build(
         with pytest.raises(Killed):
             replacements.keep("dense")
     assert digests(folder) == second
+    # The build before can still be rolled back, and again.
+    for before in (first, second):
+        assert call("--out", str(folder))[0] == 0
+        assert digests(folder) == before
     build(folder, tokenizer, b"third", "dense", "int8")
     assert call("--out", str(folder))[0] == 0
     assert digests(folder) == second
@@ -255,14 +283,13 @@ def test_files_are_copied_where_they_cannot_be_linked(
     test_the_last_build_comes_back_and_back_again(tmp_path, tokenizer)
 
 
-def test_a_record_of_an_earlier_version_is_read(tmp_path: Path, tokenizer: Path) -> None:
+def test_what_an_earlier_version_kept_is_left_until_a_build_replaces_something(tmp_path: Path, tokenizer: Path) -> None:
     folder = tmp_path / "artifacts"
     build(folder, tokenizer, b"old", "dense")
+    (folder / PREVIOUS / "dense").mkdir(parents=True)
+    (folder / PREVIOUS / "replaced.json").write_text('["dense"]')
+    assert call("--out", str(folder))[0] == 1
     old = digests(folder)
-    build(folder, tokenizer, b"new", "dense")
-    (folder / PREVIOUS / RECORD).write_text('["dense"]')
-    assert call("--out", str(folder))[0] == 0
-    assert digests(folder) == old
     build(folder, tokenizer, b"newer", "dense")
     assert call("--out", str(folder))[0] == 0
     assert digests(folder) == old

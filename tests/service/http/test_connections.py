@@ -145,6 +145,20 @@ async def streams(scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
 
+@pytest.mark.usefixtures("hasty")
+def test_trailers_after_an_answer_have_to_end_like_a_head() -> None:
+    with served(echo) as port, connection(port) as client:
+        client.sendall(CHUNKED.replace(b"/read", b"/early"))
+        assert client.recv(1000).endswith(b"/early")
+        client.sendall(b"1\r\na\r\n0\r\nX-Trailer: ")
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() - began < 5:
+                client.sendall(b"a")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("how", ["at once", "after the answer has begun"])
 def test_an_answer_in_parts_is_not_mixed_with_another(how: str) -> None:
     with served(streams) as port, connection(port) as client:
@@ -160,13 +174,13 @@ def test_an_answer_in_parts_is_not_mixed_with_another(how: str) -> None:
     assert (b"HTTP/1.1 400 " in received) <= (how == "at once")
 
 
-@pytest.mark.usefixtures("hasty")
-def test_a_request_may_follow_a_body_that_came_after_its_answer() -> None:
+def test_a_request_may_follow_a_body_that_came_after_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HEAD_SECONDS", 1.0)
     with served(echo) as port, connection(port) as client:
         client.sendall(b"POST /early HTTP/1.1\r\nHost: service\r\nContent-Length: 5\r\n\r\n")
         assert client.recv(1000).endswith(b"/early")
         for byte in b"whole":
-            time.sleep(0.1)
+            time.sleep(0.3)
             client.sendall(bytes([byte]))
         for part in (b"GET /2 HTTP/1.1\r\n", b"Host: service\r\n\r\n"):
             time.sleep(0.05)
