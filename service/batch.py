@@ -52,10 +52,10 @@ class Annotator:
             variant = BUNDLED_VARIANT if bundled else DEFAULT_VARIANT
         if variant not in KNOWN_VARIANTS:
             raise UnknownVariant(variant, list(KNOWN_VARIANTS))
-        # Another machine may have other links, and Kidogo in another place.
+        # On other machines, links may point elsewhere, and Kidogo may be installed in another folder.
         self.artifacts = None if bundled else Path(artifacts or USUAL).absolute()
         self.variant = variant
-        # Also tells engines that cache results, such as Datasets, when the artefact has changed.
+        # Part of the pickle, by which engines that cache results, such as Datasets, notice a changed artefact.
         self._digest = _digest_of(folder / variant)
         self.column, self.output, self.min_score = column, output, min_score
         self._pipeline: Pipeline | None = None

@@ -11,12 +11,10 @@ from fastapi import FastAPI
 from service.admission.drain import drain_on
 from service.artifacts.pool import VariantPool
 from service.inference.engine import Engine
-from service.settings import Settings
+from service.settings import NATIVE_ENVIRONMENT, Settings
 from service.telemetry import logs, tracing
 
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# Rust libraries, such as Pydantic's parser, end the process when memory runs out; while writing a backtrace, they hang.
-os.environ["RUST_BACKTRACE"] = "0"
+os.environ.update(NATIVE_ENVIRONMENT)
 
 
 def start() -> Engine:

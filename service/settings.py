@@ -17,6 +17,14 @@ MOST_SLOTS = 64
 _CGROUPS, _CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
+NATIVE_ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    # Out of memory, Rust libraries such as Pydantic's parser abort the process; printing a backtrace, they deadlock.
+    "RUST_BACKTRACE": "0",
+}
+"""Environment variables for the native libraries of processes that run models."""
+
+
 class InvalidSetting(ValueError):
     """An environment variable has a value that its setting does not take."""
 

@@ -13,6 +13,9 @@ class Shape:
     feed_forward: int
 
 
+AFRIBERTA_PIECES = 70_006
+"""Size of AfriBERTa's vocabulary."""
+
 SHAPES = {
     "tiny": Shape(width=96, layers=2, heads=4, feed_forward=256),
     "mini": Shape(width=128, layers=4, heads=4, feed_forward=256),

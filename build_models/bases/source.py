@@ -102,8 +102,10 @@ def _given(
 
 
 def _commit(name: str, revision: str | None, imported: Path) -> str | None:
-    """The commit that the hub names, or else that of the last import or download. Raises ``BuildError`` if the hub
-    refuses what was never imported."""
+    """The commit that the hub resolves the revision to; if it cannot be asked, that of the last import or download.
+
+    Raises ``BuildError`` if the hub refuses access and nothing was imported before.
+    """
     before = imported_commit(imported, name, revision)
     try:
         return commit_of(name, "model", revision, before)

@@ -30,8 +30,8 @@ def experiments(
     base: Annotated[
         list[str] | None,
         typer.Option(
-            help="Folder or hub id of a base. Repeat it for several bases. For --plan, a shape will do, and AfriBERTa's"
-            " base and large are the default."
+            help="Folder or hub id of a base. Repeat it for several bases. With --plan, it can also be the name of a"
+            " shape; the default is then AfriBERTa's base and large."
         ),
     ] = None,
     data: Annotated[
@@ -103,19 +103,19 @@ def experiments(
     """
     if name not in NAMES:
         raise typer.BadParameter(f"{name!r}; choose from {', '.join(NAMES)}", param_hint="NAME")
+    from build_models.experiments import executors
+    from build_models.experiments.grid import Executor, run_grid
+    from build_models.experiments.grids import GRIDS, Study
     from build_models.experiments.plan import AFRIBERTA
+    from build_models.experiments.prepare import keep_languages, keep_records, name_bases, name_corpus, name_data
+    from build_models.experiments.results import BASES, COMMANDS, Command, keep_command
+    from build_models.experiments.run import Places
+    from build_models.settings import FinetuneSettings
 
     if not base:
         if not plan:
             raise typer.BadParameter("name a base, a folder or a hub id", param_hint="--base")
         base = list(AFRIBERTA)
-    from build_models.experiments import executors
-    from build_models.experiments.grid import Executor, run_grid
-    from build_models.experiments.grids import GRIDS, Study
-    from build_models.experiments.prepare import keep_languages, keep_records, name_bases, name_corpus, name_data
-    from build_models.experiments.results import BASES, COMMANDS, Command, keep_command
-    from build_models.experiments.run import Places
-    from build_models.settings import FinetuneSettings
 
     def numbers(text: str, option: str) -> list[float]:
         try:
@@ -225,7 +225,8 @@ def as_given(context: typer.Context) -> str:
 
 def planned(cells: Sequence["Cell"], places: "Places", minutes: float) -> Iterator[str]:
     """The lines of the plan for one H200."""
-    from build_models.experiments.plan import AFRIBERTA_PIECES, H200, PIECES_A_WORD, described
+    from build_models.bases.shapes import AFRIBERTA_PIECES
+    from build_models.experiments.plan import H200, PIECES_A_WORD, described
     from build_models.experiments.plan import plan as make
     from build_models.experiments.results import result_path
 

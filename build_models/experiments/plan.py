@@ -10,7 +10,7 @@ from pathlib import Path
 from transformers import AutoConfig
 
 from build_models.bases.base import MASKED_SHARE
-from build_models.bases.shapes import SHAPES
+from build_models.bases.shapes import AFRIBERTA_PIECES, SHAPES
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell
 from build_models.experiments.prepare import data_of
@@ -42,10 +42,8 @@ H200 = Accelerator("one NVIDIA H200", peak=989e12, used=0.2, step_seconds=0.02, 
 AFRIBERTA = ("base", "large")
 """The shapes to plan for if no base is given."""
 
-AFRIBERTA_PIECES = 70_006
-
 PIECES_A_WORD = 1.5
-"""Assumed where a base is only a shape, without a tokenizer."""
+"""Assumed for a shape, which has no tokenizer."""
 
 
 @dataclass(frozen=True)

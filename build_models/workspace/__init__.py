@@ -1,4 +1,4 @@
-"""Cached, resumable stages of the build, and what a build replaced.
+"""Cached, resumable stages of the build, and the copy that ``rollback`` restores.
 
 Imports no other package of the build.
 """

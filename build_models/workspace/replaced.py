@@ -1,4 +1,4 @@
-"""What was there before the last build that replaced anything, kept for ``rollback``."""
+"""A copy of the artefacts from before the last build that replaced any, for ``rollback``."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ RECORD = "kept.json"
 
 
 class Record(BaseModel):
-    """Whether the build that replaced what is kept has finished."""
+    """Whether the build that made this copy has finished."""
 
     finished: bool
 
@@ -35,7 +35,9 @@ class Replacements:
         self._kept = record is not None and not record.finished
 
     def keep(self, name: str) -> None:
-        """Call this before the folder ``name`` is written or removed. If there is none, nothing is replaced."""
+        """Make the copy, unless there is one. Call this before writing or removing the folder ``name``; if the folder
+        does not exist, nothing is replaced or copied.
+        """
         if self._kept or not (self._artifacts / name).exists():
             return
         draft = self._previous.with_name(f"{PREVIOUS}.new")
@@ -53,7 +55,7 @@ class Replacements:
         self._kept = True
 
     def finish(self) -> None:
-        """Let the next build keep what is there then."""
+        """Mark this build as finished, so that the next one makes a new copy."""
         if not self._kept:
             return
         draft = self._previous / f".{RECORD}"

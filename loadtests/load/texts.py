@@ -38,7 +38,7 @@ class Documents:
         return hashlib.sha256("\0".join(self.texts).encode()).hexdigest()
 
 
-# Of data; beside it may lie other files, such as notes.
+# Suffixes of data files; a folder may also contain others, such as notes.
 ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".tsv", ".txt", ".jsonl")
 
 

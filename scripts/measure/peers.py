@@ -34,7 +34,8 @@ from servers import ROOT, free_port, server
 from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
 
 from build_models.artifacts.scores import open_artifact
-from build_models.bases.base import SHAPES, train_tokenizer
+from build_models.bases.base import train_tokenizer
+from build_models.bases.shapes import AFRIBERTA_PIECES, SHAPES
 from build_models.build import build
 from build_models.data.loading import load_data
 from build_models.settings import BuildSettings, FinetuneSettings
@@ -46,7 +47,6 @@ from service.ner.timing import Timer
 from service.settings import available_cpus
 from service.variants import KNOWN_VARIANTS
 
-PIECES = 70_006
 VARIANTS = ("dense-torch", "dense", "distilled", "int8", "dynamic", "distilled-dynamic", "pocket")
 SEED = 1
 
@@ -78,7 +78,7 @@ def make_artifacts(folder: Path, shape_name: str, variants: Sequence[str]) -> Pa
         torch.manual_seed(SEED)
         XLMRobertaForMaskedLM(
             XLMRobertaConfig(
-                vocab_size=PIECES,
+                vocab_size=AFRIBERTA_PIECES,
                 hidden_size=shape.width,
                 num_hidden_layers=shape.layers,
                 num_attention_heads=shape.heads,

@@ -23,12 +23,11 @@ from transformers import XLMRobertaForTokenClassification
 from build_models.artifacts.export import export_onnx
 from build_models.bases.base import train_tokenizer
 from build_models.bases.masked import model_config
-from build_models.bases.shapes import SHAPES, Shape
+from build_models.bases.shapes import AFRIBERTA_PIECES, SHAPES, Shape
 from build_models.data.loading import load_data
 from build_models.recipes.dynamic import CANDIDATES, quantize
 from service.runtimes.onnx import MODEL, OnnxRuntime
 
-PIECES = 70_006
 LENGTHS = [16, 24, 30, 36, 42, 42, 48, 54, 64, 84]
 STUDENTS = [Shape(256, 4, 2, 1024), Shape(384, 4, 3, 1536), Shape(192, 4, 3, 768), Shape(192, 3, 3, 768)]
 
@@ -63,7 +62,7 @@ def main() -> None:
             tokenizer.mkdir(parents=True)
             texts = [" ".join(sentence.words) for sentence in load_data(None, None, None, 1, 100).train]
             train_tokenizer(texts, 2000, tokenizer)
-        models = {"dense": make(work / "dense", SHAPES["base"], PIECES, tokenizer) / MODEL}
+        models = {"dense": make(work / "dense", SHAPES["base"], AFRIBERTA_PIECES, tokenizer) / MODEL}
         models["dynamic"] = work / "dynamic.onnx"
         if not models["dynamic"].exists():
             quantize(models["dense"], models["dynamic"], CANDIDATES[0])

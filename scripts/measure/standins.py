@@ -9,6 +9,7 @@ import torch
 from sentencepiece import sentencepiece_model_pb2
 from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, XLMRobertaConfig
 
+from build_models.bases.shapes import AFRIBERTA_PIECES
 from build_models.data.sample.generate import generate_sample
 
 LABELS = ("O", "B-DATE", "I-DATE", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
@@ -27,7 +28,7 @@ class Dimensions:
 
 
 DIMENSIONS = {
-    "afriberta-large": Dimensions(layers=10, width=768, heads=6, feed_forward=3072, pieces=70_006),
+    "afriberta-large": Dimensions(layers=10, width=768, heads=6, feed_forward=3072, pieces=AFRIBERTA_PIECES),
     "xlm-roberta-base": Dimensions(layers=12, width=768, heads=12, feed_forward=3072, pieces=250_002),
     "afro-xlmr-large": Dimensions(layers=24, width=1024, heads=16, feed_forward=4096, pieces=250_002),
     "tiny": Dimensions(layers=2, width=32, heads=4, feed_forward=48, pieces=400),

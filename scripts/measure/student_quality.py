@@ -75,15 +75,15 @@ def main() -> None:
                 megabytes[name].append(manifest.artifact_bytes / 1e6)
                 contenders[name] = Contender(name, pipeline)
             answers.append(run_to_end(check(contenders[student], contenders["dense"], test, lambda: None)))
-        of_models = [fmean(part.f1 for part in answer.difference.languages.values()) for answer in answers]
-        difference = estimate([100 * of_model for of_model in of_models])
+        points = [100 * fmean(part.f1 for part in answer.difference.languages.values()) for answer in answers]
+        difference = estimate(points)
         record[way] = {
             "dense": round(fmean(answer.reference.f1 for answer in answers), 4),
             student: round(fmean(answer.f1 for answer in answers), 4),
             **{f"{name}_mb": round(fmean(sizes), 3) for name, sizes in megabytes.items()},
             "times_smaller": round(fmean(megabytes["dense"]) / fmean(megabytes[student]), 2),
             "difference": round(difference.mean, 2),
-            "differences": [round(100 * of_model, 2) for of_model in of_models],
+            "differences": [round(of_model, 2) for of_model in points],
             "interval": [round(difference.low, 2), round(difference.high, 2)] if len(answers) > 1 else None,
             "agreement": round(fmean(answer.agreement.f1 for answer in answers), 4),
         }

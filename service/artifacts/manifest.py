@@ -18,7 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MANIFEST = "manifest.json"
 PREVIOUS = ".previous"
-"""Folder of what was there before the last build that replaced any artefact, next to the artefacts."""
+"""Folder, next to the artefacts, with a copy of them from before the last build that replaced any."""
 
 FORMAT: Literal[1] = 1
 

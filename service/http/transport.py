@@ -129,7 +129,7 @@ class HttpProtocol(HttpToolsProtocol):
         # Parse the same request again, without the upgrade.
         if not self._upgrade_offered():
             self._end_head()
-            # It raises for a target without a path, and then there is no request.
+            # Raises if the target has no path; then no request has begun.
             super().on_headers_complete()
             self._in_head = False
             if len(self.pipeline) > MOST_PIPELINED:
@@ -137,7 +137,7 @@ class HttpProtocol(HttpToolsProtocol):
                 raise ValueError("too many requests wait on this connection")
 
     def on_body(self, body: bytes) -> None:
-        # The rest of a body whose request was answered early may take long, but not stop.
+        # After an early answer, the rest of the body may be slow, but must keep coming.
         self._end_head()
         super().on_body(body)
 
@@ -157,9 +157,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _end_head(self) -> None:
         self._head_bytes = 0
-        self._cancel_timer()
-
-    def _cancel_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -175,11 +172,11 @@ class HttpProtocol(HttpToolsProtocol):
         return self._running is not None and not self._running.response_complete
 
     def _refuse(self, status: int, message: str) -> None:
-        """End a connection that sends what is no request, after the answers to the requests that came before."""
+        """Close a connection that sends invalid bytes, once the requests before them have been answered."""
         self._refused = True
         running = self._running
         if not self._in_head and self.pipeline:
-            # The body of this one will not come.
+            # The rest of this request's body will never arrive.
             self.pipeline.popleft()
         elif not self._in_head and running is not None:
             if running.response_started:
@@ -188,8 +185,8 @@ class HttpProtocol(HttpToolsProtocol):
             running.disconnected = True
             running.message_event.set()
             running = None
-        if running is not None and not running.response_complete:
-            last = self.pipeline[0][0] if self.pipeline else running
+        last = self.pipeline[0][0] if self.pipeline else running
+        if last is not None and not last.response_complete:
             last.keep_alive = False
             return
         lines = [

@@ -128,7 +128,7 @@ def test_a_second_build_needs_no_network(
 
 
 def test_what_was_imported_needs_no_hub(hub: Hub, commands: Commands, afriberta: str, tmp_path: Path) -> None:
-    """Neither a network nor the client's cache, and no access once it was given."""
+    """Neither a network nor the client's cache; nor access to a repository that has become private."""
     name = "somebody/moved"
     write_standin(tmp_path / "given", DIMENSIONS["tiny"], classifier=True)
     hub.add(name, tmp_path / "given")

@@ -168,7 +168,7 @@ def found_shape(context: Context, wish: Wish) -> tuple[Shape, list[Trial]]:
         start=result_digest(start),
         dense=result_digest(whole),
         libraries=context.libraries,
-        # How it is measured.
+        # Trials are measured with these.
         transition_weight=context.settings.transition_weight,
         threads=context.settings.threads,
         **parameters(context),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import service
 from service.annotation.errors import AnnotationError
 from service.annotation.work.frames import receive, send
+from service.settings import NATIVE_ENVIRONMENT
 
 CLOSING_SECONDS = 10.0
 ATTEMPTS = 3
@@ -45,9 +46,7 @@ class Worker:
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(filter(None, folders)),
                 "OMP_NUM_THREADS": "1",
-                "TOKENIZERS_PARALLELISM": "false",
-                # Rust libraries that run out of memory end the process; while writing a backtrace, they hang.
-                "RUST_BACKTRACE": "0",
+                **NATIVE_ENVIRONMENT,
             },
         )
         self.greeting = self.ask({**task, "started": time.monotonic()})[0]

@@ -264,7 +264,7 @@ def test_a_kill_at_any_step_of_keeping_loses_no_build(
         with pytest.raises(Killed):
             replacements.keep("dense")
     assert digests(folder) == second
-    # The build before can still be rolled back, and again.
+    # The rollback of the build before, and its undoing, still work.
     for before in (first, second):
         assert call("--out", str(folder))[0] == 0
         assert digests(folder) == before

@@ -49,7 +49,7 @@ def head(*headers: str) -> bytes:
 def read_until_closed(client: socket.socket) -> bytes:
     """What the server sends until it closes the connection; ``TimeoutError`` if it does not."""
     received = b""
-    # It is reset if the server has not read all that was sent.
+    # The kernel resets a connection that is closed with unread data.
     with contextlib.suppress(ConnectionResetError):
         while chunk := client.recv(65536):
             received += chunk

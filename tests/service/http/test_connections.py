@@ -105,18 +105,18 @@ async def reads(scope: Scope, receive: Receive, send: Send) -> None:
     [
         ([], CHUNKED + b"no length\r\n", [b"400 Bad Request"]),
         ([], CHUNKED + b"1\r\na\r\n0\r\nX-Trailer\x01: a\r\n\r\n", [b"400 Bad Request"]),
-        # What came before is answered.
+        # Requests sent before the invalid bytes are still answered.
         ([b"/slow"], b"no request\r\n\r\n", [b"/slow"]),
         ([b"/slow", b"/2"], b"no request\r\n\r\n", [b"/slow", b"/2"]),
         ([b"/slow"], CHUNKED + b"no length\r\n", [b"/slow"]),
         ([b"/slow", b"/2"], CHUNKED + b"no length\r\n", [b"/slow", b"/2"]),
-        # What its target spoils is no request, either.
+        # A target without a path makes a request invalid, too.
         ([], b"GET http://host HTTP/1.1\r\nHost: service\r\n\r\n", [b"400 Bad Request"]),
         ([b"/slow"], b"GET http://host HTTP/1.1\r\nHost: service\r\n\r\n", [b"/slow"]),
         ([b"/slow", b"/2"], b"GET http://host HTTP/1.1\r\nHost: service\r\n\r\n", [b"/slow", b"/2"]),
     ],
 )
-def test_what_is_no_request_ends_the_connection(before: list[bytes], sent: bytes, answers: list[bytes]) -> None:
+def test_invalid_bytes_end_the_connection(before: list[bytes], sent: bytes, answers: list[bytes]) -> None:
     with served(reads) as port, connection(port) as client:
         client.sendall(b"".join(b"GET %s HTTP/1.1\r\nHost: service\r\n\r\n" % path for path in before) + sent)
         received = read_until_closed(client)
@@ -126,13 +126,13 @@ def test_what_is_no_request_ends_the_connection(before: list[bytes], sent: bytes
         place = received.index(answer, place)
 
 
-def test_much_that_is_no_request_costs_none_before_it() -> None:
+def test_many_invalid_bytes_cost_no_request_before_them() -> None:
     with served(reads) as port, connection(port) as client:
         client.sendall(b"GET /slow HTTP/1.1\r\nHost: service\r\n\r\n" + GET % 2 + CHUNKED)
         time.sleep(0.2)
         client.sendall(b"no length\r\n" + b"a" * 100_000)
         received = read_until_closed(client)
-    # Where the answers leave before the rest is read, 400 follows.
+    # If both answers are sent before the invalid bytes are read, 400 follows.
     assert received.partition(b"HTTP/1.1 400 ")[0].count(b"HTTP/1.1 200 OK") == 2
     assert 0 < received.index(b"\r\n\r\n/slow") < received.index(b"\r\n\r\n/2")
 
@@ -191,7 +191,7 @@ def test_a_request_may_follow_a_body_that_came_after_its_answer(monkeypatch: pyt
 @pytest.mark.parametrize(
     "endless", [b"0\r\n" + b"X-Trailer: a\r\n" * 100, b"1;" + b"a" * 1000], ids=["trailers", "chunk extensions"]
 )
-def test_what_goes_on_after_a_body_is_refused(endless: bytes) -> None:
+def test_endless_trailers_and_chunk_extensions_are_refused(endless: bytes) -> None:
     with served(reads) as port:
         with connection(port) as client:
             client.sendall(CHUNKED + endless)
