@@ -8,9 +8,11 @@ recovers within seconds.
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import gevent
 
@@ -35,7 +37,7 @@ WARM_UP_SECONDS = 1.0
 RECOVERY_SECONDS = 5.0
 
 RECOVERED_ANSWERS = 10
-"""Number of consecutive correct answers, about as fast as before, after which the service has recovered."""
+"""Number of consecutive correct answers whose median time must be about as before."""
 
 
 @dataclass
@@ -123,25 +125,28 @@ class Soak:
     def _recovery(self, after: float, usual_ms: float) -> float | None:
         """Seconds from the end of the overload, ``after`` seconds from now, until the service has recovered.
 
-        Counts until the first of ``RECOVERED_ANSWERS`` good requests is sent, including waiting for queued requests.
-        None if it takes longer than ``RECOVERY_SECONDS``.
+        It has recovered when ``RECOVERED_ANSWERS`` requests in a row get a correct answer and their median time is at
+        most twice ``usual_ms``; the first of them counts, so waiting for queued requests does too. A median, because a
+        single slow answer says more about the machine than about the service. None if it takes longer than
+        ``RECOVERY_SECONDS``.
         """
         end = time.monotonic() + after
         gevent.sleep(after)
         variants, chance = self._base.variants, random.Random(self.seed)
-        since, in_a_row = end, 0
-        while (asked := time.monotonic()) - end < RECOVERY_SECONDS or in_a_row:
+        recent: deque[tuple[float, float]] = deque(maxlen=RECOVERED_ANSWERS)  # when asked, and milliseconds
+        while (recent[0][0] if recent else time.monotonic()) - end < RECOVERY_SECONDS:
             variant, document = chance.choice(variants), chance.randrange(len(self._base.documents))
+            asked = time.monotonic()
             right = self.service.answers_correctly(
                 variant, self._base.documents[document], self._base.answers[variant][document], RECOVERY_SECONDS
             )
-            if not right or 1000 * (time.monotonic() - asked) > 2 * usual_ms:
-                in_a_row = 0
+            if not right:
+                recent.clear()
                 gevent.sleep(PAUSE_SECONDS)
                 continue
-            since, in_a_row = asked if not in_a_row else since, in_a_row + 1
-            if in_a_row == RECOVERED_ANSWERS:
-                return since - end
+            recent.append((asked, 1000 * (time.monotonic() - asked)))
+            if len(recent) == RECOVERED_ANSWERS and median(took for _, took in recent) <= 2 * usual_ms:
+                return recent[0][0] - end
         return None
 
     def _result(self, kind: str, seconds: float, capacity: float, rate: float, samples: list[Sample]) -> SoakResult:

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from loadtests.report.record import SoakResult
 from tests.loadtests.conftest import ENVIRONMENT, ROOT, Fake
 from tests.loadtests.test_matrix import Load
@@ -15,27 +17,43 @@ RECOVERY = """
 from loadtests.runs.soak import Soak
 from loadtests.load.traffic import Plan
 from types import SimpleNamespace
-import gevent, time
+import gevent, sys, time
 
-answers = iter([True] * 9 + [False] + [True] * 10)
+answers = iter(eval(sys.argv[1]))
 begun = time.monotonic()
 
 def answer(*_):
     asked.append(time.monotonic() - begun)
-    return next(answers)
+    seconds = next(answers)
+    gevent.sleep(seconds or 0)
+    return seconds is not None
 
 asked = []
 soak = Soak.__new__(Soak)
 soak.seed, soak._base = 1, Plan(["dense"], ["text"], {"dense": [[]]}, "1")
 soak.service = SimpleNamespace(answers_correctly=answer)
-recovery = soak._recovery(0.3, 1000.0)
-print(len(asked), asked[0] >= 0.3, abs(recovery - (asked[10] - 0.3)) < 0.05)
+recovery = soak._recovery(0.3, 100.0)
+first = None if recovery is None else asked.index(min(asked, key=lambda when: abs(when - 0.3 - recovery)))
+print(len(asked), asked[0] >= 0.3, first)
 """
 
 
-def test_recovery_is_ten_answers_in_a_row_from_the_scheduled_end() -> None:
-    answer = subprocess.run([sys.executable, "-c", RECOVERY], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
-    assert answer.stdout.split() == ["20", "True", "True"], answer.stderr
+# The seconds that each answer takes; None is a wrong one.
+@pytest.mark.parametrize(
+    ("answers", "asked", "first"),
+    [
+        ("[0.001] * 9 + [None] + [0.001] * 10", 20, 10),
+        # The median of ten: six quick ones, among which a slow one changes nothing.
+        ("[0.5] * 8 + [0.001] * 3 + [0.5] + [0.001] * 3", 15, 5),
+        # The last ten that are tried begin before the five seconds are over.
+        ("[0.5] * 30", 20, None),
+    ],
+    ids=["wrong", "slow once", "slow"],
+)
+def test_recovery_is_ten_answers_in_a_row_from_the_scheduled_end(answers: str, asked: int, first: int | None) -> None:
+    command = [sys.executable, "-c", RECOVERY, answers]
+    answer = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    assert answer.stdout.split() == [str(asked), "True", str(first)], answer.stderr
 
 
 def test_a_soak_and_an_overload_are_told(fake: Fake, load: Load) -> None:
