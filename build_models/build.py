@@ -31,7 +31,7 @@ from build_models.training.side_by_side import side_by_side
 from build_models.workspace.replaced import read_record
 from build_models.workspace.workspace import Workspace
 from service.artifacts.building import UNFINISHED, WORKSPACE
-from service.artifacts.manifest import Manifest, file_sha256
+from service.artifacts.manifest import ArtifactError, Manifest, file_sha256, read_manifest
 from service.evaluation.reading import Rules
 from service.runtimes import NARROW
 from service.variants import DEFAULT_VARIANT, KNOWN_VARIANTS
@@ -67,6 +67,7 @@ def build(settings: BuildSettings, names: Sequence[str]) -> list[Manifest]:
             (settings.out / UNFINISHED).unlink(missing_ok=True)
         context = open_context(settings, dataset, workspace)
         settings = context.settings
+        tell_of_others(context, names)
         made: dict[str, Manifest] = {}
 
         def make(some: Iterable[str], threads: int) -> None:
@@ -155,6 +156,27 @@ def open_source(settings: BuildSettings, dataset: Dataset | None, workspace: Wor
         return open_given(settings, workspace)
     assert dataset is not None
     return open_base(settings, dataset, workspace)
+
+
+def tell_of_others(context: Context, names: Sequence[str]) -> None:
+    """Name the variants of another model, or other data, that this build leaves beside its own."""
+    others = []
+    for name in KNOWN_VARIANTS:
+        try:
+            there = None if name in names else read_manifest(context.settings.out / name)
+        except ArtifactError:
+            continue
+        if there and (there.base_model, there.base_revision, there.data) != (
+            context.source.name,
+            context.source.revision,
+            context.supervision.record,
+        ):
+            others.append(f"{name} ({there.base_model}, {there.data.name if there.data else 'no data'})")
+    if others:
+        say(
+            f"{context.settings.out} also holds {', '.join(others)}: not of the model and the data of this build."
+            " To rebuild one variant of an earlier build, repeat its --base or --model and its --data or --texts."
+        )
 
 
 def build_variant(name: str, context: Context, threads: int) -> Manifest:

@@ -10,7 +10,7 @@ from build_models.artifacts.scores import open_artifact
 from build_models.data.folders import documents_to_check
 from build_models.errors import BuildError, DataError, refuse_unknown
 from build_models.progress import console, print_table, progress
-from service.artifacts.manifest import ArtifactError, Manifest
+from service.artifacts.manifest import MANIFEST, ArtifactError, Manifest
 from service.artifacts.warm_up import not_finite
 from service.errors import ServiceError
 from service.evaluation.accuracy import Contender, check
@@ -26,26 +26,26 @@ from service.variants import DEFAULT_VARIANT, VARIANTS
 
 def check_variants(
     artifacts: Path,
-    names: Sequence[str],
+    names: Sequence[str] | None,
     data: Path | None,
     language: str | None,
     limit: int | None,
     rules: Rules,
     noise: Noise | None = None,
 ) -> list[AccuracyAnswer]:
-    """The accuracy of each named variant in ``artifacts`` and its difference from the reference.
+    """The accuracy of each named variant in ``artifacts``, or of all that are there, and its difference from ``dense``.
 
     ``data`` is a labelled file or a folder with test splits; the default is the test split next to the variants. Raises
     ``BuildError`` for unknown or damaged variants and invalid data.
     """
-    refuse_unknown(names, VARIANTS)
+    refuse_unknown(names or (), VARIANTS)
     answers = []
     reading = _read(data, language, rules) if data else None
     most = Settings().max_document_characters
     name = DEFAULT_VARIANT
     try:
         reference, _ = _open(artifacts, DEFAULT_VARIANT)
-        for name in names:
+        for name in names or [name for name in VARIANTS if (artifacts / name / MANIFEST).is_file()]:
             contender, manifest = _open(artifacts, name)
             if data and reading:
                 labelled = of_caller(data.name, reading, iob2_labels(manifest.labels, manifest.scheme), most)

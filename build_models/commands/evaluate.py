@@ -5,18 +5,17 @@ from typing import Annotated
 
 import typer
 
-from build_models.commands.command_line import SchemeOption, StrictOption, known_noise, report_errors, split_names
+from build_models.commands.command_line import SchemeOption, StrictOption, known_noise, report_errors, split_list
 from service.evaluation.noise import NOISES
 from service.evaluation.reading import Rules
 from service.schemas.accuracy import Noise
-from service.variants import VARIANTS
 
 
 def evaluate_command(
     artifacts: Annotated[Path, typer.Option("--artifacts", "--out", help="Output folder of the build.")] = Path(
         "artifacts"
     ),
-    variants: Annotated[str, typer.Option(help="Variants to check.")] = ",".join(VARIANTS),
+    variants: Annotated[str | None, typer.Option(help="Variants to check. Default: all that were built.")] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Labelled file, or folder with test splits. Default: the test split of the build."),
@@ -42,7 +41,7 @@ def evaluate_command(
 
     with report_errors():
         rules, changed = Rules(scheme, strict), Noise.model_validate({"name": noise, "seed": seed}) if noise else None
-        answers = check_variants(artifacts, split_names(variants), data, language, limit, rules, changed)
+        answers = check_variants(artifacts, split_list(variants), data, language, limit, rules, changed)
     if json:
         for answer in answers:
             typer.echo(answer.model_dump_json())

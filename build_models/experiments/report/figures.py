@@ -6,11 +6,11 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median, stdev
 
 from build_models.experiments.cells import Cell
-from build_models.experiments.report.inference import Estimate, estimate
+from build_models.experiments.report.inference import Estimate, crossed, estimate
 from build_models.experiments.results import CellResult
 
 Pair = tuple[str, int]
@@ -25,7 +25,13 @@ def over_languages(values: Mapping[Pair, float]) -> Estimate:
     by_language: dict[str, list[float]] = defaultdict(list)
     for (language, _), value in values.items():
         by_language[language].append(value)
-    return estimate([fmean(some) for some in by_language.values()])
+    over = estimate([fmean(some) for some in by_language.values()])
+    with_seeds = crossed(values)
+    return (
+        replace(over, other_seeds=Estimate(over.mean, with_seeds[0], over.number, with_seeds[1]))
+        if with_seeds
+        else over
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,14 +1,15 @@
 """Intervals by Student's t, tests of claims, the power that they have, and rank correlation.
 
 An observation is the mean over the seeds of one language: seeds of one language share its data and test set, so they
-are not independent. Everything here is about the mean over languages like these.
+are not independent. Everything here is about the mean over languages like these, with the seeds that were run; only
+``Estimate.other_seeds`` is about seeds like these, too.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
-from statistics import fmean, stdev
+from statistics import fmean, stdev, variance
 from typing import Literal
 
 ALPHA = 0.05
@@ -45,15 +46,22 @@ def t_tail(value: float, degrees: int) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The mean over ``number`` observations with its standard error, which is infinite for a single one."""
+    """The mean over ``number`` observations with its standard error, which is infinite for a single one.
+
+    ``degrees`` of freedom are one less than the observations by default. ``other_seeds`` is the same mean with the
+    error that it has if the seeds are a sample, too.
+    """
 
     mean: float
     error: float
     number: int
+    degrees: int | None = None
+    other_seeds: "Estimate | None" = field(default=None, compare=False)
 
     def half_width(self, tail: float) -> float:
         """Half of the interval that leaves out ``tail`` on either side."""
-        return t_quantile(tail, self.number - 1) * self.error if self.number > 1 else math.inf
+        degrees = self.number - 1 if self.degrees is None else self.degrees
+        return t_quantile(tail, degrees) * self.error if self.number > 1 else math.inf
 
     @property
     def low(self) -> float:
@@ -68,7 +76,8 @@ class Estimate:
     def seen(self, tail: float) -> float:
         """The distance from a line that a one-sided test at ``tail`` sees with probability ``POWER``.
 
-        The quantiles are of the central t, which is exact to a few percent here.
+        The quantiles are of the central t. That is exact to a few percent with ten observations; with three, it is a
+        sixth too little.
         """
         return self.half_width(tail) + self.half_width(1 - POWER)
 
@@ -79,12 +88,53 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), error, len(values))
 
 
+def crossed(values: Mapping[tuple[str, int], float]) -> tuple[float, int] | None:
+    """Standard error and degrees of freedom of the mean if languages and seeds are both a sample.
+
+    All languages share a seed, and the base that it was run on, so what is by chance good or bad about a seed does not
+    average out over languages. Two-way random effects with one value for each language and seed; the degrees of freedom
+    are Satterthwaite's (1946), rounded down. Only seeds that all languages have count; None if there are fewer than two
+    of them, or of languages.
+    """
+    languages = sorted({language for language, _ in values})
+    seeds = [
+        seed
+        for seed in sorted({seed for _, seed in values})
+        if all((language, seed) in values for language in languages)
+    ]
+    if len(languages) < 2 or len(seeds) < 2:
+        return None
+    by_language = {language: fmean(values[language, seed] for seed in seeds) for language in languages}
+    by_seed = {seed: fmean(values[language, seed] for language in languages) for seed in seeds}
+    mean = fmean(by_seed.values())
+    rest = math.fsum(
+        (values[language, seed] - by_language[language] - by_seed[seed] + mean) ** 2
+        for language in languages
+        for seed in seeds
+    )
+    of_languages = len(seeds) * variance(by_language.values())
+    of_seeds = len(languages) * variance(by_seed.values())
+    of_rest = rest / ((len(languages) - 1) * (len(seeds) - 1))
+    cells = len(languages) * len(seeds)
+    if of_seeds <= of_rest:
+        # Seeds differ by no more than chance.
+        return math.sqrt(of_languages / cells), len(languages) - 1
+    total = of_languages + of_seeds - of_rest
+    spread = (
+        of_languages**2 / (len(languages) - 1)
+        + of_seeds**2 / (len(seeds) - 1)
+        + of_rest**2 / ((len(languages) - 1) * (len(seeds) - 1))
+    )
+    return math.sqrt(total / cells), max(1, int(total**2 / spread))
+
+
 @dataclass(frozen=True)
 class Rule:
     """When a claim about a figure is confirmed or refuted.
 
     It is confirmed if the interval lies between ``low`` and ``high``, and refuted if it lies below ``below`` or above
-    ``above``. No value is on the wrong side of both, so one-sided tests keep the error of either at their level.
+    ``above``. No value is on the wrong side of both, so one-sided tests keep the error of either at their level. If
+    both hold, as for a small gain that is certain, ``decide`` says confirmed.
     """
 
     words: str

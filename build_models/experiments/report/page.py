@@ -7,6 +7,7 @@ from pathlib import Path
 
 from build_models.errors import BuildError
 from build_models.experiments.cells import Cell, Tests
+from build_models.experiments.report.claims import MARGIN
 from build_models.experiments.report.figures import Row, pareto_front
 from build_models.experiments.report.groups import Group, groups_of
 from build_models.experiments.report.plots import plot_pruning, plot_sizes, plot_unseen
@@ -68,13 +69,24 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
         "The tests are those of docs/experiments.md, which says what was written down before a grid ran, and whether"
         " results were looked at while it did. Intervals are of 95%; verdicts use wider ones, so that with 95%"
         " probability none of them is wrong, or nearly so where results were looked at. *Could see* is the distance"
-        " from a claim's line that its least exact test would have shown with a probability of 80%."
+        " from a claim's line that its least powerful test would have shown with a probability of 80%. That two models"
+        f" are close, which means within {MARGIN:g}, can hardly be confirmed where that distance is larger."
     )
     yield ""
-    yield "| claim of the paper (arXiv 2404.04759) | paper | here [95% CI] | verdict | could see |"
-    yield "|---|---|---|---|--:|"
+    yield (
+        "The verdicts are about other languages with the seeds and bases of this study. *Other seeds* is the verdict by"
+        " the same tests if the seeds, each with the base that it was run on, are a sample as well (two-way random"
+        " effects). With so few seeds it is rough, and it was added when the results were known; a verdict that changes"
+        " should not be relied upon."
+    )
+    yield ""
+    yield "| claim of the paper (arXiv 2404.04759) | paper | here [95% CI] | verdict | other seeds | could see |"
+    yield "|---|---|---|---|---|--:|"
     for verdict in verdicts(comparable):
-        yield f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** | {verdict.seen} |"
+        yield (
+            f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** | {verdict.other_seeds} |"
+            f" {verdict.seen} |"
+        )
     yield ""
     yield "| target | difference [95% CI] | met (variants: by the mean, bases: by the interval) |"
     yield "|---|--:|---|"

@@ -19,13 +19,15 @@ Figures = Mapping[str, Estimate | None]
 class Verdict(NamedTuple):
     """A claim, the paper's figure, the figures measured here, the verdict, and the power of its tests.
 
-    ``seen`` is the distance from the claim's line that the least exact of its figures would have shown.
+    ``other_seeds`` is the verdict if the seeds are a sample as the languages are; empty if a figure has a single seed.
+    ``seen`` is the distance from the claim's line that the least powerful of its tests would have shown.
     """
 
     claim: str
     paper: str
     here: str
     verdict: Word
+    other_seeds: Word | Literal[""]
     seen: str
 
 
@@ -43,12 +45,14 @@ def verdict(name: str, figures: Figures, unit: str = "", also: Figures | None = 
     here = "; ".join(
         f"{title}: {text(figure, unit)}" if title else text(figure, unit) for title, figure in shown.items()
     )
+    with_seeds = [figure and figure.other_seeds for figure in tested]
     exact = [figure.seen(ALPHA / len(CLAIMS)) for figure in tested if figure and figure.number > 1]
     return Verdict(
         claim.text,
         claim.paper,
         here or "not run",
         decide(claim.rule, tested, len(CLAIMS), claim.any_of),
+        decide(claim.rule, with_seeds, len(CLAIMS), claim.any_of) if tested and all(with_seeds) else "",
         f"{max(exact):.1f}{unit}" if exact else "",
     )
 

@@ -1,6 +1,8 @@
 """``python -m build_models evaluate`` on a real build."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,14 @@ def test_the_table_of_some(built: Built) -> None:
     assert "20 sentences" in result.stdout
     rows = [line.split("│")[1].strip() for line in result.stdout.splitlines() if line.startswith("│")]
     assert rows == ["dense", "dynamic"] * 2, "a table of scores and one of mistakes"
+
+
+def test_without_a_choice_all_that_were_built(built: Built, tmp_path: Path) -> None:
+    for name in ("dense", "dynamic", "data"):
+        shutil.copytree(built.folder / name, tmp_path / name)
+    result = evaluate(replace(built, folder=tmp_path), "--json", "--limit", "20")
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["variant"] for line in result.stdout.splitlines()] == ["dense", "dynamic"]
 
 
 def test_data_of_one_s_own(built: Built, tmp_path: Path) -> None:

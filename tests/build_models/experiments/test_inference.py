@@ -8,7 +8,16 @@ import pytest
 
 from build_models.experiments.report.claims import CLAIMS, CLOSE, HIGHER, MARGIN, at_least, claims_table, within
 from build_models.experiments.report.figures import over_languages
-from build_models.experiments.report.inference import ALPHA, POWER, Estimate, Rule, decide, estimate, t_quantile
+from build_models.experiments.report.inference import (
+    ALPHA,
+    POWER,
+    Estimate,
+    Rule,
+    crossed,
+    decide,
+    estimate,
+    t_quantile,
+)
 from tests import ROOT
 
 LANGUAGES = [f"language {number}" for number in range(10)]
@@ -39,6 +48,38 @@ def test_intervals_leave_the_truth_out_as_often_as_they_say(tail: float) -> None
     studies = (simulated(draw, 0.0) for _ in range(number))
     missed = sum(abs(study.mean) > study.half_width(tail) for study in studies)
     assert 0.6 * 2 * tail < missed / number < 1.4 * 2 * tail
+
+
+def test_the_error_of_a_mean_over_languages_and_seeds_that_are_both_a_sample() -> None:
+    # Mean squares: 4 of languages, 9 of seeds, 1 of the rest.
+    values = {("a", 1): 0.0, ("a", 2): 2.0, ("b", 1): 1.0, ("b", 2): 5.0}
+    assert crossed(values) == (pytest.approx(3.0**0.5), 1)
+    assert crossed({**values, ("a", 3): 99.0}) == crossed(values), "a seed that one language lacks"
+    assert crossed({("a", 1): 0.0, ("a", 2): 2.0}) is None
+    assert crossed({("a", 1): 0.0, ("b", 1): 2.0}) is None
+    alike = {("a", 1): 0.0, ("a", 2): 1.0, ("b", 1): 3.0, ("b", 2): 2.0}
+    over = over_languages(alike)
+    assert over.other_seeds is not None
+    assert over.other_seeds.half_width(0.025) == pytest.approx(over.half_width(0.025)), "seeds that differ by chance"
+
+
+def test_a_seed_that_is_lucky_in_all_languages_counts_only_as_one() -> None:
+    draw = random.Random(6)
+    number = 600
+    missed = {"these seeds": 0, "other seeds": 0}
+    for _ in range(number):
+        own, luck = ([draw.gauss(0.0, 1.0) for _ in range(count)] for count in (10, 5))
+        study = over_languages(
+            {
+                (LANGUAGES[language], seed): own[language] + luck[seed] + draw.gauss(0.0, 0.7)
+                for language, seed in product(range(10), range(5))
+            }
+        )
+        assert study.other_seeds is not None
+        for name, figure in (("these seeds", study), ("other seeds", study.other_seeds)):
+            missed[name] += abs(figure.mean) > figure.half_width(0.025)
+    assert missed["these seeds"] / number > 0.15
+    assert 0.01 < missed["other seeds"] / number < 0.07
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,25 @@ def test_without_an_interval_all_is_open() -> None:
     assert {verdict.verdict for verdict in judged(hausa)} == {"open"}
 
 
+def test_a_verdict_for_other_seeds_needs_several_and_may_differ() -> None:
+    one = [entry for entry in study() if entry.cell.seed == 1]
+    assert {verdict.other_seeds for verdict in judged(one)} == {""}
+    luck = [
+        result(0.61 + (language == "swa") * 0.1 + seed * 0.006, language, seed, variant="int8")
+        for language, seed in PAIRS
+    ]
+    for results, other in (
+        ([*technique(0.6), *technique(0.62, variant="int8")], "confirmed"),
+        ([*technique(0.6), *luck], "open"),
+    ):
+        (found,) = [
+            verdict
+            for verdict in judged([*results, *technique(0.6, variant="dynamic")])
+            if verdict.claim.startswith("LLM.int8() has a higher")
+        ]
+        assert (found.verdict, found.other_seeds) == ("confirmed", other)
+
+
 def test_size_time_and_f1_of_int8_are_judged_apart() -> None:
     results = [*technique(0.6), *technique(0.599, 2.9, variant="int8")]
     assert word(results, "LLM.int8() is about 64% smaller") == "confirmed"
