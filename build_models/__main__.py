@@ -39,9 +39,13 @@ Examples:
 
 `python -m build_models --from-scratch` trains a model on the bundled sample instead.
 
-`python -m build_models --data ./masakhaner --languages swa,hau` builds them from a folder of CoNLL files.
+`python -m build_models --base bundled --data ./masakhaner --languages swa,hau` fine-tunes the bundled model on a folder
+of CoNLL files, then compresses it.
 
-`python -m build_models --data ./names.tsv --languages swa` cuts the dev and test splits from one file.
+`python -m build_models --base bundled --data ./names.tsv --languages swa` cuts the dev and test splits from one file.
+
+`python -m build_models --data ./names.tsv` trains a small model on these sentences alone, for a language or a script
+that the bundled model does not know.
 
 `python -m build_models --base castorini/afriberta_base --data ./masakhaner --learning-rate 5e-5 --epochs 20`
 fine-tunes AfriBERTa.
@@ -51,7 +55,8 @@ fine-tunes AfriBERTa.
 
 `python -m build_models push --variant dynamic --repo me/hausa-ner` uploads a built variant to the hub.
 
-`python -m build_models --variants pruned --sparsity 0.8` rebuilds one variant with another setting.
+`python -m build_models --variants pruned --sparsity 0.8` builds one variant of the bundled model with another setting.
+To rebuild one of another model, repeat its `--base` or `--model` and its `--data` or `--texts`.
 """,
 )
 def main(
@@ -94,7 +99,7 @@ def main(
         str | None,
         typer.Option(
             help="Labelled file; folder with {train,dev,test}, or with one such folder per language; or a hub data set."
-            " Default: the bundled `sample`; with another --model than the bundled one none."
+            " Default: the bundled `sample`; none if --model is your own."
         ),
     ] = None,
     data_revision: Annotated[str | None, typer.Option(help="Commit of the hub data set.")] = None,
@@ -213,7 +218,8 @@ def main(
         int | None, typer.Option(min=1, help="Neurons of a layer. Default: in proportion to the width.")
     ] = None,
     pocket_pieces: Annotated[
-        int | None, typer.Option(min=0, help="Most pieces that texts choose. Default: all that they use.")
+        int | None,
+        typer.Option(min=0, help="Maximum number of pieces kept from the texts. Default: all that they use."),
     ] = None,
     pocket_whole_vocabulary: Annotated[bool, typer.Option(help="Keep all pieces.")] = False,
     pocket_hidden_epochs: Annotated[
@@ -223,7 +229,11 @@ def main(
         int | None, typer.Option(min=0, help="Epochs on logits and labels. Default: 4; 1 on the sample.")
     ] = None,
     shape: Annotated[
-        str, typer.Option(help="Size of a base pretrained here: tiny, mini, small, base or large.")
+        str,
+        typer.Option(
+            help="Size of a base that the build trains on its own sentences: tiny, mini, small, base or large. (The"
+            " command pretrain, which reads more text, has mini.)"
+        ),
     ] = "tiny",
     vocabulary: Annotated[int, typer.Option(min=100, help="Vocabulary size of a base pretrained here.")] = 12000,
     base_steps: Annotated[int | None, typer.Option(min=1, help="Training steps of a base pretrained here.")] = None,
@@ -232,13 +242,14 @@ def main(
     """Build variants of a named-entity model: dense and compressed forms of it.
 
     Whatever is unchanged since the last build is kept. An interrupted build resumes at its last checkpoint.
-    The options above belong to the build; the commands below have their own.
+    These options belong to the build; the commands have their own.
     """
     if context.invoked_subcommand is not None:
         return
     # Heavy imports, only after the arguments are validated.
     from build_models.bases.shapes import SHAPES
     from build_models.build import build, show
+    from build_models.progress import say
     from build_models.settings import (
         BUNDLED,
         RECOVERY_SENTENCES,
@@ -260,6 +271,11 @@ def main(
     refuse_combinations(context)
     if data in (None, SAMPLE) and base is None and not from_scratch and model in (None, BUNDLED) and texts is None:
         model, data = BUNDLED, SAMPLE
+    if base is None and model is None and not from_scratch and data not in (None, SAMPLE):
+        say(
+            "no --base: training a small model on these sentences alone;"
+            " --base bundled is better in a language that the bundled model knows"
+        )
     if model is not None:
         finetune = FinetuneSettings.of_bundled() if model == BUNDLED else FinetuneSettings.of_given()
         distillation = DistillationSettings.of_given(data == SAMPLE)

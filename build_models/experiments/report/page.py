@@ -179,7 +179,7 @@ def pretraining(groups: Sequence[Group]) -> Iterator[str]:
     rows = [row for group in groups if (row := group.dense())]
     if len(rows) < 2:
         return
-    yield "## Effect of pretraining"
+    yield "## The bases"
     yield ""
     yield (
         "A base with 0 steps is untrained. With `--no-neighbours`, its weights are random except for spelling-based"
