@@ -1,6 +1,7 @@
 """Helpers shared by the commands."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -88,13 +89,44 @@ def split_names(values: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in values.split(","))
 
 
-def refuse_combinations(context: typer.Context) -> None:
-    """Refuse options that would do nothing beside others. Raises ``typer.BadParameter``."""
-    given = {
+def numbers(text: str, option: str) -> list[float]:
+    """The numbers in a list such as ``"0.5,0.7"``. Raises ``typer.BadParameter`` if there are none."""
+    try:
+        found = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        found = []
+    if not found or not all(map(math.isfinite, found)):
+        raise typer.BadParameter(f"{text!r} is not a list of numbers", param_hint=option)
+    return found
+
+
+def whole(text: str, option: str, or_none: bool = False) -> list[int]:
+    """The whole numbers in a list; ``or_none`` allows an empty one. Raises ``typer.BadParameter``."""
+    if or_none and not text.strip():
+        return []
+    found = numbers(text, option)
+    if not all(number.is_integer() for number in found):
+        raise typer.BadParameter(f"{text!r} is not a list of whole numbers", param_hint=option)
+    return [int(number) for number in found]
+
+
+def options_given(context: typer.Context) -> set[str]:
+    """The names of the parameters that the command line has."""
+    return {
         name
         for name in context.params
         if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
     }
+
+
+def hint(names: Iterable[str]) -> str:
+    """How a message names the options of these parameters."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
+
+
+def refuse_combinations(context: typer.Context) -> None:
+    """Refuse options that would do nothing beside others. Raises ``typer.BadParameter``."""
+    given = options_given(context)
     if "data" in given and context.params["data"] == SAMPLE:
         given.remove("data")
     if "model" in given:
@@ -113,4 +145,4 @@ def refuse_combinations(context: typer.Context) -> None:
     elif "regularize" in given and "base" not in given:
         useless, why = {"regularize"}, "a model trained without --base is regularized already"
     if useless:
-        raise typer.BadParameter(why, param_hint=", ".join(f"--{name.replace('_', '-')}" for name in sorted(useless)))
+        raise typer.BadParameter(why, param_hint=hint(useless))

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from build_models.commands.command_line import fail, report_errors, split_list
+from build_models.commands.command_line import (
+    fail,
+    hint,
+    numbers,
+    options_given,
+    report_errors,
+    split_list,
+    whole,
+)
 
 if TYPE_CHECKING:
     from build_models.experiments.cells import Cell
@@ -19,6 +27,13 @@ NAMES = ("paper", "pretraining", "pruning", "distillation", "quantization", "cro
 
 ELSEWHERE = ("results", "work", "executor", "processes", "slurm", "stop_after", "plan")
 """Options that say where or how cells are computed, not which."""
+
+EXECUTORS_OF = {
+    "stop_after": ("here",),
+    "processes": ("pool", "slurm-local"),
+    "slurm": ("slurm", "slurm-local"),
+}
+"""The executors that read an option."""
 
 FOLDERS = ("base", "data", "crosslingual", "corpus")
 """Options that name a folder, or something on the hub."""
@@ -81,9 +96,13 @@ def experiments(
     executor: Annotated[
         str, typer.Option(help="here, pool, slurm, or slurm-local (submitit without a cluster).")
     ] = "here",
-    processes: Annotated[int, typer.Option(min=1, help="Processes of the pool.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="Cells at a time (executors pool and slurm-local).")] = 2,
     slurm: Annotated[
-        str, typer.Option(help="Parameters of submitit, for example slurm_partition=gpu,timeout_min=60.")
+        str,
+        typer.Option(
+            help="Parameters of submitit, for example slurm_partition=gpu,timeout_min=60. The default time limit of a"
+            " cell is a day."
+        ),
     ] = "",
     threads: Annotated[int, typer.Option(min=1, help="Threads per cell; rounding depends on them.")] = 1,
     stop_after: Annotated[
@@ -109,7 +128,7 @@ def experiments(
     from build_models.experiments.plan import AFRIBERTA
     from build_models.experiments.prepare import keep_languages, keep_records, name_bases, name_corpus, name_data
     from build_models.experiments.results import BASES, COMMANDS, Command, keep_command
-    from build_models.experiments.run import Places
+    from build_models.experiments.run import Places, tests_of_unseen
     from build_models.settings import FinetuneSettings
 
     if not base:
@@ -117,30 +136,21 @@ def experiments(
             raise typer.BadParameter("name a base, a folder or a hub id", param_hint="--base")
         base = list(AFRIBERTA)
 
-    def numbers(text: str, option: str) -> list[float]:
-        try:
-            return [float(part) for part in text.split(",") if part.strip()]
-        except ValueError as error:
-            raise typer.BadParameter(f"{text!r} is not a list of numbers", param_hint=option) from error
-
-    def whole(text: str, option: str) -> list[int]:
-        return [int(number) for number in numbers(text, option)]
-
     def parameters() -> dict[str, object]:
         pairs = [part.partition("=") for part in slurm.split(",") if part]
         return {key: int(value) if value.isdigit() else value for key, _, value in pairs}
 
+    on_cluster = partial(executors.run_on_cluster, parameters=parameters(), processes=processes)
     execute: dict[str, Executor] = {
         "here": partial(executors.run_here, minutes=stop_after),
         "pool": partial(executors.run_in_pool, processes=processes),
-        "slurm": partial(executors.run_on_cluster, cluster="slurm", parameters=parameters()),
-        "slurm-local": partial(executors.run_on_cluster, cluster="local", parameters=parameters()),
+        "slurm": partial(on_cluster, cluster="slurm"),
+        "slurm-local": partial(on_cluster, cluster="local"),
     }
-    if stop_after is not None and executor != "here":
-        raise typer.BadParameter(f"it is for the executor here, not {executor}", param_hint="--stop-after")
     if executor not in execute:
         raise typer.BadParameter(f"{executor!r}; choose from {', '.join(execute)}", param_hint="--executor")
-    pocket = whole(pocket_epochs, "--pocket-epochs")
+    refuse_idle(context, name, executor)
+    pocket = whole(pocket_epochs, "--pocket-epochs", or_none=True)
     if pocket and (len(pocket) != 2 or min(pocket) < 0 or not pocket[1]):
         raise typer.BadParameter(f"{pocket_epochs!r}: pass two numbers, as in 2,3", param_hint="--pocket-epochs")
     with report_errors():
@@ -169,7 +179,7 @@ def experiments(
             recovery_epochs=recovery_epochs,
             temperatures=numbers(temperatures, "--temperatures"),
             student_layers=whole(student_layers, "--student-layers"),
-            student_heads=whole(student_heads, "--student-heads"),
+            student_heads=whole(student_heads, "--student-heads", or_none=True),
             student_epochs=student_epochs,
             agnostic_steps=agnostic_steps,
             prune_embeddings=prune_embeddings,
@@ -188,19 +198,38 @@ def experiments(
             sample_sentences=sample_sentences,
         )
         cells = list(GRIDS[name](study))
+        if any(cell.tests == "crosslingual" for cell in cells) and not plan:
+            # Now, not when a model has been trained.
+            tests_of_unseen(places)
         if plan:
             for line in planned(cells, places, stop_after or 9.0):
                 typer.echo(line)
             return
         keep_records(bases, results / BASES)
         keep_languages(bases, data, [language for language, _ in study.data], sample_sentences, results / "languages")
-        outcomes = run_grid(name, cells, places, execute[executor])
-        if any(outcome.state == "made" for outcome in outcomes):
-            digests = {named.name: named.digest for named in bases}
-            keep_command(results / COMMANDS, Command(command=as_given(context), bases=digests))
+        command = Command(command=as_given(context), bases={named.name: named.digest for named in bases})
+        outcomes = run_grid(name, cells, places, execute[executor], lambda: keep_command(results / COMMANDS, command))
     failed = [outcome for outcome in outcomes if outcome.state == "failed"]
     if failed:
         raise fail(f"{len(failed)} of {len(outcomes)} cells failed; run the same command again to retry them")
+
+
+def refuse_idle(context: typer.Context, name: str, executor: str) -> None:
+    """Refuse options that the grid, or the executor, does not read. Raises ``typer.BadParameter``."""
+    from build_models.experiments.grids import READ
+
+    given = options_given(context)
+    if idle := given & set().union(*READ.values()) - READ[name]:
+        readers = [other for other in NAMES if idle <= READ[other]]
+        among = f"; it is for {', '.join(readers)}" if readers else ""
+        raise typer.BadParameter(f"this does nothing in {name}{among}", param_hint=hint(idle))
+    if (idle := given & {"corpus", "corpus_lines"}) and not context.params["agnostic_steps"]:
+        raise typer.BadParameter("this is read by --agnostic-steps alone", param_hint=hint(idle))
+    for option, executors in EXECUTORS_OF.items():
+        if option in given and executor not in executors and not (option == "stop_after" and context.params["plan"]):
+            raise typer.BadParameter(
+                f"it is for the executor {' or '.join(executors)}, not {executor}", param_hint=hint({option})
+            )
 
 
 def as_given(context: typer.Context) -> str:

@@ -25,7 +25,8 @@ class Calibration(BaseModel):
     error: float
 
 
-def calibration(pipeline: Pipeline, sentences: Sequence[Sentence]) -> Calibration:
+def calibration(pipeline: Pipeline, sentences: Sequence[Sentence]) -> Calibration | None:
+    """None if the model finds nothing: then there is no score that could be right or wrong."""
     counts = Counts()
     for sentence in sentences:
         found = run_to_end(pipeline.read_words(sentence.words, Timer())).entities
@@ -34,12 +35,14 @@ def calibration(pipeline: Pipeline, sentences: Sequence[Sentence]) -> Calibratio
     return summed(counts)
 
 
-def summed(counts: Counts) -> Calibration:
+def summed(counts: Counts) -> Calibration | None:
     answer = counts.answer()
     entities = sum(some.count for some in answer.bins)
+    if not entities:
+        return None
     return Calibration(
         entities=entities,
-        score=round(sum((some.mean_score or 0.0) * some.count for some in answer.bins) / max(1, entities), 6),
-        right=round(sum((some.right or 0.0) * some.count for some in answer.bins) / max(1, entities), 6),
+        score=round(sum((some.mean_score or 0.0) * some.count for some in answer.bins) / entities, 6),
+        right=round(sum((some.right or 0.0) * some.count for some in answer.bins) / entities, 6),
         error=round(answer.expected_error or 0.0, 6),
     )

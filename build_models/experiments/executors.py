@@ -3,8 +3,11 @@
 import math
 import multiprocessing
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 from build_models.errors import BuildError
@@ -12,6 +15,8 @@ from build_models.experiments.cells import Cell
 from build_models.experiments.run import Outcome, Places, run_cell
 
 SECONDS_BETWEEN_LOOKS = 0.5
+
+MINUTES_OF_A_JOB = 24 * 60
 
 
 class Job(Protocol):
@@ -32,39 +37,74 @@ def run_here(cells: Sequence[Cell], places: Places, minutes: float | None = None
 
 
 def run_in_pool(cells: Sequence[Cell], places: Places, processes: int) -> Iterator[Outcome]:
-    """Run the cells in a pool of new processes."""
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from gathered({pool.submit(run_cell, cell, places): cell for cell in cells})
+    """Run the cells in a pool of new processes. If one is killed, what its pool was running fails, and no more."""
+    with ExitStack() as stack:
+
+        def new() -> ProcessPoolExecutor:
+            return stack.enter_context(ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")))
+
+        pool = new()
+
+        def submit(cell: Cell) -> Job:
+            nonlocal pool
+            try:
+                return pool.submit(run_cell, cell, places)
+            except BrokenProcessPool:
+                pool = new()
+                return pool.submit(run_cell, cell, places)
+
+        yield from in_turn(cells, submit, processes)
 
 
 def run_on_cluster(
-    cells: Sequence[Cell], places: Places, cluster: str, parameters: Mapping[str, Any]
+    cells: Sequence[Cell], places: Places, cluster: str, parameters: Mapping[str, Any], processes: int
 ) -> Iterator[Outcome]:
-    """Run the cells as a job array on submitit's ``cluster``: ``slurm``, or ``local`` for subprocesses.
+    """Run the cells on submitit's ``cluster``: as a job array on ``slurm``, or as ``local`` subprocesses.
 
-    ``parameters`` are passed to submitit, for example ``slurm_partition``. Raises ``BuildError`` for unknown ones.
+    Only ``processes`` of the latter run at once. ``parameters`` are passed to submitit, for example
+    ``slurm_partition``; unless they have a time limit, it is a day, because submitit's own is minutes. Raises
+    ``BuildError`` for unknown ones.
     """
     import submitit
 
-    folder = places.work / "jobs"
+    limit = {} if any("time" in name for name in parameters) else {"timeout_min": MINUTES_OF_A_JOB}
     try:
-        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
-        executor.update_parameters(name="kidogo", cpus_per_task=max(cell.threads for cell in cells), **parameters)
+        executor = submitit.AutoExecutor(folder=places.work / "jobs", cluster=cluster)
+        executor.update_parameters(
+            name="kidogo", cpus_per_task=max(cell.threads for cell in cells), **limit, **parameters
+        )
     except (RuntimeError, NameError, ValueError, TypeError) as error:
         raise BuildError(f"{cluster}: {error}") from error
-    jobs = executor.map_array(run_cell, cells, [places] * len(cells))
-    yield from gathered(dict(zip(jobs, cells, strict=True)))
+    if cluster == "local":
+        yield from in_turn(cells, lambda cell: executor.submit(run_cell, cell, places), processes)
+        return
+    submitted = executor.map_array(run_cell, cells, [places] * len(cells))
+    jobs: dict[Job, Cell] = dict(zip(submitted, cells, strict=True))
+    while jobs:
+        yield from ended(jobs)
 
 
-def gathered(jobs: Mapping[Any, Cell]) -> Iterator[Outcome]:
-    """Outcomes in order of completion; a job that ends without one is a failed cell."""
-    waiting: dict[Job, Cell] = dict(jobs)
-    while waiting:
-        for job in [job for job in waiting if job.done()]:
-            cell = waiting.pop(job)
-            try:
-                yield job.result()
-            except Exception as error:  # killed, out of memory, timed out
-                yield Outcome(cell, "failed", message=f"{type(error).__name__}: {error}")
-        if waiting:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+def in_turn(cells: Sequence[Cell], submit: Callable[[Cell], Job], most: int) -> Iterator[Outcome]:
+    """Outcomes in order of completion, with at most ``most`` cells submitted at a time.
+
+    Cells that wait here rather than in a queue are not lost with it, and do not go on after Ctrl-C.
+    """
+    waiting = deque(cells)
+    jobs: dict[Job, Cell] = {}
+    while waiting or jobs:
+        while waiting and len(jobs) < most:
+            cell = waiting.popleft()
+            jobs[submit(cell)] = cell
+        yield from ended(jobs)
+
+
+def ended(jobs: dict[Job, Cell]) -> Iterator[Outcome]:
+    """Wait until some jobs have ended, and take them out of ``jobs``; one without an outcome is a failed cell."""
+    while not (done := [job for job in jobs if job.done()]):
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    for job in done:
+        cell = jobs.pop(job)
+        try:
+            yield job.result()
+        except Exception as error:  # killed, out of memory, timed out
+            yield Outcome(cell, "failed", message=f"{type(error).__name__}: {error}")

@@ -11,14 +11,25 @@ from build_models.progress import progress, say
 Executor = Callable[[Sequence[Cell], Places], Iterator[Outcome]]
 
 
-def run_grid(name: str, cells: Sequence[Cell], places: Places, execute: Executor) -> list[Outcome]:
-    """Run every cell that has no result yet. Failed cells are reported and retried by the next run."""
+def run_grid(
+    name: str,
+    cells: Sequence[Cell],
+    places: Places,
+    execute: Executor,
+    on_first_result: Callable[[], None] = lambda: None,
+) -> list[Outcome]:
+    """Run every cell that has no result yet. Failed cells are reported and retried by the next run.
+
+    ``on_first_result`` is called once a result is there that was not before: a grid that is killed has results, too.
+    """
     unique = list(dict.fromkeys(cells))
     say(f"{name}: {len(unique)} cells, results in {places.results}")
     outcomes: list[Outcome] = []
     started = time.monotonic()
     with progress(name, len(unique)) as advance:
         for outcome in execute(unique, places):
+            if outcome.state == "made" and all(other.state != "made" for other in outcomes):
+                on_first_result()
             outcomes.append(outcome)
             advance(note=str(outcome.cell))
             if outcome.state != "kept":

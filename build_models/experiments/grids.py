@@ -261,3 +261,22 @@ GRIDS: dict[str, Callable[[Study], Iterator[Cell]]] = {
     "paper": paper,
     "int8": int8,
 }
+
+_SPARSITIES = {"sparsities", "prune_embeddings"}
+_STUDENTS = {"temperatures", "student_layers", "student_epochs"}
+_AGNOSTIC = {"agnostic_steps", "corpus", "corpus_lines"}
+_UNSEEN = {"crosslingual", "unseen_sentences"}
+
+READ: dict[str, frozenset[str]] = {
+    "pretraining": frozenset(),
+    "pruning": frozenset({*_SPARSITIES, "recovery_epochs"}),
+    "distillation": frozenset({*_STUDENTS, *_AGNOSTIC, "student_heads"}),
+    "quantization": frozenset(),
+    "crosslingual": frozenset({*_SPARSITIES, *_UNSEEN}),
+    "robustness": frozenset({*_STUDENTS, "prune_embeddings", "noise_share"}),
+    "paper": frozenset(
+        {*_SPARSITIES, *_STUDENTS, *_AGNOSTIC, *_UNSEEN, "more_seeds", "noise_share", "together", "pocket_epochs"}
+    ),
+    "int8": frozenset(),
+}
+"""The options that each grid reads, besides those that all of them do; most are settings of ``Study``."""

@@ -1,10 +1,14 @@
 """Names and digests of the inputs of a grid."""
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from build_models.bases.pretraining import RECORD
 from build_models.data.datasets import Dataset
@@ -57,12 +61,9 @@ def keep_languages(
     """
     for named, base in bases.items():
         path = record_path(folder, named.name, named.digest)
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            known = {}
         if not Path(base).is_dir():
             continue
+        known, found = known_languages(path), {}
         encoder = Encoder.from_folder(Path(base), 512, 0)
         for language in languages:
             dataset = data_of(data, (language,), sample_sentences)
@@ -71,15 +72,38 @@ def keep_languages(
             train = dataset.train
             words = [word for sentence in train for word in sentence.words]
             letters = [letter for word in words for letter in word if letter.isalpha()]
-            known[language] = {
+            found[language] = {
                 "data": dataset.digest,
                 "sentences": len(train),
                 "words": len(words),
                 "pieces_per_word": round(len(encoder.encode_all(words).pieces) / max(1, len(words)), 3),
                 "latin": round(sum(letter < "\u0250" for letter in letters) / max(1, len(letters)), 3),
             }
+        # What another grid with other languages has written meanwhile stays.
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
+        with alone_in(folder):
+            every = {**known_languages(path), **found}
+            write_whole(path, (json.dumps(every, indent=1, sort_keys=True) + "\n").encode())
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a lock on the folder itself, which leaves no file behind; wait for whoever holds it."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+def known_languages(path: Path) -> dict[str, Any]:
+    """What a grid has written; nothing if the file is missing or damaged, since it can be written again."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def name_data(data: str | None, languages: Sequence[str], sample_sentences: int) -> list[tuple[str, Named]]:

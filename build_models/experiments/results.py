@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from build_models.errors import BuildError
 from build_models.experiments.calibration import Calibration
@@ -33,12 +33,14 @@ class Machine(BaseModel):
     cpu: str
     cores: int
     libraries: dict[str, str]
+    accelerator: str | None = Field(None, description="GPU that trained, in bfloat16; models are timed on the CPU")
 
 
 class CellResult(BaseModel):
     """The result of a cell. ``scores`` has ``dev``, ``test`` and one entry for each additional test.
 
-    ``test, unseen`` leaves out test sentences that also occur in the training split.
+    ``test, unseen`` leaves out test sentences that also occur in the training split. ``calibration`` is None for
+    ``int8``, for other tests than those of its own language, and for a model that finds nothing.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -99,11 +101,9 @@ def read_result(path: Path) -> CellResult:
 
 
 def write_result(folder: Path, result: CellResult) -> None:
-    path = result_path(folder, result.cell)
-    draft = path.with_suffix(".new")
     # Defaults are left out, as in the digest, so that removing a setting keeps results valid.
-    draft.write_text(result.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
-    draft.replace(path)
+    text = result.model_dump_json(exclude_defaults=True) + "\n"
+    write_whole(result_path(folder, result.cell), text.encode())
 
 
 def read_results(folder: Path) -> Iterator[CellResult]:
@@ -120,7 +120,7 @@ def keep_command(folder: Path, command: Command) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file at once: unlike a cell, it has no lock, and others that share the folder may write the same one."""
+    """Write a file at once; others that share the folder may write the same one."""
     draft = path.with_suffix(f".{uuid4().hex}")
     draft.write_bytes(content)
     draft.replace(path)

@@ -28,8 +28,9 @@ from build_models.progress import say, silence
 from build_models.recipes import int8
 from build_models.recipes.context import Context
 from build_models.settings import BuildSettings, DistillationSettings, PocketSettings
+from build_models.training.devices import training_device
 from build_models.workspace.shared import SharedWorkspace
-from build_models.workspace.workspace import code_digest, lock
+from build_models.workspace.workspace import code_digest, lock, result_digest
 from service.artifacts.manifest import Manifest, Scores
 from service.evaluation.conll import Sentence
 from service.ner.pipeline import Pipeline
@@ -101,6 +102,9 @@ def measure(cell: Cell, places: Places) -> CellResult:
         dataset = data_of(places.data, cell.languages, places.sample_sentences)
         if dataset.digest != cell.data_digest:
             raise BuildError(f"{places.data}, {cell.language}: the data changed during the grid; start it again")
+        base = Path(settings.base or "")
+        if base.is_dir() and result_digest(base)[:20] != cell.base_digest:
+            raise BuildError(f"{base}: the base changed during the grid; start it again")
         if cell.corpus_digest and (not places.corpus or name_corpus(places.corpus).digest != cell.corpus_digest):
             raise BuildError(f"{places.corpus}: the corpus changed during the grid; start it again")
         context = open_context(settings, dataset, SharedWorkspace(places.work / "stages"))
@@ -122,7 +126,9 @@ def measure(cell: Cell, places: Places) -> CellResult:
         nonzero_parameters=manifest.nonzero_parameters,
         seconds_per_text=manifest.seconds_per_text,
         seconds=round(time.monotonic() - started, 1),
-        machine=Machine(cpu=cpu_name(), cores=os.cpu_count() or 1, libraries=manifest.libraries),
+        machine=Machine(
+            cpu=cpu_name(), cores=os.cpu_count() or 1, libraries=manifest.libraries, accelerator=accelerator_name()
+        ),
         code=code_digest()[:20],
         calibration=calibrated,
     )
@@ -178,17 +184,13 @@ def score(
     if cell.tests == "own":
         unseen = unseen_sentences(context.dataset)
         some = len(unseen) < len(context.dataset.test)
-        yield "test, unseen", evaluate(pipeline, unseen, "test, unseen") if some else manifest.metrics["test"]
+        if unseen:
+            yield "test, unseen", evaluate(pipeline, unseen, "test, unseen") if some else manifest.metrics["test"]
     elif cell.tests == "robustness":
         for name, noise in NOISES.items():
             yield name, evaluate(pipeline, noise(context.dataset.test, random.Random(cell.seed)), name)
     else:
-        if places.crosslingual is None:
-            raise BuildError("The test data of unseen languages is missing: pass its folder with --crosslingual")
-        for language in (*UNSEEN, *ANOTHER_FAMILY):
-            path = places.crosslingual / language / "test.txt"
-            if language in ANOTHER_FAMILY and not path.exists():
-                continue
+        for language, path in tests_of_unseen(places).items():
             sentences = read_sentences(path, language)
             if cell.unseen_sentences:
                 sentences = sentences[:: max(1, len(sentences) // cell.unseen_sentences)][: cell.unseen_sentences]
@@ -197,10 +199,29 @@ def score(
             yield language, evaluate(pipeline, sentences, language, types)
 
 
+def tests_of_unseen(places: Places) -> dict[str, Path]:
+    """The test files of languages without fine-tuning. Raises ``BuildError`` if one of the paper's is missing."""
+    if places.crosslingual is None:
+        raise BuildError("The test data of unseen languages is missing: pass its folder with --crosslingual")
+    paths = {language: places.crosslingual / language / "test.txt" for language in (*UNSEEN, *ANOTHER_FAMILY)}
+    for language in UNSEEN:
+        if not paths[language].is_file():
+            raise BuildError(
+                f"{paths[language]} is missing: --crosslingual takes a folder with {{fon,bam,zho}}/test.txt"
+            )
+    return {language: path for language, path in paths.items() if path.is_file()}
+
+
 def unseen_sentences(dataset: Dataset) -> Sequence[Sentence]:
     """The test sentences that do not occur in the training split."""
     seen = {tuple(sentence.words) for sentence in dataset.train}
     return [sentence for sentence in dataset.test if tuple(sentence.words) not in seen]
+
+
+def accelerator_name() -> str | None:
+    """The name of the GPU that trains; None on a CPU."""
+    device = training_device()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
 
 
 def cpu_name() -> str:

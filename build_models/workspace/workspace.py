@@ -41,6 +41,7 @@ def sources() -> list[Path]:
         *(path for path in sorted(build.rglob("*.py")) if path not in apart),
         *sorted((serving / "ner").glob("*.py")),
         *(serving / "evaluation" / f"{name}.py" for name in ("conll", "data_schemes", "noise", "reading", "scoring")),
+        serving / "evaluation" / "figures" / "calibration.py",
         *sorted((serving / "runtimes").glob("*.py")),
     ]
 

@@ -65,6 +65,11 @@ class Row:
             for language, f1 in f1_by_language(result, name).items()
         }
 
+    @property
+    def tests(self) -> list[str]:
+        """The names of the scores that any result has, in their order."""
+        return list(dict.fromkeys(name for result in self.results for name in result.scores))
+
     def f1(self, name: str = "test") -> Estimate:
         return over_languages(self.scores(name))
 

@@ -122,7 +122,12 @@ def group_of(results: Sequence[CellResult], equal: Sequence[Sequence[str]]) -> G
 
     Differences are paired by language and seed, and both of a pair are to be of the same base.
     """
-    alike = {code: min(codes) for codes in equal for code in codes}
+    alike: dict[str, str] = {}
+    for codes in equal:
+        # Sets that share a code are one.
+        same = {alike.get(code, code) for code in codes}
+        alike = {code: min(same) if one in same else one for code, one in alike.items()}
+        alike |= dict.fromkeys(codes, min(same))
     main = most(alike.get(result.code, result.code) for result in results)
     kept, other_code = parted(results, lambda result: alike.get(result.code, result.code) == main)
     makes = makes_of_seeds(kept)

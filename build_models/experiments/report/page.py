@@ -239,7 +239,7 @@ def table(
         values = [
             with_deviation(row),
             difference,
-            f"{row.f1('test, unseen').mean:.1f}",
+            mean_f1(row, "test, unseen"),
             *(f"{row.language_f1(language):.1f}" if language in row.languages else "" for language in languages),
             f"{row.megabytes:.2f}",
             f"{row.parameters:,.0f}",
@@ -253,8 +253,13 @@ def table(
 
 def with_deviation(row: Row, name: str = "test") -> str:
     deviation = row.deviation(name)
-    mean = f"{row.f1(name).mean:.1f}"
+    mean = mean_f1(row, name)
     return mean if math.isnan(deviation) else f"{mean} ± {deviation:.1f}"
+
+
+def mean_f1(row: Row, name: str) -> str:
+    """The mean of a score, or a dash: a test set can have been missing when the row was run."""
+    return f"{row.f1(name).mean:.1f}" if name in row.tests else "–"
 
 
 def other_tests(group: Group, tests: Tests, title: str, folder: Path, suffix: str) -> Iterator[str]:
@@ -264,7 +269,7 @@ def other_tests(group: Group, tests: Tests, title: str, folder: Path, suffix: st
         rows += group.trained_with_noise()
     if not rows:
         return
-    names = [name for name in rows[0].results[0].scores if name != "dev"]
+    names = [name for name in dict.fromkeys(name for row in rows for name in row.tests) if name != "dev"]
     yield f"## {title} (base `{group.base}`)"
     yield ""
     yield f"| | {' | '.join(names)} | cells |"

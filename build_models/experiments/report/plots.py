@@ -43,9 +43,9 @@ def plot_unseen(group: Group, path: Path) -> bool:
     if len(rows) < 2:
         return False
     _, axes = pyplot.subplots(figsize=(7, 4.2))
-    for name in rows[0].results[0].scores:
+    for name in rows[0].tests:
         if name not in ("dev", "test"):
-            _curve(axes, name, rows, name)
+            _curve(axes, name, [row for row in rows if name in row.tests], name)
     _finish(axes, SPARSITY, path)
     return True
 

@@ -21,7 +21,13 @@ def provenance(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield "## Setup"
     yield ""
     results = [result for group in groups for row in group.rows for result in row.results]
-    machines = sorted({f"{result.machine.cpu}, {result.machine.cores} cores" for result in results})
+    machines = sorted(
+        {
+            f"{result.machine.cpu}, {result.machine.cores} cores"
+            + (f", trained on {result.machine.accelerator}" if result.machine.accelerator else "")
+            for result in results
+        }
+    )
     versions = sorted({json.dumps(result.machine.libraries, sort_keys=True) for result in results})
     threads = ", ".join(map(str, sorted({result.cell.threads for result in results})))
     yield f"- machine: {'; '.join(machines)}; {threads} {'thread' if threads == '1' else 'threads'} per cell"

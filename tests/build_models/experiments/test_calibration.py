@@ -24,5 +24,5 @@ def test_means_and_error_are_over_all_entities() -> None:
     assert found.error == pytest.approx((abs(0.95 + 0.95 + 1.0 - 1) + 0.05) / 4)
 
 
-def test_nothing_found_has_no_error() -> None:
-    assert summed(of([])).model_dump() == {"entities": 0, "score": 0.0, "right": 0.0, "error": 0.0}
+def test_a_model_that_finds_nothing_is_not_well_calibrated() -> None:
+    assert summed(of([])) is None

@@ -16,6 +16,22 @@ from build_models.commands.experiments import as_given
         (["experiments", "prunning", "--base", "x"], 2, "choose from paper, pretraining, pruning"),
         (["experiments", "pruning", "--base", "x", "--executor", "grid"], 2, "choose from here, pool, slurm"),
         (["experiments", "pruning", "--base", "x", "--seeds", "one"], 2, "is not a list of numbers"),
+        (["experiments", "pruning", "--base", "x", "--seeds", "nan"], 2, "is not a list of numbers"),
+        (["experiments", "pruning", "--base", "x", "--seeds", "1.5"], 2, "is not a list of whole numbers"),
+        (["experiments", "pruning", "--base", "x", "--seeds", ""], 2, "--seeds: '' is not a list of numbers"),
+        (["experiments", "paper", "--base", "x", "--student-layers", ""], 2, "is not a list of numbers"),
+        (
+            ["experiments", "pruning", "--base", "x", "--noise-share", "0.3", "--crosslingual", "y"],
+            2,
+            "--crosslingual, --noise-share: this does nothing in pruning; it is for paper",
+        ),
+        (["experiments", "paper", "--base", "x", "--corpus", "y"], 2, "--corpus: this is read by --agnostic-steps"),
+        (["experiments", "paper", "--base", "x", "--processes", "2"], 2, "for the executor pool or slurm-local, not"),
+        (
+            ["experiments", "paper", "--base", "x", "--executor", "pool", "--stop-after", "1"],
+            2,
+            "--stop-after: it is for the executor here, not pool",
+        ),
         (
             ["pretrain", "--corpus", "x", "--out", "y", "--shape", "huge"],
             2,
@@ -47,6 +63,21 @@ def test_a_grid_value_out_of_range_is_refused_before_a_cell_runs(base: Path, tmp
     assert answer.exit_code == 1
     assert "sparsity 1.5: Input should be less than 1" in answer.output
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [([], "pass its folder with --crosslingual"), (["--crosslingual", "."], "fon/test.txt is missing")],
+)
+def test_missing_tests_are_refused_before_a_cell_runs(
+    folder: list[str], said: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--base", str(base), "--languages", "hau", "--sample-sentences", "10", *folder]
+    answer = CliRunner().invoke(cli, ["experiments", "crosslingual", *arguments], env={"COLUMNS": "400"})
+    assert answer.exit_code == 1
+    assert said in answer.output
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_command_is_kept_as_given_with_folders_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,18 +2,24 @@
 
 import json
 import re
+import shutil
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
+from build_models.data.datasets import Dataset
 from build_models.errors import BuildError
+from build_models.experiments import prepare
 from build_models.experiments.cells import Cell
 from build_models.experiments.executors import run_here, run_in_pool, run_on_cluster
 from build_models.experiments.grid import run_grid
-from build_models.experiments.grids import GRIDS, Named, Study
+from build_models.experiments.grids import GRIDS, READ, Named, Study
 from build_models.experiments.prepare import keep_languages, keep_records, name_bases, name_corpus
 from build_models.experiments.results import (
     ResultError,
@@ -24,7 +30,7 @@ from build_models.experiments.results import (
     result_path,
     write_result,
 )
-from build_models.experiments.run import Places, run_cell
+from build_models.experiments.run import Outcome, Places, run_cell
 from build_models.workspace.workspace import lock
 from tests import ROOT
 from tests.build_models.experiments.conftest import SENTENCES
@@ -156,12 +162,12 @@ def test_cells_run_elsewhere(dense: Cell, study: Study, places: Places) -> None:
     (bad,) = study.cells("distilled", student_layers=9, temperature=3.0)
     in_pool = run_in_pool([dense, bad], places, processes=1)
     assert {outcome.cell: outcome.state for outcome in in_pool} == {dense: "kept", bad: "failed"}
-    assert [outcome.state for outcome in run_on_cluster([dense], places, "local", {"timeout_min": 5})] == ["kept"]
+    assert [outcome.state for outcome in run_on_cluster([dense], places, "local", {}, 1)] == ["kept"]
 
 
 def test_an_unknown_parameter_of_the_cluster_is_refused(dense: Cell, places: Places) -> None:
     with pytest.raises(BuildError, match="local"):
-        list(run_on_cluster([dense], places, "local", {"partitoin": "gpu"}))
+        list(run_on_cluster([dense], places, "local", {"partitoin": "gpu"}, 1))
 
 
 @pytest.mark.parametrize(
@@ -229,6 +235,84 @@ def test_results_of_other_code_are_kept_and_said(
     assert "other code" not in capsys.readouterr().err
     run_grid("pretraining", [dense], replace(places, results=tmp_path), run_here)
     assert "1 of the kept results were computed by another version" in capsys.readouterr().err
+
+
+def test_a_base_that_changed_is_refused(study: Study, places: Places, base: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "tiny"
+    shutil.copytree(base, copy)
+    (cell,) = replace(study, bases=list(name_bases([str(copy)])), seeds=[7]).cells("dense")
+    (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
+    outcome = run_cell(cell, replace(places, bases={"tiny": str(copy)}, results=tmp_path / "cells"))
+    assert outcome.state == "failed"
+    assert "tiny: the base changed during the grid; start it again" in outcome.message
+
+
+def test_a_command_is_kept_with_the_first_result(study: Study, places: Places) -> None:
+    cells = list(replace(study, seeds=[1, 2, 3, 4]).cells("dense"))
+    states: list[Literal["made", "kept", "busy", "failed"]] = ["kept", "failed", "made", "made"]
+    seen = 0
+    kept_after: list[int] = []
+
+    def execute(cells: Sequence[Cell], places: Places) -> Iterator[Outcome]:
+        nonlocal seen
+        for cell, state in zip(cells, states, strict=True):
+            seen += 1
+            yield Outcome(cell, state)
+
+    run_grid("pretraining", cells, places, execute, lambda: kept_after.append(seen))
+    assert kept_after == [3]
+
+
+def test_two_grids_write_results_and_languages_at_once(
+    dense: Cell, places: Places, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bases = name_bases([str(base)])
+    read = prepare.data_of
+
+    def meanwhile(data: str | None, languages: tuple[str, ...], sentences: int) -> Dataset:
+        if languages == ("hau",):
+            keep_languages(bases, None, ["swa"], SENTENCES, tmp_path)
+        return read(data, languages, sentences)
+
+    monkeypatch.setattr(prepare, "data_of", meanwhile)
+    keep_languages(bases, None, ["hau"], SENTENCES, tmp_path)
+    (path,) = tmp_path.glob("*.json")
+    assert set(json.loads(path.read_text())) == {"hau", "swa"}
+    assert run_cell(dense, places).state in ("made", "kept")
+    result = read_result(result_path(places.results, dense))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: write_result(tmp_path, result), range(200)))
+    assert read_result(result_path(tmp_path, dense)) == result
+    assert len(list(tmp_path.glob(f"{dense.digest}*"))) == 1
+
+
+def test_a_grid_reads_the_options_that_it_says(study: Study) -> None:
+    """Each option changes the cells of the grids that read it, and no others."""
+    other = Named("other", "0")
+    study = replace(study, agnostic_steps=3, pocket_epochs=(1, 1), corpus=other, bases=[*study.bases, other])
+    changed: dict[str, Any] = {
+        "sparsities": [0.4],
+        "recovery_epochs": 2,
+        "temperatures": [1.5],
+        "student_layers": [4],
+        "student_heads": [2],
+        "student_epochs": 9,
+        "agnostic_steps": 7,
+        "prune_embeddings": True,
+        "corpus": Named("another", "1"),
+        "corpus_lines": 9,
+        "unseen_sentences": 9,
+        "more_seeds": [],
+        "noise_share": 0.5,
+        "together": ("hau,swa", other),
+        "pocket_epochs": (2, 2),
+    }
+    assert set().union(*READ.values()) == {*changed, "crosslingual"}
+    for name, grid in GRIDS.items():
+        cells = set(grid(study))
+        read = {option for option, value in changed.items() if set(grid(replace(study, **{option: value}))) != cells}
+        read |= {"crosslingual"} if any(cell.tests == "crosslingual" for cell in cells) else set()
+        assert read == READ[name], name
 
 
 def test_the_results_of_the_project_keep_their_names() -> None:

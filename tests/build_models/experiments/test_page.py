@@ -504,3 +504,26 @@ def test_rows_know_their_techniques() -> None:
     )
     assert isinstance(row, Row)
     assert row.cell.technique == "distilled, task-agnostic, T 3, 2 layers, 2 heads"
+
+
+def test_a_test_set_that_some_cells_lack_has_a_dash(tmp_path: Path) -> None:
+    """A grid may go on where the files of a language are missing."""
+    tested = technique(0.5, tests="crosslingual")
+    more = [some.model_copy(update={"scores": {**some.scores, "eng": some.scores["dev"]}}) for some in tested]
+    pruned_cells = technique(0.4, variant="pruned", sparsity=0.7, tests="crosslingual")
+    page = write(tmp_path, [*study(), *more, *pruned_cells]).read_text(encoding="utf-8")
+    (header, *_, pruned) = (
+        [cell.strip() for cell in line.split("|")]
+        for line in page.split("## Languages without fine-tuning (base")[1].split("!")[0].splitlines()
+        if line.startswith("|")
+    )
+    assert pruned[header.index("eng")] == "–"
+    assert pruned[header.index("fon")].startswith("45.3")
+
+
+def test_sets_of_equal_codes_that_share_one_are_a_set() -> None:
+    results = [some.model_copy(update={"code": code}) for code, some in zip("abcd", technique(0.6), strict=True)]
+    (group,) = groups_of(results, equal=[["a", "b"], ["c", "d"], ["d", "b"]])
+    assert not group.other_code
+    (group,) = groups_of(results, equal=[["a", "b"], ["d", "b"]])
+    assert [result.code for result in group.other_code] == ["c"]
