@@ -108,6 +108,18 @@ def test_labelled_data_give_f1(built: Built, labelled: Path, tmp_path: Path) -> 
     assert (tmp_path / DATA / "swa.conll").exists()
 
 
+def test_what_stays_of_another_build_is_named(
+    built: Built, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(settings_for(built.checkpoint("dense"), tmp_path, data=str(labelled)), ["dense"])
+    made(settings_for(built.checkpoint("dense"), tmp_path, data=str(labelled)), ["int8"])
+    assert "also holds" not in capsys.readouterr().err
+    made(settings_for(built.checkpoint("dense"), tmp_path, languages=("swa",)), ["int8"])
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"also holds dense (dense, {labelled.name} (swa)): not of the model and the data" in said
+    assert "repeat its --base or --model and its --data or --texts" in said
+
+
 def test_neither_says_what_was_not_measured(
     built: Built, labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
