@@ -3,14 +3,14 @@
 import logging
 from pathlib import Path
 
-# What transformers imports by itself is imported here, so that a package that is not installed is named.
-import accelerate  # noqa: F401
-import bitsandbytes  # noqa: F401
-
-from service.runtimes.torch import TorchRuntime
-
-# It warns on every call about type conversions and unused kernels.
+# It warns while it is imported, on CPUs for which it looks for other kernels, and on every call about type conversions.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+# What transformers imports by itself is imported here, so that a package that is not installed is named.
+import accelerate  # noqa: E402, F401
+import bitsandbytes  # noqa: E402, F401
+
+from service.runtimes.torch import TorchRuntime  # noqa: E402
 
 
 def load(folder: Path, threads: int) -> TorchRuntime:

@@ -13,6 +13,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import torch
 from transformers import AutoModelForTokenClassification
+from transformers.utils.logging import disable_progress_bar
+
+# Its bar over the weights would be a line in the service's log.
+disable_progress_bar()
 
 MOST_THREADS = 4
 """Maximum threads, because OpenMP creates a team of them for every calling thread."""
