@@ -44,8 +44,8 @@ of CoNLL files, then compresses it.
 
 `python -m build_models --base bundled --data ./names.tsv --languages swa` cuts the dev and test splits from one file.
 
-`python -m build_models --data ./names.tsv` trains a small model on these sentences alone, for a language or a script
-that the bundled model does not know.
+`python -m build_models --data ./names.tsv` trains a small model on these sentences alone, for a script that the bundled
+model does not know.
 
 `python -m build_models --base castorini/afriberta_base --data ./masakhaner --learning-rate 5e-5 --epochs 20`
 fine-tunes AfriBERTa.
@@ -231,8 +231,8 @@ def main(
     shape: Annotated[
         str,
         typer.Option(
-            help="Size of a base that the build trains on its own sentences: tiny, mini, small, base or large. (The"
-            " command pretrain, which reads more text, has mini.)"
+            help="Size of a base that the build trains on its own sentences: tiny, mini, small, base or large."
+            " (`pretrain`, which reads more text, defaults to mini.)"
         ),
     ] = "tiny",
     vocabulary: Annotated[int, typer.Option(min=100, help="Vocabulary size of a base pretrained here.")] = 12000,
@@ -274,7 +274,7 @@ def main(
     if base is None and model is None and not from_scratch and data not in (None, SAMPLE):
         say(
             "no --base: training a small model on these sentences alone;"
-            " --base bundled is better in a language that the bundled model knows"
+            " --base bundled gives better ones in the languages of the bundled model"
         )
     if model is not None:
         finetune = FinetuneSettings.of_bundled() if model == BUNDLED else FinetuneSettings.of_given()

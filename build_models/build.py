@@ -166,17 +166,28 @@ def tell_of_others(context: Context, names: Sequence[str]) -> None:
             there = None if name in names else read_manifest(context.settings.out / name)
         except ArtifactError:
             continue
-        if there and (there.base_model, there.base_revision, there.data) != (
-            context.source.name,
-            context.source.revision,
-            context.supervision.record,
-        ):
+        if there and not of_this_build(there, context):
             others.append(f"{name} ({there.base_model}, {there.data.name if there.data else 'no data'})")
     if others:
         say(
             f"{context.settings.out} also holds {', '.join(others)}: not of the model and the data of this build."
             " To rebuild one variant of an earlier build, repeat its --base or --model and its --data or --texts."
         )
+
+
+def of_this_build(there: Manifest, context: Context) -> bool:
+    """Whether an artefact starts from the same model as this build and uses the same data, as far as it says."""
+    source, given = context.source, context.source.head is not None
+    if (there.base_model, there.base_revision, there.data) != (
+        source.name,
+        source.revision,
+        context.supervision.record,
+    ):
+        return False
+    if there.variant == DEFAULT_VARIANT:
+        return there.parent_digest == source.digest and ("finetune" in there.recipe.parameters) != given
+    # A given model is dense itself; a base is fine-tuned before it is.
+    return there.parent != DEFAULT_VARIANT or (there.parent_digest == source.digest) == given
 
 
 def build_variant(name: str, context: Context, threads: int) -> Manifest:

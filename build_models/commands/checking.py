@@ -9,7 +9,7 @@ from rich.table import Table
 from build_models.artifacts.scores import open_artifact
 from build_models.data.folders import documents_to_check
 from build_models.errors import BuildError, DataError, refuse_unknown
-from build_models.progress import console, print_table, progress
+from build_models.progress import console, print_table, progress, say
 from service.artifacts.manifest import MANIFEST, ArtifactError, Manifest
 from service.artifacts.warm_up import not_finite
 from service.errors import ServiceError
@@ -44,9 +44,14 @@ def check_variants(
     most = Settings().max_document_characters
     name = DEFAULT_VARIANT
     try:
-        reference, _ = _open(artifacts, DEFAULT_VARIANT)
+        reference, of_dense = _open(artifacts, DEFAULT_VARIANT)
         for name in names or [name for name in VARIANTS if (artifacts / name / MANIFEST).is_file()]:
             contender, manifest = _open(artifacts, name)
+            if (manifest.base_model, manifest.base_revision) != (of_dense.base_model, of_dense.base_revision):
+                say(
+                    f"{name} is of {manifest.base_model}, {DEFAULT_VARIANT} of {of_dense.base_model}:"
+                    " the difference is between two models"
+                )
             if data and reading:
                 labelled = of_caller(data.name, reading, iob2_labels(manifest.labels, manifest.scheme), most)
             else:

@@ -225,6 +225,10 @@ def refuse_idle(context: typer.Context, name: str, executor: str) -> None:
         raise typer.BadParameter(f"this does nothing in {name}{among}", param_hint=hint(idle))
     if (idle := given & {"corpus", "corpus_lines"}) and not context.params["agnostic_steps"]:
         raise typer.BadParameter("this is read by --agnostic-steps alone", param_hint=hint(idle))
+    if "corpus_lines" in given and not context.params["corpus"]:
+        raise typer.BadParameter("this is for --corpus", param_hint="--corpus-lines")
+    if "sample_sentences" in given and context.params["data"]:
+        raise typer.BadParameter("the bundled sample is not read with --data", param_hint="--sample-sentences")
     for option, executors in EXECUTORS_OF.items():
         if option in given and executor not in executors and not (option == "stop_after" and context.params["plan"]):
             raise typer.BadParameter(

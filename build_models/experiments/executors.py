@@ -15,6 +15,7 @@ from build_models.experiments.cells import Cell
 from build_models.experiments.run import Outcome, Places, run_cell
 
 SECONDS_BETWEEN_LOOKS = 0.5
+"""At jobs of submitit, which reads files or asks Slurm."""
 
 MINUTES_OF_A_JOB = 24 * 60
 
@@ -53,7 +54,7 @@ def run_in_pool(cells: Sequence[Cell], places: Places, processes: int) -> Iterat
                 pool = new()
                 return pool.submit(run_cell, cell, places)
 
-        yield from in_turn(cells, submit, processes)
+        yield from in_turn(cells, submit, processes, SECONDS_BETWEEN_LOOKS / 20)
 
 
 def run_on_cluster(
@@ -76,18 +77,21 @@ def run_on_cluster(
     except (RuntimeError, NameError, ValueError, TypeError) as error:
         raise BuildError(f"{cluster}: {error}") from error
     if cluster == "local":
-        yield from in_turn(cells, lambda cell: executor.submit(run_cell, cell, places), processes)
+        yield from in_turn(
+            cells, lambda cell: executor.submit(run_cell, cell, places), processes, SECONDS_BETWEEN_LOOKS
+        )
         return
     submitted = executor.map_array(run_cell, cells, [places] * len(cells))
     jobs: dict[Job, Cell] = dict(zip(submitted, cells, strict=True))
     while jobs:
-        yield from ended(jobs)
+        yield from ended(jobs, SECONDS_BETWEEN_LOOKS)
 
 
-def in_turn(cells: Sequence[Cell], submit: Callable[[Cell], Job], most: int) -> Iterator[Outcome]:
+def in_turn(cells: Sequence[Cell], submit: Callable[[Cell], Job], most: int, pause: float) -> Iterator[Outcome]:
     """Outcomes in order of completion, with at most ``most`` cells submitted at a time.
 
-    Cells that wait here rather than in a queue are not lost with it, and do not go on after Ctrl-C.
+    Cells that wait here rather than in a queue are not lost with it, and do not go on after Ctrl-C. ``pause`` is the
+    number of seconds between two looks at the jobs.
     """
     waiting = deque(cells)
     jobs: dict[Job, Cell] = {}
@@ -95,13 +99,13 @@ def in_turn(cells: Sequence[Cell], submit: Callable[[Cell], Job], most: int) -> 
         while waiting and len(jobs) < most:
             cell = waiting.popleft()
             jobs[submit(cell)] = cell
-        yield from ended(jobs)
+        yield from ended(jobs, pause)
 
 
-def ended(jobs: dict[Job, Cell]) -> Iterator[Outcome]:
+def ended(jobs: dict[Job, Cell], pause: float) -> Iterator[Outcome]:
     """Wait until some jobs have ended, and take them out of ``jobs``; one without an outcome is a failed cell."""
     while not (done := [job for job in jobs if job.done()]):
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        time.sleep(pause)
     for job in done:
         cell = jobs.pop(job)
         try:

@@ -20,7 +20,7 @@ def run_grid(
 ) -> list[Outcome]:
     """Run every cell that has no result yet. Failed cells are reported and retried by the next run.
 
-    ``on_first_result`` is called once a result is there that was not before: a grid that is killed has results, too.
+    ``on_first_result`` is called once a result of this code is there: a grid that is killed has results, too.
     """
     unique = list(dict.fromkeys(cells))
     say(f"{name}: {len(unique)} cells, results in {places.results}")
@@ -28,19 +28,24 @@ def run_grid(
     started = time.monotonic()
     with progress(name, len(unique)) as advance:
         for outcome in execute(unique, places):
-            if outcome.state == "made" and all(other.state != "made" for other in outcomes):
+            if not any(map(counts, outcomes)) and counts(outcome):
                 on_first_result()
             outcomes.append(outcome)
             advance(note=str(outcome.cell))
             if outcome.state != "kept":
                 say(describe(outcome, outcomes, len(unique), time.monotonic() - started))
-    counts = Counter(outcome.state for outcome in outcomes)
-    say(f"{name}: " + ", ".join(f"{counts[state]} {state}" for state in ("made", "kept", "busy", "failed")))
+    states = Counter(outcome.state for outcome in outcomes)
+    say(f"{name}: " + ", ".join(f"{states[state]} {state}" for state in ("made", "kept", "busy", "failed")))
     if len(outcomes) < len(unique):
         say(f"{name}: stopped with {len(unique) - len(outcomes)} cells to go; run the same command again")
     if others := sum(outcome.state == "kept" and bool(outcome.message) for outcome in outcomes):
         say(f"{name}: {others} of the kept results were {OTHER_CODE}; move their files away to compute them again")
     return outcomes
+
+
+def counts(outcome: Outcome) -> bool:
+    """Whether the cell has a result of this code."""
+    return outcome.state == "made" or (outcome.state == "kept" and outcome.message != OTHER_CODE)
 
 
 def describe(outcome: Outcome, outcomes: Sequence[Outcome], total: int, elapsed: float) -> str:

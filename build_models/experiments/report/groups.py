@@ -38,7 +38,10 @@ class Group:
 
     def differences(self, other: "Group") -> list[str]:
         """The settings that make two bases incomparable, with both values; empty if they are comparable."""
-        mine, theirs = (flat(group.cell) for group in (self, other))
+        mine, theirs = (
+            {**flat(group.cell), "accelerator": accelerator((group.rows or group.unfinished)[0].results[0])}
+            for group in (self, other)
+        )
         return [f"{name} {mine[name]} and {theirs[name]}" for name in mine if mine[name] != theirs[name]]
 
     def tested(self, tests: Tests) -> list[Row]:
@@ -77,6 +80,10 @@ class Group:
         ]
 
 
+def accelerator(result: CellResult) -> str:
+    return result.machine.accelerator or "none"
+
+
 def flat(cell: Cell) -> dict[str, object]:
     """The settings in ``ALIKE`` as a flat dict, with those of fine-tuning but for noise, which has its own rows."""
     settings = cell.model_dump(include=set(ALIKE))
@@ -105,7 +112,9 @@ def groups_of(
     by_base: dict[str, list[CellResult]] = defaultdict(list)
     for result in results:
         digest = result.cell.base_digest
-        alike = {"base": result.cell.base, "recipe": (recipes or {}).get(digest, digest), **flat(result.cell)}
+        recipe = (recipes or {}).get(digest, digest)
+        # A GPU trains in bfloat16, so its models are not compared with those of a CPU.
+        alike = {"base": result.cell.base, "recipe": recipe, "accelerator": accelerator(result), **flat(result.cell)}
         by_base[json.dumps(alike, sort_keys=True)].append(result)
     groups = sorted(
         (group_of(some, equal) for some in by_base.values()),
@@ -123,7 +132,7 @@ def group_of(results: Sequence[CellResult], equal: Sequence[Sequence[str]]) -> G
     Differences are paired by language and seed, and both of a pair are to be of the same base.
     """
     alike: dict[str, str] = {}
-    for codes in equal:
+    for codes in filter(None, equal):
         # Sets that share a code are one.
         same = {alike.get(code, code) for code in codes}
         alike = {code: min(same) if one in same else one for code, one in alike.items()}

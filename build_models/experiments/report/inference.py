@@ -49,7 +49,7 @@ class Estimate:
     """The mean over ``number`` observations with its standard error, which is infinite for a single one.
 
     ``degrees`` of freedom are one less than the observations by default. ``other_seeds`` is the same mean with the
-    error that it has if the seeds are a sample, too.
+    error that it has if the seeds are a sample, too; bases are not, since several seeds share one.
     """
 
     mean: float
@@ -91,10 +91,10 @@ def estimate(values: Sequence[float]) -> Estimate:
 def crossed(values: Mapping[tuple[str, int], float]) -> tuple[float, int] | None:
     """Standard error and degrees of freedom of the mean if languages and seeds are both a sample.
 
-    All languages share a seed, and the base that it was run on, so what is by chance good or bad about a seed does not
-    average out over languages. Two-way random effects with one value for each language and seed; the degrees of freedom
-    are Satterthwaite's (1946), rounded down. Only seeds that all languages have count; None if there are fewer than two
-    of them, or of languages.
+    All languages share a seed, so what is by chance good or bad about it does not average out over them. Two-way random
+    effects with one value for each language and seed; the degrees of freedom are Satterthwaite's (1946), rounded down.
+    A variance of seeds below 0 counts as 0, but its uncertainty still costs degrees of freedom. Only seeds that all
+    languages have count; None if there are fewer than two of them, or of languages.
     """
     languages = sorted({language for language, _ in values})
     seeds = [
@@ -115,17 +115,14 @@ def crossed(values: Mapping[tuple[str, int], float]) -> tuple[float, int] | None
     of_languages = len(seeds) * variance(by_language.values())
     of_seeds = len(languages) * variance(by_seed.values())
     of_rest = rest / ((len(languages) - 1) * (len(seeds) - 1))
-    cells = len(languages) * len(seeds)
-    if of_seeds <= of_rest:
-        # Seeds differ by no more than chance.
-        return math.sqrt(of_languages / cells), len(languages) - 1
-    total = of_languages + of_seeds - of_rest
+    total = max(of_languages, of_languages + of_seeds - of_rest)
     spread = (
         of_languages**2 / (len(languages) - 1)
         + of_seeds**2 / (len(seeds) - 1)
         + of_rest**2 / ((len(languages) - 1) * (len(seeds) - 1))
     )
-    return math.sqrt(total / cells), max(1, int(total**2 / spread))
+    degrees = int(total**2 / spread) if spread else len(languages) - 1
+    return math.sqrt(total / (len(languages) * len(seeds))), max(1, degrees)
 
 
 @dataclass(frozen=True)

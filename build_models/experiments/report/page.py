@@ -74,10 +74,10 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     )
     yield ""
     yield (
-        "The verdicts are about other languages with the seeds and bases of this study. *Other seeds* is the verdict by"
-        " the same tests if the seeds, each with the base that it was run on, are a sample as well (two-way random"
-        " effects). With so few seeds it is rough, and it was added when the results were known; a verdict that changes"
-        " should not be relied upon."
+        "The verdicts are about languages like these, with the seeds and bases of this study. *Other seeds* is the"
+        " verdict by the same tests if the seeds are a sample as well (two-way random effects); the bases are still"
+        " given. It was added when the results were known. With two or three seeds it has little power: a verdict that"
+        " becomes open there rests on few seeds, but was not shown to depend on them."
     )
     yield ""
     yield "| claim of the paper (arXiv 2404.04759) | paper | here [95% CI] | verdict | other seeds | could see |"
@@ -166,8 +166,7 @@ def scale(group: Group) -> Iterator[str]:
     row = group.rows[0]
     yield (
         f"**Scale.** The models have {row.parameters / 1e6:.1f} M parameters. The paper's have 111 M and 126 M and were"
-        f" pretrained on far more text. The verdicts hold for these models and languages; for AfriBERTa, they are only"
-        " a hint."
+        f" pretrained on far more text. The verdicts hold for models of this size; for AfriBERTa, they are only a hint."
         if row.parameters < PAPER_PARAMETERS / 2
         else f"**Scale.** The models have {row.parameters / 1e6:.1f} M parameters, about as many as the paper's."
     )

@@ -527,3 +527,13 @@ def test_sets_of_equal_codes_that_share_one_are_a_set() -> None:
     assert not group.other_code
     (group,) = groups_of(results, equal=[["a", "b"], ["d", "b"]])
     assert [result.code for result in group.other_code] == ["c"]
+
+
+def test_models_of_a_gpu_are_not_compared_with_those_of_a_cpu() -> None:
+    gpu = [
+        some.model_copy(update={"machine": some.machine.model_copy(update={"accelerator": "NVIDIA H200"})})
+        for some in technique(0.5, variant="pruned", sparsity=0.7)
+    ]
+    first, second = groups_of([*technique(0.6), *gpu])
+    assert {len(group.rows) for group in (first, second)} == {1}
+    assert any(text.startswith("accelerator ") for text in second.differences(first))

@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
 from build_models.artifacts.scores import open_artifact
-from build_models.build import build, show
+from build_models.build import build, of_this_build, show
 from build_models.errors import BuildError, DataError
 from build_models.settings import BuildSettings, FinetuneSettings
 from build_models.workspace.replaced import DATA
@@ -118,6 +120,29 @@ def test_what_stays_of_another_build_is_named(
     said = " ".join(capsys.readouterr().err.split())
     assert f"also holds dense (dense, {labelled.name} (swa)): not of the model and the data" in said
     assert "repeat its --base or --model and its --data or --texts" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"digest": "another"}, False),
+        ({"name": "another"}, False),
+        ({"head": "given, not fine-tuned"}, False),
+    ],
+)
+def test_a_variant_is_of_this_build_if_its_model_was_made_from_the_same(
+    built: Built, change: dict[str, str], same: bool
+) -> None:
+    """A folder may hold another model under the same name, and a model can be taken as it is or fine-tuned."""
+    dense = built.manifests["dense"]
+    source = {"name": dense.base_model, "revision": dense.base_revision, "digest": dense.parent_digest, "head": None}
+    context: Any = SimpleNamespace(
+        source=SimpleNamespace(**{**source, **change}), supervision=SimpleNamespace(record=dense.data)
+    )
+    assert of_this_build(dense, context) == same
+    # What is made of dense does not say which base that had.
+    assert of_this_build(built.manifests["int8"], context) == (same or "digest" in change)
 
 
 def test_neither_says_what_was_not_measured(
