@@ -31,16 +31,23 @@ class Service:
 
     def __init__(self, url: str):
         """Raises ``LoadTestError`` if ``url`` is not a valid HTTP URL."""
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise LoadTestError(f"{url!r} is not an HTTP URL: pass one such as http://127.0.0.1:3000 with --host.")
+        try:
+            parts = urlsplit(url if "//" in url else f"http://{url}")
+            self._port = parts.port
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("no http:// or https:// followed by a host")
+            parts.hostname.encode("idna")  # as sockets do, which raise UnicodeError for a host such as a..b
+        except ValueError as error:
+            raise LoadTestError(
+                f"{url!r} is not an HTTP URL ({error}): pass one such as http://127.0.0.1:3000 with --host."
+            ) from error
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._parts = parts
 
     def request(self, method: str, path: str, body: object = None, timeout: float = 120) -> tuple[int, bytes]:
         """Send a request and return status and body. Raises ``OSError`` if there is no response."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(str(self._parts.hostname), self._parts.port, timeout=timeout)
+        connection = kind(str(self._parts.hostname), self._port, timeout=timeout)
         try:
             content = None if body is None else json.dumps(body).encode()
             headers = authorization() | ({} if body is None else {"Content-Type": "application/json"})
@@ -85,7 +92,12 @@ class Service:
             raise LoadTestError(f"{self.url} requires a token: set NER_TOKEN to it for this command, too.")
         if status != 200:
             raise LoadTestError(f"{self.url}/variants returned status {status}: is this a Kidogo server?")
-        return {entry["name"]: entry for entry in json.loads(answer)}
+        try:
+            return {entry["name"]: entry for entry in json.loads(answer)}
+        except (ValueError, TypeError, KeyError) as error:
+            raise LoadTestError(
+                f"{self.url}/variants returned no list of variants: is this a Kidogo server?"
+            ) from error
 
     def choose(self, names: str | None) -> list[str]:
         """The variants in ``names``, with commas between them, or all that are ready.
@@ -116,7 +128,10 @@ class Service:
                 f"{variant} returned status {status} for a text of {len(text)} characters without load:"
                 f" {answer.decode(errors='replace')[:500]}"
             )
-        return json.loads(answer)["results"]
+        try:
+            return results_of(answer)
+        except ValueError as error:
+            raise LoadTestError(f"{self.url}/ner returned no results: is this a Kidogo server?") from error
 
     def answers_correctly(self, variant: str, text: str, expected: Any, timeout: float) -> bool:
         """Whether a request gets the expected ``results``; a refusal or no response does not count."""
@@ -124,7 +139,10 @@ class Service:
             status, answer = self.request("POST", f"/ner?variant={quote(variant)}", {"text": text}, timeout)
         except OSError:
             return False
-        return status == 200 and json.loads(answer)["results"] == expected
+        try:
+            return status == 200 and results_of(answer) == expected
+        except ValueError:
+            return False
 
     def metrics(self) -> dict[str, float]:
         """Prometheus series by name and labels; empty if /metrics is not available."""
@@ -140,6 +158,14 @@ class Service:
         """The labels of ``kidogo_service_info``: CPUs, threads, versions."""
         series = next((name for name in self.metrics() if name.startswith("kidogo_service_info")), "")
         return dict(re.findall(r'(\w+)="([^"]*)"', series))
+
+
+def results_of(answer: bytes) -> Any:
+    """The ``results`` in an answer of ``/ner``. Raises ``ValueError`` if there are none."""
+    try:
+        return json.loads(answer)["results"]
+    except (TypeError, KeyError) as error:
+        raise ValueError("no results") from error
 
 
 @contextmanager

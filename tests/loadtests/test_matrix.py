@@ -4,8 +4,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -160,12 +162,41 @@ def test_bad_input_is_refused_in_a_line(
 
 @pytest.mark.parametrize(
     ("host", "message"),
-    [("http://127.0.0.1:9", "No server responds at http://127.0.0.1:9"), ("ftp://x", "is not an HTTP URL")],
+    [
+        ("http://127.0.0.1:9", "No server responds at http://127.0.0.1:9"),
+        ("http://a..b", "'http://a..b' is not an HTTP URL"),
+        ("ftp://x", "'ftp://x' is not an HTTP URL"),
+        ("http://127.0.0.1:99999", "is not an HTTP URL (Port out of range"),
+        ("http://127.0.0.1:abc", "is not an HTTP URL (Port could not be cast"),
+        ("http://[::1", "is not an HTTP URL (Invalid IPv6 URL)"),
+    ],
 )
 def test_a_server_that_is_not_there(load: Load, host: str, message: str) -> None:
     outcome = load("--host", host, "--quick")
     assert outcome.status == 1
     assert message in outcome.said
+    assert "Traceback" not in outcome.said
+
+
+class Page(BaseHTTPRequestHandler):
+    """A web server that is no Kidogo: it answers everything with a page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<!DOCTYPE html><title>Welcome</title>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_of_something_else(load: Load) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        outcome = load("--host", f"http://127.0.0.1:{server.server_port}", "--quick")
+        server.shutdown()
+    assert outcome.status == 1
+    assert "/variants returned no list of variants: is this a Kidogo server?" in outcome.said
     assert "Traceback" not in outcome.said
 
 
