@@ -69,7 +69,7 @@ def compare(before: Record, after: Record, limit: float) -> Comparison:
         if subject in rows_after
         and row.best_rate is not None
         and set(after.best_rates(subject)) == {None}
-        and before.settings.bound_ms == after.settings.bound_ms
+        and _same_bound(before, after)
     ]
     return Comparison(changes, list(_differences(before, after)), lost)
 
@@ -98,8 +98,11 @@ def _figures(
     before: Record, after: Record, first: Row, second: Row
 ) -> Iterator[tuple[str, Spread, Spread, bool, bool]]:
     """Name, both values, whether higher is better, and whether it is exact."""
+    rates = first.best_rate, second.best_rate
+    if _zero_counts(before, after, first.subject):
+        rates = _rates(before, first.subject), _rates(after, first.subject)
     pairs: list[tuple[str, Spread | None, Spread | None, bool, bool]] = [
-        ("max. requests/s within the bound", first.best_rate, second.best_rate, True, False),
+        ("max. requests/s within the bound", *rates, True, False),
         ("max. answers/s, closed loop", first.best_throughput, second.best_throughput, True, False),
         ("p50 ms, one request in flight", first.service.p50, second.service.p50, False, False),
         ("p99 ms, one request in flight", first.service.p99, second.service.p99, False, False),
@@ -115,6 +118,24 @@ def _figures(
     for name, one, other, higher_is_better, exact in pairs:
         if one is not None and other is not None:
             yield name, one, other, higher_is_better, exact
+
+
+def _same_bound(before: Record, after: Record) -> bool:
+    return before.settings.bound_ms == after.settings.bound_ms
+
+
+def _zero_counts(before: Record, after: Record, subject: str) -> bool:
+    """Whether a repetition without a rate inside the bound is compared as 0: left out, it would hide a loss.
+
+    It is if the bounds are the same and some repetition found a rate.
+    """
+    found = any(rate is not None for record in (before, after) for rate in record.best_rates(subject))
+    return found and _same_bound(before, after)
+
+
+def _rates(record: Record, subject: str) -> Spread | None:
+    """The maximum rates of the repetitions, 0 where no rate was inside the bound."""
+    return Spread.of([rate or 0.0 for rate in record.best_rates(subject)])
 
 
 def _one(value: float | None) -> Spread | None:
@@ -134,7 +155,8 @@ def _differences(before: Record, after: Record) -> Iterator[str]:
     for record, word in ((before, "before"), (after, "after")):
         for row in summarise(record):
             if row.rates_sought:
-                yield f"{row.subject} {word}: no rate inside the bound to compare ({row.rates_sought})"
+                zero = ", which counts as 0" if _zero_counts(before, after, row.subject) else ""
+                yield f"{row.subject} {word}: no rate inside the bound to compare{zero} ({row.rates_sought})"
         for subject in record.subjects:
             if record.ran_out(subject):
                 yield f"{subject} {word}: no tested rate exceeded the bound, so the maximum rate is a lower limit"

@@ -127,21 +127,29 @@ class Record(Strict):
         return levels
 
     def best_rates(self, subject: str) -> list[float | None]:
-        """The maximum requests/s within the bound of each repetition; None if no rate was."""
+        """The maximum requests/s within the bound of each repetition; None if no rate was.
+
+        A repetition without a correct answer in the closed loops has no open loop, and so no rate either.
+        """
         return [best_rate(cells, self.settings.bound_ms) for cells in self._open_loops(subject)]
 
     def ran_out(self, subject: str) -> bool:
         """Whether a repetition never exceeded the bound, so that its maximum rate is only a lower limit."""
         bound = self.settings.bound_ms
-        return any(all(cell.within(bound) for cell in cells) for cells in self._open_loops(subject))
+        return any(cells and all(cell.within(bound) for cell in cells) for cells in self._open_loops(subject))
 
     def _open_loops(self, subject: str) -> list[list[Cell]]:
-        """The open-loop cells of each repetition."""
-        rates: dict[int, list[Cell]] = {}
+        """The open-loop cells of each repetition; none if its closed loops had no correct answer.
+
+        A repetition that was interrupted before its open loop is left out.
+        """
+        repetitions: dict[int, list[Cell]] = {}
         for cell in self.cells:
-            if (cell.subject, cell.pattern) == (subject, "open"):
-                rates.setdefault(cell.repetition, []).append(cell)
-        return [cells for _, cells in sorted(rates.items())]
+            if cell.subject == subject:
+                repetitions.setdefault(cell.repetition, []).append(cell)
+        loops = [[cell for cell in cells if cell.pattern == "open"] for _, cells in sorted(repetitions.items())]
+        answered = [any(cell.throughput for cell in cells) for _, cells in sorted(repetitions.items())]
+        return [loop for loop, some in zip(loops, answered, strict=True) if loop or not some]
 
 
 def best_rate(cells: Sequence[Cell], bound_ms: float) -> float | None:

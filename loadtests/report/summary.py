@@ -1,6 +1,7 @@
 """Summarises a record: one row per variant, with the spread of each figure over the repetitions."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from pydantic import BaseModel, ConfigDict
 
@@ -92,10 +93,7 @@ def _row(record: Record, subject: str) -> Row:
         subject=subject,
         best_rate=best_rate,
         best_rate_at_least=record.ran_out(subject),
-        rates_sought=""
-        if best_rate or not best_rates
-        else f"none found in {best_rates.count(None)} of {len(best_rates)} repetitions, down to"
-        f" {min(record.select(subject, 'open')):g}/s",
+        rates_sought="" if best_rate or not best_rates else _sought(best_rates, record.select(subject, "open")),
         best_throughput=_best_throughput(closed),
         best_throughput_generator_share=max(
             (cell for cells in closed.values() for cell in cells), key=lambda cell: cell.throughput
@@ -110,6 +108,11 @@ def _row(record: Record, subject: str) -> Row:
         failures=_failures(cells),
         cost_per_million=price / 3600 / best_rate.median * 1e6 if price and best_rate and best_rate.median else None,
     )
+
+
+def _sought(best_rates: list[float | None], levels: Collection[float]) -> str:
+    found = f"none found in {best_rates.count(None)} of {len(best_rates)} repetitions"
+    return f"{found}, down to {min(levels):g}/s" if levels else f"{found}: no correct answer in the closed loops"
 
 
 def _failures(cells: list[Cell]) -> Spread | None:

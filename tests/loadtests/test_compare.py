@@ -9,6 +9,7 @@ import pytest
 from loadtests.report.compare import compare, judge
 from loadtests.report.figures import Spread
 from loadtests.report.record import Record, read_record
+from loadtests.report.summary import summarise
 from tests.loadtests.conftest import ENVIRONMENT, ROOT, Outcome
 
 
@@ -89,6 +90,71 @@ def test_a_run_without_a_rate_inside_the_bound_is_a_regression(quick: Outcome) -
     assert not compare(other, record, 1000.0).lost
     settings = other.settings.model_copy(update={"bound_ms": 1.0})
     assert not compare(record, other.model_copy(update={"settings": settings}), 1000.0).lost
+
+
+def offered(record: Record, best: list[float | None]) -> Record:
+    """The same run with these maximum rates of dense, one a repetition; where there is none, a rate broke the bound."""
+    cells = [cell for cell in record.cells if cell.subject != "dense"]
+    closed = next(cell for cell in record.cells if (cell.subject, cell.pattern) == ("dense", "closed"))
+    for repetition, rate in enumerate(best, 1):
+        holds, breaks = ({"outcomes": {outcome: 1}, "repetition": repetition} for outcome in ("ok", "no answer"))
+        cells.append(closed.model_copy(update={**holds, "throughput": 600.0}))
+        level = {"pattern": "open", "level": rate or 5.0, "drift_ms": None}
+        cells.append(closed.model_copy(update={**(holds if rate else breaks), **level}))
+    return record.model_copy(update={"cells": cells})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        ([500, 500, 500], [None, None, 5], "regression"),
+        ([500, 500, 500], [None, None, None], "regression"),
+        ([500, 510, 520], [None, 500, 500], "noise"),
+        ([500, 500, 500], [None, 500, 500], "same"),
+        ([None, None, None], [500, 500, 500], "better"),
+        ([None, None, None], [None, None, None], None),
+    ],
+)
+def test_a_repetition_without_a_rate_inside_the_bound_counts_as_0(
+    quick: Outcome, before: list[float | None], after: list[float | None], verdict: str | None
+) -> None:
+    record = read_record(quick.folder / "report.json")
+    first, second = offered(record, before), offered(record, after)
+    assert [second.best_rates("dense"), second.ran_out("dense")] == [after, any(after)]
+    comparison = compare(first, second, 0.1)
+    verdicts = {change.figure: change.verdict for change in comparison.changes if change.subject == "dense"}
+    assert verdicts.get("max. requests/s within the bound") == verdict
+    assert comparison.regressed == (verdict == "regression")
+    said = [difference for difference in comparison.differences if "dense after: no rate" in difference]
+    assert [", which counts as 0 (none found in" in text for text in said] == [bool(verdict)] * (None in after)
+    # Another bound is another question.
+    settings = first.settings.model_copy(update={"bound_ms": 1e6})
+    other = compare(first.model_copy(update={"settings": settings}), second, 0.1)
+    assert "which counts as 0" not in "".join(other.differences)
+
+
+def test_a_repetition_without_any_answer_has_no_rate_either(quick: Outcome, tmp_path: Path) -> None:
+    record = offered(read_record(quick.folder / "report.json"), [500, 500, 500])
+
+    def broken(upto: int) -> Record:
+        """The same run, whose first repetitions had no answer in the closed loops, and so no open loop."""
+        cells = [
+            cell.model_copy(update={"throughput": 0.0}) if cell.repetition <= upto else cell
+            for cell in record.cells
+            if cell.repetition > upto or cell.pattern == "closed"
+        ]
+        return record.model_copy(update={"cells": cells})
+
+    for upto, sought in ((2, "2 of 3 repetitions, down to 500/s"), (3, "3 of 3 repetitions: no correct answer in")):
+        assert broken(upto).best_rates("dense") == [None] * upto + [500] * (3 - upto)
+        (row,) = (row for row in summarise(broken(upto)) if row.subject == "dense")
+        assert row.best_rate is None
+        assert row.rates_sought.startswith(f"none found in {sought}")
+    (tmp_path / "before.json").write_text(record.model_dump_json())
+    (tmp_path / "after.json").write_text(broken(3).model_dump_json())
+    answer = command(tmp_path / "before.json", tmp_path / "after.json")
+    assert answer.returncode == 3, answer.stdout
+    assert "dense: no rate is inside the bound any more" in answer.stdout
 
 
 def test_failed_requests_are_counted_by_repetition(quick: Outcome) -> None:
