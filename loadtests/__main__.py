@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.errors import LoadTestError
-from loadtests.load.samples import WRONG, write_samples
+from loadtests.load.samples import write_samples
 from loadtests.load.service import Service, started
 from loadtests.report.compare import compare
 from loadtests.report.record import SoakResult, read_record
+from loadtests.report.summary import shortcomings
 from loadtests.runs.matrix import CLOSED_LOOP, Matrix, Options, console
 from loadtests.runs.rates import QUICK_RATES, RATES
 from loadtests.runs.soak import Soak
@@ -110,8 +111,8 @@ def run(
         console.print(f"written: {out / 'report.html'}, report.md, report.json, samples.csv.gz", highlight=False)
         if record.ended_early:
             raise LoadTestError(record.ended_early)
-        if wrong := sum(cell.outcomes.get(WRONG, 0) for cell in record.cells):
-            raise LoadTestError(f"{wrong} answers under load differ from the reference answers: see the report.")
+        if found := shortcomings(record):
+            raise LoadTestError(" ".join(found))
 
 
 @cli.command("compare")

@@ -144,6 +144,14 @@ class Service:
         except ValueError:
             return False
 
+    def responds(self, variant: str, text: str, timeout: float) -> bool:
+        """Whether a request gets any response."""
+        try:
+            self.request("POST", f"/ner?variant={quote(variant)}", {"text": text}, timeout)
+        except OSError:
+            return False
+        return True
+
     def metrics(self) -> dict[str, float]:
         """Prometheus series by name and labels; empty if /metrics is not available."""
         try:

@@ -86,9 +86,19 @@ class Spread(Strict):
         return cls(median=float(np.median(known)), low=min(known), high=max(known), values=list(known))
 
 
-def measured(samples: Sequence[Sample], seconds: float) -> tuple[int, dict[str, int], float, list[Sample]]:
-    """The number of requests, outcomes, throughput per second and correct answers, without the warm-up."""
-    due = [sample for sample in samples if 0 <= sample.intended < seconds]
+def measured(
+    samples: Sequence[Sample], seconds: float, closed: bool = False
+) -> tuple[int, dict[str, int], float, list[Sample]]:
+    """The number of requests, outcomes, throughput per second and correct answers, without the warm-up.
+
+    In a closed loop, requests that were in flight at the end of the warm-up count, too. If the server stalls then,
+    they are the only ones that show it, because their users send no others.
+    """
+    due = [
+        sample
+        for sample in samples
+        if 0 <= sample.intended < seconds or (closed and sample.intended < 0 < sample.ended)
+    ]
     right = [sample for sample in due if sample.outcome == OK]
     answered = sum(1 for sample in samples if sample.outcome == OK and 0 <= sample.ended < seconds)
     return len(due), dict(Counter(sample.outcome for sample in due)), answered / seconds, right

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadtests.load.samples import OK, Sample
+from loadtests.load.samples import Sample
+from loadtests.report.figures import measured
 from loadtests.report.record import MIXED, Record
 from loadtests.report.summary import PAPER_SIZE, PAPER_TIME, Row, pareto
 
@@ -79,8 +80,7 @@ def cumulative(record: Record, samples: Sequence[Sequence[Sample]]) -> str:
             1000 * (sample.ended - sample.started)
             for cell, raw in zip(record.cells, samples, strict=True)
             if (cell.subject, cell.pattern, cell.level) == (subject, "closed", fewest)
-            for sample in raw
-            if sample.outcome == OK and sample.intended >= 0
+            for sample in measured(raw, cell.seconds, closed=True)[3]
         ]
         if times and subject != MIXED:
             ordered = np.sort(times)

@@ -21,8 +21,9 @@ DRIFT_SHARE = 0.25
 class Cell(Strict):
     """The measurement of one load level: the users of a closed loop or the requests per second of an open loop.
 
-    ``requests`` is the number of requests due in the ``seconds`` after the warm-up, ``throughput`` the correct answers
-    per second in that time, and ``drift_ms`` the growth of the response time from its beginning to its end.
+    ``requests`` is the number of requests due in the ``seconds`` after the warm-up, with those that a closed loop had
+    in flight when it ended, ``throughput`` the correct answers per second in that time, and ``drift_ms`` the growth of
+    the response time from its beginning to its end.
     """
 
     subject: str

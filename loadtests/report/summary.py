@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from pydantic import BaseModel, ConfigDict
 
-from loadtests.load.samples import OK, REFUSED
+from loadtests.load.samples import OK, REFUSED, WRONG
 from loadtests.report.figures import Percentiles, Spread
 from loadtests.report.record import Cell, Record, spread
 
@@ -145,6 +145,34 @@ def _steady(record: Record, subject: str, best_rate: Spread | None) -> Steady | 
         return tail / response.p50 if response and tail is not None else None
 
     return Steady(rate=level, ratio=spread(cells, ratio))
+
+
+def shortcomings(record: Record) -> list[str]:
+    """What makes a run fail: wrong answers, failed requests, and variants that were refused every time.
+
+    Other refusals (429) are what the service does above its capacity, or below it if ``NER_MAX_WAIT_SECONDS`` is
+    little more than the time of one request.
+    """
+    totals: dict[str, Counter[str]] = {subject: Counter() for subject in record.subjects}
+    for cell in record.cells:
+        totals[cell.subject].update(cell.outcomes)
+    outcomes = sum(totals.values(), Counter[str]())
+    found = []
+    if wrong := outcomes[WRONG]:
+        found.append(f"{wrong} answers under load differ from the reference answers: see the report.")
+    failed = {name: count for name, count in sorted(outcomes.items()) if name not in (OK, REFUSED, WRONG)}
+    if failed:
+        listed = ", ".join(f"{name}: {count:,}" for name, count in failed.items())
+        found.append(
+            f"{sum(failed.values()):,} of {outcomes.total():,} requests failed ({listed}): see the report and the"
+            " server's log."
+        )
+    if refused := [subject for subject, total in totals.items() if set(total) == {REFUSED}]:
+        found.append(
+            f"All requests for {', '.join(refused)} were refused with 429: raise the server's NER_MAX_IN_FLIGHT or"
+            " NER_MAX_WAIT_SECONDS."
+        )
+    return found
 
 
 def pareto(points: dict[str, tuple[float, float]]) -> list[str]:

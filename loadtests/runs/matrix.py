@@ -174,7 +174,7 @@ def summarise(
     server_cpus: float | None,
 ) -> Cell:
     assert plan.seconds is not None
-    requests, outcomes, throughput, right = measured(stretch.samples, plan.seconds)
+    requests, outcomes, throughput, right = measured(stretch.samples, plan.seconds, closed=pattern == "closed")
     return Cell(
         subject=subject,
         pattern=pattern,

@@ -48,15 +48,23 @@ def samples_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def run(folder: Path, *arguments: str) -> Outcome:
+IMPATIENT = """
+import loadtests.load.generator as generator
+generator.DRAIN_SECONDS = generator.PROBE_SECONDS = 1.0
+"""
+"""Waits for answers that never come for a second, where users wait for half a minute."""
+
+
+def run(folder: Path, *arguments: str, impatient: bool = False) -> Outcome:
     """``python -m loadtests`` that writes into ``folder``."""
-    process = start(folder, *arguments)
+    process = start(folder, *arguments, impatient=impatient)
     said, _ = process.communicate(timeout=120)
     return Outcome(process.returncode, said, folder)
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "loadtests", *arguments, "--out", str(folder)]
+def start(folder: Path, *arguments: str, impatient: bool = False) -> subprocess.Popen[str]:
+    module = ["-c", f"{IMPATIENT}\nfrom loadtests.__main__ import cli\ncli()"] if impatient else ["-m", "loadtests"]
+    command = [sys.executable, *module, *arguments, "--out", str(folder)]
     return subprocess.Popen(
         command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -115,8 +123,8 @@ def quick(fake: Fake, texts: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def load(texts: Path, tmp_path: Path) -> Callable[..., Outcome]:
     """Run the load tests with the texts of the tests."""
 
-    def load(*arguments: str) -> Outcome:
+    def load(*arguments: str, impatient: bool = False) -> Outcome:
         command = ["soak"] if arguments[:1] == ("soak",) else []
-        return run(tmp_path, *command, "--texts", str(texts), *arguments[len(command) :])
+        return run(tmp_path, *command, "--texts", str(texts), *arguments[len(command) :], impatient=impatient)
 
     return load

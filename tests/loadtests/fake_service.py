@@ -3,8 +3,8 @@
     python -m tests.loadtests.fake_service PORT TOKENIZER [MISBEHAVIOUR]
 
 Misbehaviours begin once the given number of inferences were made: ``lie:200`` finds nothing any more, ``stall:200``
-holds one inference up for a second, ``hang:200`` answers nothing any more, ``loading`` never becomes ready, ``failed``
-has a variant that cannot be loaded.
+holds one inference up for a second, ``hang:200`` answers nothing any more, ``fail:200`` answers 500, ``loading`` never
+becomes ready, ``failed`` has a variant that cannot be loaded.
 """
 
 import sys
@@ -46,6 +46,8 @@ class Misbehaving:
                     threading.Event().wait(1.0)
                 if outer.kind == "hang" and outer.fakes.calls >= outer.after:
                     threading.Event().wait()
+                if outer.kind == "fail" and outer.fakes.calls >= outer.after:
+                    raise RuntimeError("broken for the test")
                 logits = inner.logits(input_ids)
                 return logits * 0 if outer.kind == "lie" and outer.fakes.calls > outer.after else logits
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loadtests.errors import LoadTestError
-from loadtests.load.samples import OK, Sample
+from loadtests.load.samples import NO_ANSWER, OK, Sample
 from loadtests.load.texts import LONG_CHARACTERS, draw, read_texts
 from loadtests.report.figures import Percentiles, Spread, Times, drift, measured, slope_per_minute
 from loadtests.report.record import Cell, best_rate
@@ -127,6 +127,17 @@ def test_the_warm_up_and_what_was_due_later_do_not_count() -> None:
     assert times.service is not None
     assert times.response.p50 == pytest.approx(300)
     assert times.service.p50 == pytest.approx(250)
+
+
+def test_a_closed_loop_counts_what_was_in_flight_when_the_warm_up_ended() -> None:
+    samples = [
+        sample(-0.9, -0.9, -0.5),
+        sample(-0.5, -0.5, 0.2),
+        sample(0.2, 0.2, 0.4),
+        sample(-0.7, -0.7, 30.0, NO_ANSWER),
+    ]
+    assert measured(samples, 1.0)[:2] == (1, {OK: 1})
+    assert measured(samples, 1.0, closed=True)[:2] == (3, {OK: 2, NO_ANSWER: 1})
 
 
 def cell(level: float, milliseconds: float, outcomes: dict[str, int] | None = None) -> Cell:
