@@ -186,7 +186,7 @@ def soak_command(
         for result in soak.results(seconds, share, overload_seconds, overload, bound, capacity):
             write_samples(out / f"{result.kind}.csv.gz", [({}, soak.samples)])
             (out / f"{result.kind}.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            console.print(describe(result), highlight=False, markup=False)
+            console.print(describe(result), highlight=False, markup=False, soft_wrap=True)
             failed = failed or bool(result.failures)
         if failed:
             raise typer.Exit(1)
@@ -195,10 +195,14 @@ def soak_command(
 def describe(result: SoakResult) -> str:
     """A readable summary of a result."""
     service = result.times.service
+    late = "–" if result.late_p99_ms is None else f"{result.late_p99_ms:.1f}"
     lines = [
         f"{result.kind}: {result.rate:.1f} requests/s for {result.seconds:g} s, {result.outcomes}",
+        f"  sent: {result.sent_rate:.1f} of {result.due_rate:.1f} requests/s due, {late} ms late (p99)",
         f"  accepted: p50 {service.p50:.1f}, p99 {service.p99:.1f} ms" if service else "  accepted: none",
     ]
+    if not result.keeps_up:
+        lines.append("  note: not all requests that were due were sent, so the load was lower than planned")
     if result.memory_bytes_per_minute is not None:
         lines.append(f"  resident memory: {result.memory_bytes_per_minute / 1e6:+.3f} MB/min")
     if result.recovery_seconds is not None:

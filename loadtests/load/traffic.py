@@ -34,7 +34,8 @@ class Plan:
 
     ``answers`` maps each variant to the ``results`` of the documents. The last ``long`` documents are drawn with
     probability ``long_share``. ``rate`` is the requests per second of an open loop, or None for a closed loop. The load
-    lasts ``seconds``, or until stopped if None.
+    lasts ``seconds``, or until stopped if None. Requests that were due by then, but not sent because no user was free,
+    are still sent, unless ``drop_unsent``.
     """
 
     variants: list[str]
@@ -46,6 +47,7 @@ class Plan:
     rate: float | None = None
     warm_up: float = 1.0
     seconds: float | None = None
+    drop_unsent: bool = False
 
     def share(self, processes: int, process: int) -> "Plan":
         """The share of one of several generating processes; their Poisson processes add up."""
@@ -88,7 +90,7 @@ class Session:
         return self._closed.is_set() or self.now() >= self._end
 
     def close(self) -> None:
-        """Make no further requests due; those already due are still sent and answered."""
+        """Make no further requests due; see ``Plan`` for those already due."""
         if not self._closed.is_set():
             self._end = min(self._end, self.now())
             self._closed.set()
@@ -115,7 +117,7 @@ class Session:
     def send(self, request: Request) -> None:
         """Wait until the request is due and draw its contents. Raises ``StopUser`` if the session has ended."""
         self._closed.wait(max(0.0, request.intended - self.now()))
-        if request.intended >= self._end or request not in self._in_flight:
+        if request.intended >= self._end or request not in self._in_flight or (self.plan.drop_unsent and self.over):
             raise StopUser
         request.variant, request.document = self.draw()
         request.started = self.now()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from loadtests.load.samples import OK, Sample
+from loadtests.load.samples import OK, UNSENT, Sample
 
 SETTLING_SHARE = 0.2
 """Share at the beginning of a soak that the memory slope ignores, because buffers still fill."""
@@ -115,6 +115,22 @@ def drift(right: Sequence[Sample]) -> float | None:
         for part in (ordered[:tenth], ordered[-tenth:])
     )
     return last - first
+
+
+def sent(samples: Sequence[Sample], seconds: float) -> tuple[float, float | None, float]:
+    """Requests sent per second, the 99th percentile of how many ms after they were due, and how many were in flight.
+
+    The last one is an average over the time after the warm-up.
+    """
+    late = Percentiles.of(
+        [1000 * (sample.started - sample.intended) for sample in samples if 0 <= sample.started < seconds]
+    )
+    waits = [
+        max(0.0, min(sample.ended, seconds) - max(sample.started, 0.0))
+        for sample in samples
+        if sample.outcome != UNSENT
+    ]
+    return (late.count if late else 0) / seconds, late.p99 if late else None, sum(waits) / seconds
 
 
 def times_by_variant(samples: Sequence[Sample], variants: Sequence[str]) -> dict[str, Times]:

@@ -14,6 +14,18 @@ from loadtests.report.figures import Spread, Strict, Times
 MIXED = "mixed"
 Pattern = Literal["closed", "open"]
 
+KEEPS_UP_SHARE = 0.9
+"""Share of the requests due that must be sent in time, or the generator does not keep up."""
+
+OVERLOAD = 1.5
+"""Least multiple of the capacity that counts as an overload, unless less was offered."""
+
+WAITING_SHARE = 0.85
+"""Share of the generator's users that wait for answers if the server is the bottleneck; measured: 0.97.
+
+If the generator is, it was 0.5: the other users have their answer, or a request to send, and wait for their turn.
+"""
+
 DRIFT_SHARE = 0.25
 """Maximum growth of the response time within a cell, as a share of the bound."""
 
@@ -191,13 +203,23 @@ def read_record(path: Path) -> Record:
 
 
 class SoakResult(Strict):
-    """The result of a soak or an overload; ``failures`` lists the failed checks."""
+    """The result of a soak or an overload; ``failures`` lists the failed checks.
+
+    ``rate`` is the requests per second that were planned, ``due_rate`` those that were due, which differ by chance, and
+    ``sent_rate`` those that were sent in time. Only the samples of an overload have the requests that were not;
+    ``requests`` and ``outcomes`` leave them out. ``late_p99_ms`` is how long after they were due these were sent, and
+    ``waiting_share`` the share of the generator's users that waited for an answer, on average.
+    """
 
     kind: str
     seconds: float
     variants: list[str]
     capacity: float
     rate: float
+    due_rate: float
+    sent_rate: float
+    late_p99_ms: float | None
+    waiting_share: float
     requests: int
     outcomes: dict[str, int]
     times: Times
@@ -206,3 +228,30 @@ class SoakResult(Strict):
     memory_bytes_per_minute: float | None = None
     recovery_seconds: float | None = None
     failures: list[str] = Field(default_factory=list)
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether about as many requests were sent as were due."""
+        return self.sent_rate >= KEEPS_UP_SHARE * self.due_rate
+
+    @property
+    def generator_slow(self) -> bool:
+        """Whether the generator's users waited for the generator rather than for the server."""
+        return not self.keeps_up and self.waiting_share < WAITING_SHARE
+
+    @property
+    def shortfall(self) -> str | None:
+        """Why the load of an overload was none; None if it was one, or as much as was offered."""
+        if self.keeps_up or self.sent_rate >= OVERLOAD * self.capacity:
+            return None
+        rates = f"{self.sent_rate:.1f} of {self.due_rate:.1f} requests/s were sent"
+        times = f"{self.sent_rate / self.capacity:.2g} times the capacity"
+        if self.generator_slow:
+            return (
+                f"the generator was too slow to overload the server: {rates}, {times}."
+                " Run it on another machine, or choose slower variants with --variants"
+            )
+        return (
+            f"no overload: {rates}, {times}, because nearly all users of the generator were waiting for answers."
+            " If the server shares its CPUs with the generator, run that on another machine"
+        )

@@ -3,7 +3,8 @@
 The soak offers Poisson arrivals at a share of the capacity, which is measured first. It passes if all answers are
 correct and resident memory does not grow. The overload offers a multiple of the capacity. It passes if all requests get
 a correct answer or 429, the p99 latency of accepted requests is within the bound plus one service time, and the service
-recovers within seconds.
+recovers within seconds. What the generator does not manage to send is not the service's fault: if the load that was
+sent was no overload, that is the only thing said.
 """
 
 import random
@@ -16,15 +17,17 @@ from statistics import median
 
 import gevent
 
-from loadtests.load.generator import Generator
-from loadtests.load.samples import OK, REFUSED, Sample
+from loadtests.load.generator import Generator, Stretch
+from loadtests.load.samples import OK, REFUSED, UNSENT, Sample
 from loadtests.load.service import Service
 from loadtests.load.texts import draw
 from loadtests.load.traffic import PAUSE_SECONDS, POOL_USERS, Plan
-from loadtests.report.figures import Times, measured, slope_per_minute, times_by_variant
+from loadtests.report.figures import Times, measured, sent, slope_per_minute, times_by_variant
 from loadtests.report.record import SoakResult
 
 MEMORY = "process_resident_memory_bytes"
+
+GONE = "the server stopped responding"
 
 LEAST_SECONDS_FOR_MEMORY = 120
 """Minimum duration of a soak to check memory growth."""
@@ -58,7 +61,7 @@ class Soak:
         self._base = Plan(self.variants, list(documents.texts), answers, str(self.seed))
         self._generator = Generator(self.service)
 
-    def _put(self, name: str, seconds: float, rate: float | None, users: int) -> list[Sample]:
+    def _put(self, name: str, seconds: float, rate: float | None, users: int, drop_unsent: bool = False) -> Stretch:
         base = self._base
         plan = Plan(
             base.variants,
@@ -68,29 +71,32 @@ class Soak:
             rate=rate,
             warm_up=WARM_UP_SECONDS,
             seconds=seconds,
+            drop_unsent=drop_unsent,
         )
-        return self._generator.run(plan, users).samples
+        return self._generator.run(plan, users)
 
     def capacity(self, seconds: float) -> float:
         """Throughput in answers per second of a closed loop of 16 users."""
-        _, _, throughput, _ = measured(self._put("capacity", seconds, None, 16), seconds)
+        _, _, throughput, _ = measured(self._put("capacity", seconds, None, 16).samples, seconds, closed=True)
         self.say(f"capacity: {throughput:.1f} answers/s, all variants mixed")
         return throughput
 
     def results(
         self, seconds: float, share: float, overload_seconds: float, overload: float, bound_ms: float, capacity: float
     ) -> Iterator[SoakResult]:
-        """Run the soak, then the overload."""
-        yield self.soak(seconds, share, capacity)
-        yield self.overload(overload_seconds, overload, capacity, bound_ms)
+        """Run the soak, then the overload, unless the server stops responding in the soak."""
+        soak = self.soak(seconds, share, capacity)
+        yield soak
+        if GONE not in soak.failures:
+            yield self.overload(overload_seconds, overload, capacity, bound_ms)
 
     def soak(self, seconds: float, share: float, capacity: float) -> SoakResult:
         """Load at ``share`` of the capacity for ``seconds``."""
         memory: list[tuple[float, float]] = []
         watcher = gevent.spawn(self._watch_memory, memory, max(0.5, seconds / 200))
-        samples = self._put("soak", seconds, share * capacity, POOL_USERS)
+        stretch = self._put("soak", seconds, share * capacity, POOL_USERS)
         watcher.kill()
-        result = self._result("soak", seconds, capacity, share * capacity, samples)
+        result = self._result("soak", seconds, capacity, share * capacity, stretch)
         result.memory_bytes, result.memory_bytes_per_minute = memory, slope_per_minute(memory)
         wrong = {outcome: count for outcome, count in result.outcomes.items() if outcome != OK}
         if wrong:
@@ -104,15 +110,22 @@ class Soak:
     def overload(self, seconds: float, times: float, capacity: float, bound_ms: float) -> SoakResult:
         """Load at ``times`` the capacity for ``seconds``; also measures the time to recover."""
         before = min(seconds, 3.0)
-        alone = Times.of(measured(self._put("before", before, None, 1), before)[3]).service
+        alone = Times.of(measured(self._put("before", before, None, 1).samples, before, closed=True)[3]).service
         watcher = gevent.spawn(self._recovery, seconds + WARM_UP_SECONDS, alone.p99 if alone else bound_ms)
-        samples = self._put("overload", seconds, times * capacity, POOL_USERS)
+        stretch = self._put("overload", seconds, times * capacity, POOL_USERS, drop_unsent=True)
         recovery = watcher.get()
-        result = self._result("overload", seconds, capacity, times * capacity, samples)
+        result = self._result("overload", seconds, capacity, times * capacity, stretch)
         result.recovery_seconds = recovery
+        # Never sent, so that they say nothing about the service.
+        result.requests -= result.outcomes.pop(UNSENT, 0)
         wrong = {outcome: count for outcome, count in result.outcomes.items() if outcome not in (OK, REFUSED)}
         if wrong:
             result.failures.append(f"outcomes other than correct answers and 429: {wrong}")
+        if result.shortfall:
+            result.failures.append(result.shortfall)
+            if result.generator_slow:
+                # Times and recovery would be the generator's.
+                return result
         service, allowed = result.times.service, bound_ms + (alone.p50 if alone else 0.0)
         if service is None or service.p99 > allowed:
             result.failures.append(
@@ -149,19 +162,25 @@ class Soak:
                 return recent[0][0] - end
         return None
 
-    def _result(self, kind: str, seconds: float, capacity: float, rate: float, samples: list[Sample]) -> SoakResult:
-        self.samples = samples
-        requests, outcomes, _, right = measured(samples, seconds)
+    def _result(self, kind: str, seconds: float, capacity: float, rate: float, stretch: Stretch) -> SoakResult:
+        self.samples = stretch.samples
+        requests, outcomes, _, right = measured(stretch.samples, seconds)
+        sent_rate, late, in_flight = sent(stretch.samples, seconds)
         return SoakResult(
             kind=kind,
             seconds=seconds,
             variants=self.variants,
             capacity=capacity,
             rate=rate,
+            due_rate=requests / seconds,
+            sent_rate=sent_rate,
+            late_p99_ms=late,
+            waiting_share=round(in_flight / POOL_USERS, 4),
             requests=requests,
             outcomes=outcomes,
             times=Times.of(right),
             by_variant=times_by_variant(right, self.variants),
+            failures=[GONE] if stretch.server_gone else [],
         )
 
     def _watch_memory(self, memory: list[tuple[float, float]], pause: float) -> None:

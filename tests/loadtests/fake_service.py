@@ -4,7 +4,7 @@
 
 Misbehaviours begin once the given number of inferences were made: ``lie:200`` finds nothing any more, ``stall:200``
 holds one inference up for a second, ``hang:200`` answers nothing any more, ``fail:200`` answers 500, ``loading`` never
-becomes ready, ``failed`` has a variant that cannot be loaded.
+becomes ready, ``failed`` has a variant that cannot be loaded. ``slow`` behaves, but takes its time.
 """
 
 import sys
@@ -30,7 +30,7 @@ class Misbehaving:
     """Loads fake runtimes that go wrong."""
 
     def __init__(self, kind: str, after: int):
-        self.fakes = FakeRuntimes(delay=0.001)
+        self.fakes = FakeRuntimes(delay=0.02 if kind == "slow" else 0.001)
         self.kind, self.after = kind, after
         if kind == "loading":
             self.fakes.load_gates["dynamic"] = Gate()
