@@ -2,9 +2,13 @@
 
 import contextlib
 import math
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
+
+import gevent
 
 # First, because locust patches sockets to be cooperative.
 import locust  # noqa: F401
@@ -183,13 +187,21 @@ def soak_command(
         if not capacity:
             raise LoadTestError("No request was answered in the capacity measurement: see the server's log.")
         failed = False
-        for result in soak.results(seconds, share, overload_seconds, overload, bound, capacity):
+        results = soak.results(seconds, share, overload_seconds, overload, bound, capacity)
+        for result in interruptible(results, out):
             write_samples(out / f"{result.kind}.csv.gz", [({}, soak.samples)])
             (out / f"{result.kind}.json").write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
             console.print(describe(result), highlight=False, markup=False, soft_wrap=True)
             failed = failed or bool(result.failures)
         if failed:
             raise typer.Exit(1)
+
+
+def interruptible(results: Iterator[SoakResult], out: Path) -> Iterator[SoakResult]:
+    try:
+        yield from results
+    except KeyboardInterrupt:
+        raise LoadTestError(f"Interrupted. {out} has the results of the parts that were finished before.") from None
 
 
 def describe(result: SoakResult) -> str:
@@ -215,7 +227,11 @@ def serving(
     host: str | None, artifacts: Path, out: Path, wait: float, longest_wait: float | None = None
 ) -> Iterator[Service]:
     """The service at ``host``, or one started here that logs to ``out``, once it is ready."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LoadTestError(f"{out} cannot be the output folder: {error.strerror}. Pass another with --out.") from error
+    interrupt_on_signals()
     with contextlib.ExitStack() as stack:
         log = out / "server.log"
         service = Service(host) if host else stack.enter_context(started(artifacts, log, wait, longest_wait))
@@ -223,12 +239,38 @@ def serving(
         yield service
 
 
+def interrupt_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end a run as Ctrl+C does: the server is stopped and what was measured is written.
+
+    A signal that is ignored, as under nohup, stays ignored.
+    """
+    main = gevent.getcurrent()
+    handled = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+        if signal.getsignal(number) != signal.SIG_IGN
+    ]
+
+    def interrupt(_: int, frame: FrameType | None) -> None:
+        # Closing a terminal sends SIGHUP several times; only a user presses Ctrl+C again.
+        for number in handled:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_IGN)
+        if gevent.getcurrent() is main:
+            raise KeyboardInterrupt
+        # In one of locust's greenlets, which would print a traceback.
+        gevent.get_hub().loop.run_callback(main.throw, KeyboardInterrupt)
+
+    for number in handled:
+        signal.signal(number, interrupt)
+
+
 @contextlib.contextmanager
 def report_errors() -> Iterator[None]:
-    """Print a ``LoadTestError`` in one line and exit with status 1."""
+    """Print a ``LoadTestError``, or that the run was interrupted, in one line and exit with status 1."""
     try:
         yield
-    except LoadTestError as error:
+    except (LoadTestError, KeyboardInterrupt) as raised:
+        error = "Interrupted." if isinstance(raised, KeyboardInterrupt) else raised
         console.print(f"error: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         raise typer.Exit(1) from None
 

@@ -22,7 +22,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.errors import LoadTestError
 from loadtests.load.generator import DRAIN_SECONDS
-from loadtests.load.samples import Sample, write_samples
+from loadtests.load.samples import Sample, check_writable, write_samples
 from loadtests.load.service import Service
 from loadtests.load.texts import draw
 from loadtests.load.traffic import NerUser, Plan, Session
@@ -59,6 +59,8 @@ def add_options(parser: LocustArgumentParser) -> None:
 def make_plan(environment: Environment) -> Plan:
     """The plan for the options, with the reference answers."""
     options: Any = environment.parsed_options
+    if options.samples:
+        check_writable(Path(options.samples))
     service = Service(environment.host or "")
     service.wait_until_ready(60)
     variants = service.choose(options.variants)

@@ -20,6 +20,7 @@ KINDS = {
         "e2e",
         "hub",
         "loadtests/test_compare.py",
+        "loadtests/test_failing_runs.py",
         "loadtests/test_locust.py",
         "loadtests/test_matrix.py",
         "loadtests/test_soak.py",

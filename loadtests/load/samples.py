@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from loadtests.errors import LoadTestError
+
 OK = "ok"
 WRONG = "wrong answer"
 NO_ANSWER = "no answer"
@@ -29,6 +31,15 @@ class Sample(NamedTuple):
     outcome: str
     queue_ms: float
     inference_ms: float
+
+
+def check_writable(path: Path) -> None:
+    """Raise ``LoadTestError`` if samples cannot be written to ``path``, before they have been measured."""
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise LoadTestError(f"{path} cannot be written: {error.strerror}. Pass another file with --samples.") from error
 
 
 def write_samples(path: Path, cells: Iterable[tuple[Mapping[str, object], Iterable[Sample]]]) -> None:

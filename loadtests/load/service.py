@@ -209,5 +209,7 @@ def started(artifacts: Path, log: Path, seconds: float, longest_wait: float | No
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(90)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        finally:
+            # It took too long, or the user pressed Ctrl+C again.
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -103,6 +103,16 @@ def test_two_workers_share_the_load_and_the_master_keeps_their_samples(fake: Fak
     assert len(samples) / seconds == pytest.approx(60, rel=0.4)
 
 
+def test_samples_that_cannot_be_written_are_refused_before_the_test(fake: Fake, texts: Path, tmp_path: Path) -> None:
+    samples = tmp_path / "none" / "samples.csv.gz"
+    options = ["--headless", "--host", fake.url, "--texts", str(texts), "-t", "1s", "--samples", str(samples)]
+    process = start_locust(*options)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"{samples} cannot be written: No such file or directory. Pass another file with --samples." in said
+    assert "Traceback" not in said
+
+
 def test_a_server_that_is_not_there(texts: Path) -> None:
     process = start_locust("--headless", "--host", "http://127.0.0.1:9", "--texts", str(texts), "-t", "1s")
     said, _ = process.communicate(timeout=60)

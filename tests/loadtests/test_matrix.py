@@ -1,13 +1,9 @@
 """The matrix end to end against a fake service: what is written, and what is said where something is wrong."""
 
-import itertools
-import json
 import re
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,8 +12,8 @@ import pytest
 
 from loadtests.report.compare import compare
 from loadtests.report.record import read_record
-from loadtests.report.summary import shortcomings, summarise
-from tests.loadtests.conftest import ENVIRONMENT, IMPATIENT, ROOT, Fake, Outcome, run, samples_of, serving, start
+from loadtests.report.summary import summarise
+from tests.loadtests.conftest import ENVIRONMENT, ROOT, Fake, Outcome, run, samples_of, serving
 
 Load = Callable[..., Outcome]
 
@@ -105,129 +101,6 @@ def test_labelled_texts_are_sent_without_their_labels(fake: Fake, tmp_path: Path
     assert outcome.status == 0, outcome.said
     settings = outcome.json()["settings"]
     assert (settings["documents"], settings["mean_characters"]) == (2, (len("Katika Nairobi") + len("Ruto yuko")) / 2)
-
-
-def test_wrong_answers_under_load_are_found(tokenizer: Path, load: Load) -> None:
-    with serving(tokenizer, "lie:40") as fake:
-        outcome = load("--host", fake.url, "--quick", "--seconds", "0.3", "--repetitions", "1", "--variants", "dense")
-    assert outcome.status == 1
-    assert "differ from the reference answers" in outcome.said
-    cells = outcome.json()["cells"]
-    assert sum(cell["outcomes"].get("wrong answer", 0) for cell in cells) > 10
-    assert re.search(r"\| dense \| [\d,]+ \| [1-9]", (outcome.folder / "report.md").read_text())
-
-
-def test_a_server_that_hangs_ends_the_run(tokenizer: Path, load: Load) -> None:
-    """Its process still answers /livez."""
-    with serving(tokenizer, "hang:60") as fake:
-        outcome = load("--host", fake.url, "--quick", "--seconds", "0.5", "--variants", "dense", impatient=True)
-    assert outcome.status == 1
-    place = "The server stopped responding at: dense, (closed|open) loop at [0-9.]+, repetition 1"
-    assert re.search(place, " ".join(outcome.said.split()))
-    record = read_record(outcome.folder / "report.json")
-    assert re.match(place, record.ended_early or "")
-    assert [cell.server_gone for cell in record.cells] == [False] * (len(record.cells) - 1) + [True]
-    assert record.cells[-1].outcomes["no answer"] >= 1
-    assert "is incomplete" in (outcome.folder / "report.html").read_text()
-
-
-def test_failed_requests_fail_the_run(tokenizer: Path, load: Load) -> None:
-    options = ["--quick", "--seconds", "0.3", "--repetitions", "1", "--variants", "dense"]
-    with serving(tokenizer, "fail:60") as fake:
-        outcome = load("--host", fake.url, *options)
-    assert outcome.status == 1
-    cells = outcome.json()["cells"]
-    failed = sum(cell["outcomes"].get("status 500", 0) for cell in cells)
-    assert failed > 10
-    total = sum(cell["requests"] for cell in cells)
-    assert f"{failed:,} of {total:,} requests failed (status 500: {failed:,}): see the report" in outcome.said
-    assert outcome.json()["ended_early"] is None
-
-
-def test_refusals_fail_a_run_only_where_nothing_else_came(quick: Outcome) -> None:
-    record = read_record(quick.folder / "report.json")
-    assert shortcomings(record) == []
-    cells = [
-        cell.model_copy(update={"outcomes": {"status 429": 9}}) if cell.subject == "dense" else cell
-        for cell in record.cells
-    ]
-    (found,) = shortcomings(record.model_copy(update={"cells": cells}))
-    assert found.startswith("All requests for dense were refused with 429")
-    cells[0].outcomes["status 429"] = cells[-1].outcomes["status 429"] = 9
-    assert "dynamic" not in " ".join(shortcomings(record.model_copy(update={"cells": cells})))
-
-
-# In a process of its own: it brings locust, which changes how sockets work.
-LEVEL = f"""{IMPATIENT}
-import json, sys
-from loadtests.load.service import Service
-from loadtests.load.traffic import Plan
-from loadtests.report.figures import measured
-
-plan = Plan(["dense"], ["text"], {{"dense": [[]]}}, "1", warm_up=0.3, seconds=0.5)
-stretch = generator.Generator(Service(sys.argv[1])).run(plan, 2)
-print(json.dumps([measured(stretch.samples, 0.5, closed=True)[:2], stretch.server_gone]))
-"""
-
-
-class Stuck(BaseHTTPRequestHandler):
-    """Answers /livez, but leaves requests to /ner waiting: all of them, or the first two."""
-
-    hangs_forever = True
-    asked = itertools.count()
-    over = threading.Event()
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def do_POST(self) -> None:
-        if next(self.asked) < 2 or self.hangs_forever:
-            self.over.wait(60)
-        self.send_error(500)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.mark.parametrize("gone", [True, False])
-def test_a_request_that_hangs_since_the_warm_up_counts(gone: bool) -> None:
-    """It is the only one of its user. The server is gone if the same request gets no answer afterwards either."""
-
-    class Handler(Stuck):
-        hangs_forever, asked, over = gone, itertools.count(), threading.Event()
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        command = [sys.executable, "-c", LEVEL, f"http://127.0.0.1:{server.server_port}"]
-        answer = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
-        Handler.over.set()
-        server.shutdown()
-    assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout) == [[2, {"no answer": 2}], gone]
-
-
-@pytest.mark.slow
-def test_a_server_killed_in_the_middle_leaves_a_report(tokenizer: Path, texts: Path, tmp_path: Path) -> None:
-    with serving(tokenizer) as fake:
-        options = ["--host", fake.url, "--variants", "dense", "--quick", "--seconds", "1", "--texts", str(texts)]
-        process = start(tmp_path, *options)
-        assert process.stdout is not None
-        while "closed loop, 1 users" not in process.stdout.readline():
-            assert process.poll() is None
-        time.sleep(0.7)
-        fake.process.send_signal(signal.SIGKILL)
-        said, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "stopped responding" in said
-    record = read_record(tmp_path / "report.json")
-    assert record.ended_early is not None
-    assert "stopped responding at: dense, " in record.ended_early
-    assert [cell.server_gone for cell in record.cells] == [False] * (len(record.cells) - 1) + [True]
-    assert record.cells[0].errors == 0
-    assert record.cells[-1].outcomes["no answer"] > 0
-    assert "is incomplete" in (tmp_path / "report.html").read_text()
-    assert samples_of(tmp_path / "samples.csv.gz")
 
 
 @pytest.fixture(scope="module")
