@@ -21,9 +21,9 @@ OVERLOAD = 1.5
 """Least multiple of the capacity that counts as an overload, unless less was offered."""
 
 WAITING_SHARE = 0.85
-"""Share of the generator's users that wait for answers if the server is the bottleneck; measured: 0.97.
+"""Share of the generator's users that wait for answers if the server is the bottleneck; measured: 0.90 to 0.98.
 
-If the generator is, it was 0.5: the other users have their answer, or a request to send, and wait for their turn.
+If the generator is, it was 0.50 to 0.72: the other users have an answer or a request, and wait for their turn.
 """
 
 DRIFT_SHARE = 0.25
