@@ -153,7 +153,8 @@ def read(pipeline: Pipeline, texts: Sequence[str], most_seconds: float = 60.0) -
 def measure_served(contender: str, variant: str, port: int, out: Path, options: Sequence[str]) -> Figures:
     """Run the load tests in a separate process and return their figures."""
     command = [sys.executable, "-m", "loadtests", "--host", f"http://127.0.0.1:{port}", "--variants", variant]
-    subprocess.run([*command, "--out", str(out), *options], cwd=ROOT, check=True)
+    # Its status is 1 if the server failed some requests; the report has the figures all the same.
+    subprocess.run([*command, "--out", str(out), *options], cwd=ROOT, check=False)
     (row,) = summarise(read_record(out / "report.json"))
     assert row.response.p50 is not None
     assert row.best_throughput is not None
