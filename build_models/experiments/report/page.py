@@ -63,7 +63,30 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield ""
     yield from scale(main)
     yield from summary(main, folder)
-    yield f"## Verdicts (base `{main.base}`)"
+    # No claim is about dense models alone.
+    if any(row.cell.variant != "dense" for group in comparable for row in group.rows):
+        yield from judged(comparable)
+    yield from power(main)
+    yield from questions(comparable, folder)
+    yield from provenance(groups, folder)
+    yield from left_out(groups)
+    yield (
+        "In the tables below, the column *unseen* leaves out test sentences that also occur in the training split. ± is"
+        " the standard deviation over seeds of the average over languages; *cells* has the number of pairs. Times are"
+        " medians for one text at a time. They were taken beside other work, and on several machines if the base was"
+        " made on several, so they are only approximate."
+    )
+    yield ""
+    yield from pretraining(comparable)
+    for number, group in enumerate(groups):
+        suffix = f"-{number + 1}" if number else ""
+        if len(group.rows) > 1:
+            yield from sections(group, folder, suffix)
+
+
+def judged(groups: Sequence[Group]) -> Iterator[str]:
+    """The verdicts on the paper's claims, and the targets."""
+    yield f"## Verdicts (base `{groups[0].base}`)"
     yield ""
     yield (
         "The tests are those of docs/experiments.md, which says what was written down before a grid ran, and whether"
@@ -82,7 +105,7 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield ""
     yield "| claim of the paper (arXiv 2404.04759) | paper | here [95% CI] | verdict | other seeds | could see |"
     yield "|---|---|---|---|---|--:|"
-    for verdict in verdicts(comparable):
+    for verdict in verdicts(groups):
         yield (
             f"| {verdict.claim} | {verdict.paper} | {verdict.here} | **{verdict.verdict}** | {verdict.other_seeds} |"
             f" {verdict.seen} |"
@@ -90,25 +113,9 @@ def lines(groups: Sequence[Group], folder: Path) -> Iterator[str]:
     yield ""
     yield "| target | difference [95% CI] | met (variants: by the mean, bases: by the interval) |"
     yield "|---|--:|---|"
-    for target in targets(comparable):
+    for target in targets(groups):
         yield f"| {target.target} | {target.here} | {'met' if target.met else '**not met**'} |"
     yield ""
-    yield from power(main)
-    yield from questions(comparable, folder)
-    yield from provenance(groups, folder)
-    yield from left_out(groups)
-    yield (
-        "In the tables below, the column *unseen* leaves out test sentences that also occur in the training split. ± is"
-        " the standard deviation over seeds of the average over languages; *cells* has the number of pairs. Times are"
-        " medians for one text at a time. They were taken beside other work, and on several machines if the base was"
-        " made on several, so they are only approximate."
-    )
-    yield ""
-    yield from pretraining(comparable)
-    for number, group in enumerate(groups):
-        suffix = f"-{number + 1}" if number else ""
-        if len(group.rows) > 1:
-            yield from sections(group, folder, suffix)
 
 
 def summary(group: Group, folder: Path) -> Iterator[str]:

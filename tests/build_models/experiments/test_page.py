@@ -344,7 +344,12 @@ def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "base"),
-    [("results", "study-base"), ("results/first-grid", "study-base"), ("results/three-languages", "mini")],
+    [
+        ("results", "study-base"),
+        ("results/first-grid", "study-base"),
+        ("results/three-languages", "mini"),
+        ("results/pretraining", "study-0"),
+    ],
 )
 def test_the_pages_of_the_project_are_as_their_results_make_them(name: str, base: str, tmp_path: Path) -> None:
     kept = ROOT / "docs" / name
