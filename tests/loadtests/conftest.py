@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -66,8 +67,20 @@ def start(folder: Path, *arguments: str, impatient: bool = False) -> subprocess.
     module = ["-c", f"{IMPATIENT}\nfrom loadtests.__main__ import cli\ncli()"] if impatient else ["-m", "loadtests"]
     command = [sys.executable, *module, *arguments, "--out", str(folder)]
     return subprocess.Popen(
-        command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=heed_signals,
     )
+
+
+def heed_signals() -> None:
+    """Tests that run in the background or under nohup hand on that these signals are ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,7 @@ def test_the_code_is_that_which_results_depend_on() -> None:
             for name in ("__init__", "decoding", "encoder", "pipeline", "schemes", "timing", "transitions", "words")
         ),
         *(f"service/evaluation/{name}.py" for name in ("conll", "data_schemes", "noise", "reading", "scoring")),
+        "service/evaluation/figures/calibration.py",
         *(f"service/runtimes/{name}.py" for name in ("__init__", "llm_int8", "onnx", "torch")),
     }
     assert not {"build_models/data/sample/check.py", "build_models/commands/evaluate.py"} & code
