@@ -3,6 +3,7 @@
 import contextlib
 import math
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -229,6 +230,12 @@ def serving(
     """The service at ``host``, or one started here that logs to ``out``, once it is ready."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+        # Now, not when everything has been measured.
+        with tempfile.TemporaryFile(dir=out):
+            pass
+        for path in out.iterdir():
+            if path.is_dir() and path.suffix:
+                raise IsADirectoryError(0, f"{path.name} in it is a folder")
     except OSError as error:
         raise LoadTestError(f"{out} cannot be the output folder: {error.strerror}. Pass another with --out.") from error
     interrupt_on_signals()

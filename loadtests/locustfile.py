@@ -11,6 +11,7 @@ gets the reference answers; workers need only this folder and send their samples
 """
 
 import logging
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def make_plan(environment: Environment) -> Plan:
     options: Any = environment.parsed_options
     if options.samples:
         check_writable(Path(options.samples))
+    if not 0 <= options.rate < math.inf or not 0 <= options.long_share <= 1 or options.documents < 1:
+        raise LoadTestError("--rate must not be negative, --long-share is from 0 to 1, and --documents at least 1.")
     service = Service(environment.host or "")
     service.wait_until_ready(60)
     variants = service.choose(options.variants)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from build_models.progress import progress
 from build_models.training.side_by_side import other_process_paused
-from service.artifacts.manifest import Manifest, Scores, read_manifest, refuse_pointer
+from service.artifacts.manifest import Manifest, Scores, read_manifest, verify
 from service.artifacts.transitions import read_transitions
 from service.artifacts.warm_up import warm_up
 from service.evaluation.conll import Sentence
@@ -43,8 +43,7 @@ def open_pipeline(
 def open_artifact(folder: Path, threads: int) -> tuple[Manifest, Pipeline]:
     """The manifest and pipeline of a finished artefact. Raises ``ArtifactError`` and ``OSError``."""
     manifest = read_manifest(folder)
-    for name in manifest.files:
-        refuse_pointer(folder / name)
+    verify(folder, manifest)
     pipeline = open_pipeline(
         folder, manifest.runtime, manifest.labels, manifest.max_length, manifest.overlap, threads, manifest.scheme
     )

@@ -47,9 +47,9 @@ def check_variants(
         reference, of_dense = _open(artifacts, DEFAULT_VARIANT)
         for name in names or [name for name in VARIANTS if (artifacts / name / MANIFEST).is_file()]:
             contender, manifest = _open(artifacts, name)
-            if (manifest.base_model, manifest.base_revision) != (of_dense.base_model, of_dense.base_revision):
+            if made_from(manifest) != made_from(of_dense):
                 say(
-                    f"{name} is of {manifest.base_model}, {DEFAULT_VARIANT} of {of_dense.base_model}:"
+                    f"{name} is of {described(manifest)}, {DEFAULT_VARIANT} of {described(of_dense)}:"
                     " the difference is between two models"
                 )
             if data and reading:
@@ -64,6 +64,14 @@ def check_variants(
     except FloatingPointError:
         raise BuildError(str(not_finite(artifacts / name))) from None
     return answers
+
+
+def made_from(manifest: Manifest) -> tuple[str, str | None, str | None]:
+    return manifest.base_model, manifest.base_revision, manifest.data.digest if manifest.data else None
+
+
+def described(manifest: Manifest) -> str:
+    return f"{manifest.base_model} and {manifest.data.name if manifest.data else 'no data'}"
 
 
 def _open(artifacts: Path, name: str) -> tuple[Contender, Manifest]:

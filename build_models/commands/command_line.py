@@ -104,10 +104,11 @@ def whole(text: str, option: str, or_none: bool = False) -> list[int]:
     """The whole numbers in a list; ``or_none`` allows an empty one. Raises ``typer.BadParameter``."""
     if or_none and not text.strip():
         return []
-    found = numbers(text, option)
-    if not all(number.is_integer() for number in found):
-        raise typer.BadParameter(f"{text!r} is not a list of whole numbers", param_hint=option)
-    return [int(number) for number in found]
+    numbers(text, option)
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of whole numbers", param_hint=option) from None
 
 
 def options_given(context: typer.Context) -> set[str]:

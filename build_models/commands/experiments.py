@@ -150,12 +150,16 @@ def experiments(
     if executor not in execute:
         raise typer.BadParameter(f"{executor!r}; choose from {', '.join(execute)}", param_hint="--executor")
     refuse_idle(context, name, executor)
+    if more_seeds and (others := set(whole(more_seeds, "--more-seeds")) - set(whole(seeds, "--seeds"))):
+        raise typer.BadParameter(f"{', '.join(map(str, sorted(others)))} not in --seeds", param_hint="--more-seeds")
     pocket = whole(pocket_epochs, "--pocket-epochs", or_none=True)
     if pocket and (len(pocket) != 2 or min(pocket) < 0 or not pocket[1]):
         raise typer.BadParameter(f"{pocket_epochs!r}: pass two numbers, as in 2,3", param_hint="--pocket-epochs")
     with report_errors():
         bases = name_bases(base)
-        named = split_list(languages) or ()
+        named = split_list(languages)
+        if not named:
+            raise typer.BadParameter("name a language", param_hint="--languages")
         finetune = FinetuneSettings(
             epochs=epochs,
             learning_rate=learning_rate,
@@ -170,7 +174,7 @@ def experiments(
             seeds=whole(seeds, "--seeds"),
             finetune=finetune.regularized() if regularize else finetune,
             unseen_sentences=unseen_sentences,
-            more_seeds=whole(more_seeds, "--more-seeds") if more_seeds is not None else None,
+            more_seeds=whole(more_seeds, "--more-seeds", or_none=True) if more_seeds is not None else None,
             noise_share=noise_share,
             together=name_data(data, [",".join(named)], sample_sentences)[0] if together else None,
             pocket_epochs=(pocket[0], pocket[1]) if pocket else None,

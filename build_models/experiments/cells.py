@@ -42,7 +42,7 @@ class Cell(BaseModel):
     data_digest: str
     sample_sentences: int = Field(6000, ge=10)
     language: str
-    seed: int
+    seed: int = Field(ge=0, lt=2**63)
     threads: int = Field(1, ge=1)
     max_length: int = Field(160, ge=16)
     overlap: int = Field(40, ge=0)

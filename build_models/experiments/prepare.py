@@ -114,6 +114,9 @@ def name_data(data: str | None, languages: Sequence[str], sample_sentences: int)
 
 
 def name_corpus(corpus: Path) -> Named:
-    """The name of a corpus folder and a digest of its files."""
-    digests = json.dumps(corpus_digests(corpus), sort_keys=True)
+    """The name of a corpus folder and a digest of its files. Raises ``BuildError`` if it has none."""
+    files = corpus_digests(corpus)
+    if not files:
+        raise BuildError(f"{corpus} has no <language>.txt or <language>.txt.xz in it")
+    digests = json.dumps(files, sort_keys=True)
     return Named(corpus.resolve().name, hashlib.sha256(digests.encode()).hexdigest()[:20])

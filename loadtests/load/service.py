@@ -21,8 +21,13 @@ _SERIES = re.compile(r"^(\w+)(\{.*\})? (\S+)$", re.MULTILINE)
 
 
 def authorization() -> dict[str, str]:
-    """The Authorization header with the token in ``NER_TOKEN``; empty if that is not set."""
+    """The Authorization header with the token in ``NER_TOKEN``; empty if that is not set.
+
+    Raises ``LoadTestError`` for characters that a header cannot have.
+    """
     token = os.environ.get("NER_TOKEN", "").strip()
+    if not token.isascii():
+        raise LoadTestError("NER_TOKEN has characters that an HTTP header cannot have: set it to the server's token.")
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
@@ -59,6 +64,13 @@ class Service:
         finally:
             connection.close()
 
+    def _asked(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        """As ``request``, but raises ``LoadTestError`` if there is no response."""
+        try:
+            return self.request(method, path, body)
+        except OSError as error:
+            raise LoadTestError(f"{self.url}{path} gave no response ({error}): see the server's log.") from error
+
     @property
     def alive(self) -> bool:
         """Whether /livez responds."""
@@ -87,13 +99,13 @@ class Service:
 
     def variants(self) -> dict[str, dict[str, Any]]:
         """The entries of ``/variants`` by name."""
-        status, answer = self.request("GET", "/variants")
+        status, answer = self._asked("GET", "/variants")
         if status == 401:
             raise LoadTestError(f"{self.url} requires a token: set NER_TOKEN to it for this command, too.")
         if status != 200:
             raise LoadTestError(f"{self.url}/variants returned status {status}: is this a Kidogo server?")
         try:
-            return {entry["name"]: entry for entry in json.loads(answer)}
+            return {entry["name"]: {"status": entry["status"], **entry} for entry in json.loads(answer)}
         except (ValueError, TypeError, KeyError) as error:
             raise LoadTestError(
                 f"{self.url}/variants returned no list of variants: is this a Kidogo server?"
@@ -111,7 +123,7 @@ class Service:
             if name not in known:
                 raise LoadTestError(f"There is no variant {name!r}. The server has: {', '.join(known)}.")
             if known[name]["status"] != "ready":
-                reason = known[name]["reason"] or "it is still loading"
+                reason = known[name].get("reason") or "it is still loading"
                 raise LoadTestError(f"The variant {name} is {known[name]['status']}: {reason}.")
         if not chosen:
             raise LoadTestError(f"No variant of {self.url} is ready.")
@@ -122,7 +134,7 @@ class Service:
         return [self._answer(variant, text) for text in texts]
 
     def _answer(self, variant: str, text: str) -> Any:
-        status, answer = self.request("POST", f"/ner?variant={quote(variant)}", {"text": text})
+        status, answer = self._asked("POST", f"/ner?variant={quote(variant)}", {"text": text})
         if status != 200:
             raise LoadTestError(
                 f"{variant} returned status {status} for a text of {len(text)} characters without load:"
@@ -160,7 +172,11 @@ class Service:
             return {}
         if status != 200:
             return {}
-        return {name + labels: float(value) for name, labels, value in _SERIES.findall(answer.decode())}
+        try:
+            return {name + labels: float(value) for name, labels, value in _SERIES.findall(answer.decode())}
+        except ValueError:
+            # Something else than Prometheus' format.
+            return {}
 
     def facts(self) -> dict[str, str]:
         """The labels of ``kidogo_service_info``: CPUs, threads, versions."""

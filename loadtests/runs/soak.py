@@ -101,6 +101,8 @@ class Soak:
         wrong = {outcome: count for outcome, count in result.outcomes.items() if outcome != OK}
         if wrong:
             result.failures.append(f"not all answers were correct: {wrong}")
+        if not result.requests:
+            result.failures.append("no request was due: raise --share or --seconds")
         if result.memory_bytes_per_minute is None:
             result.failures.append("the service does not report its memory")
         elif seconds >= LEAST_SECONDS_FOR_MEMORY and result.memory_bytes_per_minute > FLAT_BYTES_PER_MINUTE:

@@ -42,9 +42,9 @@ class FileRecord(BaseModel):
 class Scores(BaseModel):
     """Strict IOB2 micro F1 on one split, overall and per language, between 0 and 1."""
 
-    f1: float
-    precision: float
-    recall: float
+    f1: float = Field(allow_inf_nan=False)
+    precision: float = Field(allow_inf_nan=False)
+    recall: float = Field(allow_inf_nan=False)
     sentences: int
     entities: int
     languages: dict[str, float]

@@ -43,6 +43,22 @@ def test_without_a_choice_all_that_were_built(built: Built, tmp_path: Path) -> N
     assert [json.loads(line)["variant"] for line in result.stdout.splitlines()] == ["dense", "dynamic"]
 
 
+def test_variants_of_other_data_are_named_and_damaged_ones_refused(built: Built, tmp_path: Path) -> None:
+    for name in ("dense", "dynamic", "data"):
+        shutil.copytree(built.folder / name, tmp_path / name)
+    manifest = json.loads((tmp_path / "dynamic" / "manifest.json").read_text())
+    manifest["data"]["digest"] = "0" * 64
+    (tmp_path / "dynamic" / "manifest.json").write_text(json.dumps(manifest))
+    result = evaluate(replace(built, folder=tmp_path), "--json", "--limit", "20")
+    assert result.exit_code == 0, result.output
+    assert "the difference is between two models" in " ".join(result.stderr.split())
+    with (tmp_path / "dense" / "model.onnx").open("r+b") as file:
+        file.truncate(1000)
+    result = evaluate(replace(built, folder=tmp_path), "--json", "--limit", "20")
+    assert result.exit_code == 1
+    assert "model.onnx has 1000 bytes where its manifest says" in " ".join(result.stderr.split())
+
+
 def test_data_of_one_s_own(built: Built, tmp_path: Path) -> None:
     path = tmp_path / "mine.conll"
     path.write_text("Rais O\nRuto B-PER\n", encoding="utf-8")

@@ -19,6 +19,14 @@ from build_models.commands.experiments import as_given
         (["experiments", "pruning", "--base", "x", "--seeds", "nan"], 2, "is not a list of numbers"),
         (["experiments", "pruning", "--base", "x", "--seeds", "1.5"], 2, "is not a list of whole numbers"),
         (["experiments", "pruning", "--base", "x", "--seeds", ""], 2, "--seeds: '' is not a list of numbers"),
+        (["experiments", "pruning", "--base", "x", "--seeds", "1e3"], 2, "is not a list of whole numbers"),
+        (["experiments", "pruning", "--base", "x", "--languages", ""], 2, "--languages: name a language"),
+        (["experiments", "paper", "--base", "x", "--more-seeds", "2,9"], 2, "--more-seeds: 9 not in --seeds"),
+        (
+            ["experiments", "paper", "--base", "x", "--corpus", "y", "--agnostic-steps", "1", "--plan"],
+            1,
+            "y has no <language>.txt",
+        ),
         (["experiments", "paper", "--base", "x", "--student-layers", ""], 2, "is not a list of numbers"),
         (
             ["experiments", "pruning", "--base", "x", "--noise-share", "0.3", "--crosslingual", "y"],
