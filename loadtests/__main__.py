@@ -46,6 +46,13 @@ Examples:
 """
 
 
+WRITTEN = (
+    *("server.log", "report.html", "report.md", "report.json", "samples.csv.gz"),
+    *("soak.json", "soak.csv.gz", "overload.json", "overload.csv.gz"),
+)
+"""The files that the commands write into their output folder."""
+
+
 def positive(value: float | None) -> float | None:
     if value is not None and not (value > 0 and math.isfinite(value)):
         raise typer.BadParameter(f"{value:g} is not greater than 0")
@@ -233,9 +240,9 @@ def serving(
         # Now, not when everything has been measured.
         with tempfile.TemporaryFile(dir=out):
             pass
-        for path in out.iterdir():
-            if path.is_dir() and path.suffix:
-                raise IsADirectoryError(0, f"{path.name} in it is a folder")
+        for name in WRITTEN:
+            if (out / name).is_dir():
+                raise IsADirectoryError(0, f"{name} in it is a folder")
     except OSError as error:
         raise LoadTestError(f"{out} cannot be the output folder: {error.strerror}. Pass another with --out.") from error
     interrupt_on_signals()

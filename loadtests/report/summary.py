@@ -112,7 +112,11 @@ def _row(record: Record, subject: str) -> Row:
 
 def _sought(best_rates: list[float | None], levels: Collection[float]) -> str:
     found = f"none found in {best_rates.count(None)} of {len(best_rates)} repetitions"
-    return f"{found}, down to {min(levels):g}/s" if levels else f"{found}: no correct answer in the closed loops"
+    return (
+        f"{found}, down to {min(levels):g}/s"
+        if levels
+        else f"{found}: no closed loop got a correct answer within its seconds (--seconds)"
+    )
 
 
 def _failures(cells: list[Cell]) -> Spread | None:

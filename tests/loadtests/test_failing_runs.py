@@ -17,7 +17,7 @@ import pytest
 
 from loadtests.report.record import read_record
 from loadtests.report.summary import shortcomings
-from tests.loadtests.conftest import ENVIRONMENT, IMPATIENT, ROOT, Outcome, samples_of, serving, start
+from tests.loadtests.conftest import ENVIRONMENT, IMPATIENT, ROOT, Fake, Outcome, samples_of, serving, start
 from tests.loadtests.test_matrix import Load
 
 
@@ -188,3 +188,12 @@ def test_a_request_that_hangs_since_the_warm_up_counts(gone: bool) -> None:
         server.shutdown()
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout) == [[2, {"no answer": 2}], gone]
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_measured(fake: Fake, load: Load, tmp_path: Path) -> None:
+    (tmp_path / "some.folder").mkdir()
+    (tmp_path / "report.json").mkdir()
+    outcome = load("--host", fake.url, "--quick")
+    assert outcome.status == 1
+    assert "cannot be the output folder: report.json in it is a folder. Pass another with --out." in outcome.said
+    assert "answers/s" not in outcome.said
