@@ -145,7 +145,7 @@ def test_a_repetition_without_any_answer_has_no_rate_either(quick: Outcome, tmp_
         ]
         return record.model_copy(update={"cells": cells})
 
-    for upto, sought in ((2, "2 of 3 repetitions, down to 500/s"), (3, "3 of 3 repetitions: no correct answer in")):
+    for upto, sought in ((2, "2 of 3 repetitions, down to 500/s"), (3, "3 of 3 repetitions: no closed loop got")):
         assert broken(upto).best_rates("dense") == [None] * upto + [500] * (3 - upto)
         (row,) = (row for row in summarise(broken(upto)) if row.subject == "dense")
         assert row.best_rate is None
