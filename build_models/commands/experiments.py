@@ -150,7 +150,9 @@ def experiments(
     if executor not in execute:
         raise typer.BadParameter(f"{executor!r}; choose from {', '.join(execute)}", param_hint="--executor")
     refuse_idle(context, name, executor)
-    if more_seeds and (others := set(whole(more_seeds, "--more-seeds")) - set(whole(seeds, "--seeds"))):
+    chosen_seeds = whole(seeds, "--seeds")
+    with_more = whole(more_seeds, "--more-seeds", or_none=True) if more_seeds is not None else None
+    if others := set(with_more or ()) - set(chosen_seeds):
         raise typer.BadParameter(f"{', '.join(map(str, sorted(others)))} not in --seeds", param_hint="--more-seeds")
     pocket = whole(pocket_epochs, "--pocket-epochs", or_none=True)
     if pocket and (len(pocket) != 2 or min(pocket) < 0 or not pocket[1]):
@@ -171,10 +173,10 @@ def experiments(
         study = Study(
             bases=list(bases),
             data=name_data(data, named, sample_sentences),
-            seeds=whole(seeds, "--seeds"),
+            seeds=chosen_seeds,
             finetune=finetune.regularized() if regularize else finetune,
             unseen_sentences=unseen_sentences,
-            more_seeds=whole(more_seeds, "--more-seeds", or_none=True) if more_seeds is not None else None,
+            more_seeds=with_more,
             noise_share=noise_share,
             together=name_data(data, [",".join(named)], sample_sentences)[0] if together else None,
             pocket_epochs=(pocket[0], pocket[1]) if pocket else None,

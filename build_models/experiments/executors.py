@@ -17,6 +17,9 @@ from build_models.experiments.run import Outcome, Places, run_cell
 SECONDS_BETWEEN_LOOKS = 0.5
 """At jobs of submitit, which reads files or asks Slurm."""
 
+SECONDS_BETWEEN_LOOKS_AT_POOL = 0.025
+"""Kept results take hardly longer."""
+
 MINUTES_OF_A_JOB = 24 * 60
 
 
@@ -54,7 +57,7 @@ def run_in_pool(cells: Sequence[Cell], places: Places, processes: int) -> Iterat
                 pool = new()
                 return pool.submit(run_cell, cell, places)
 
-        yield from in_turn(cells, submit, processes, SECONDS_BETWEEN_LOOKS / 20)
+        yield from in_turn(cells, submit, processes, SECONDS_BETWEEN_LOOKS_AT_POOL)
 
 
 def run_on_cluster(

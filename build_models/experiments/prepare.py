@@ -1,11 +1,8 @@
 """Names and digests of the inputs of a grid."""
 
-import fcntl
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from build_models.experiments.cells import DATA_SEED, SAMPLE
 from build_models.experiments.grids import Named
 from build_models.experiments.results import record_path, write_whole
 from build_models.recipes.agnostic import corpus_digests
-from build_models.workspace.workspace import result_digest
+from build_models.workspace.workspace import lock, result_digest
 from service.ner.encoder import Encoder
 
 
@@ -81,20 +78,9 @@ def keep_languages(
             }
         # What another grid with other languages has written meanwhile stays.
         folder.mkdir(parents=True, exist_ok=True)
-        with alone_in(folder):
+        with lock(folder, wait=True):
             every = {**known_languages(path), **found}
             write_whole(path, (json.dumps(every, indent=1, sort_keys=True) + "\n").encode())
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a lock on the folder itself, which leaves no file behind; wait for whoever holds it."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
 
 
 def known_languages(path: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class CellResult(BaseModel):
     """The result of a cell. ``scores`` has ``dev``, ``test`` and one entry for each additional test.
 
     ``test, unseen`` leaves out test sentences that also occur in the training split. ``calibration`` is None for
-    ``int8``, for other tests than those of its own language, and for a model that finds nothing.
+    ``int8``, for cells that are not tested on their own language alone, and if the model finds no entities.
     """
 
     model_config = ConfigDict(extra="forbid")

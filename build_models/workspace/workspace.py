@@ -97,15 +97,18 @@ def full_disk_named(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def lock(path: Path, wait: bool = False) -> Iterator[None]:
-    """Hold a file lock, which the system releases when the process exits.
+    """Lock a file, which is created if it is missing, or a folder. The system unlocks it when the process exits.
 
-    Raises ``BlockingIOError`` if another process holds it, unless ``wait`` is true.
+    Raises ``BlockingIOError`` if another process holds the lock, unless ``wait`` is true.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Append mode keeps the file's time stamp.
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    # Append mode keeps the file's time stamp. A folder can only be opened for reading.
+    number = os.open(path, os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
+    finally:
+        os.close(number)
 
 
 class Workspace:

@@ -105,11 +105,14 @@ class Service:
         if status != 200:
             raise LoadTestError(f"{self.url}/variants returned status {status}: is this a Kidogo server?")
         try:
-            return {entry["name"]: {"status": entry["status"], **entry} for entry in json.loads(answer)}
+            known = {entry["name"]: entry for entry in json.loads(answer)}
+            if not all("status" in entry for entry in known.values()):
+                raise ValueError("an entry without a status")
         except (ValueError, TypeError, KeyError) as error:
             raise LoadTestError(
                 f"{self.url}/variants returned no list of variants: is this a Kidogo server?"
             ) from error
+        return known
 
     def choose(self, names: str | None) -> list[str]:
         """The variants in ``names``, with commas between them, or all that are ready.
@@ -147,22 +150,22 @@ class Service:
 
     def answers_correctly(self, variant: str, text: str, expected: Any, timeout: float) -> bool:
         """Whether a request gets the expected ``results``; a refusal or no response does not count."""
+        response = self._response(variant, text, timeout)
         try:
-            status, answer = self.request("POST", f"/ner?variant={quote(variant)}", {"text": text}, timeout)
-        except OSError:
-            return False
-        try:
-            return status == 200 and results_of(answer) == expected
+            return response is not None and response[0] == 200 and results_of(response[1]) == expected
         except ValueError:
             return False
 
     def responds(self, variant: str, text: str, timeout: float) -> bool:
         """Whether a request gets any response."""
+        return self._response(variant, text, timeout) is not None
+
+    def _response(self, variant: str, text: str, timeout: float) -> tuple[int, bytes] | None:
+        """Status and body of the response to a text; None if there is none."""
         try:
-            self.request("POST", f"/ner?variant={quote(variant)}", {"text": text}, timeout)
+            return self.request("POST", f"/ner?variant={quote(variant)}", {"text": text}, timeout)
         except OSError:
-            return False
-        return True
+            return None
 
     def metrics(self) -> dict[str, float]:
         """Prometheus series by name and labels; empty if /metrics is not available."""

@@ -160,9 +160,12 @@ class Record(Strict):
         for cell in self.cells:
             if cell.subject == subject:
                 repetitions.setdefault(cell.repetition, []).append(cell)
-        loops = [[cell for cell in cells if cell.pattern == "open"] for _, cells in sorted(repetitions.items())]
-        answered = [any(cell.throughput for cell in cells) for _, cells in sorted(repetitions.items())]
-        return [loop for loop, some in zip(loops, answered, strict=True) if loop or not some]
+        loops = []
+        for _, cells in sorted(repetitions.items()):
+            loop = [cell for cell in cells if cell.pattern == "open"]
+            if loop or not any(cell.throughput for cell in cells):
+                loops.append(loop)
+        return loops
 
 
 def best_rate(cells: Sequence[Cell], bound_ms: float) -> float | None:

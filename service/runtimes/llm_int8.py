@@ -6,7 +6,7 @@ from pathlib import Path
 # It warns while it is imported, on CPUs for which it looks for other kernels, and on every call about type conversions.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
-# What transformers imports by itself is imported here, so that a package that is not installed is named.
+# transformers would import these itself. Importing them here gives an error that names the package if one is missing.
 import accelerate  # noqa: E402, F401
 import bitsandbytes  # noqa: E402, F401
 

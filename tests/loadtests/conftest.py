@@ -1,4 +1,4 @@
-"""Load tests run as users run them, in processes of their own: locust changes how the sockets of a process work."""
+"""Load tests run as users run them, in separate processes, because importing locust patches sockets."""
 
 import csv
 import gzip

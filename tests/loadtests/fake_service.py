@@ -1,4 +1,4 @@
-"""The real routes, engine and pool over fake runtimes, in a process of its own: a service to put load on.
+"""The real routes, engine and pool over fake runtimes, in a separate process: a service to put load on.
 
     python -m tests.loadtests.fake_service PORT TOKENIZER [MISBEHAVIOUR]
 

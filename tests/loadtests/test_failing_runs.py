@@ -140,7 +140,7 @@ def test_refusals_fail_a_run_only_where_nothing_else_came(quick: Outcome) -> Non
     assert "dynamic" not in " ".join(shortcomings(record.model_copy(update={"cells": cells})))
 
 
-# In a process of its own: it brings locust, which changes how sockets work.
+# Run in a separate process, because importing locust patches sockets.
 LEVEL = f"""{IMPATIENT}
 import json, sys
 from loadtests.load.service import Service

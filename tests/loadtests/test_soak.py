@@ -17,7 +17,7 @@ from tests.loadtests.test_matrix import Load
 SHORT = ["--capacity-seconds", "1", "--seconds", "1.5", "--overload-seconds", "1.5", "--bound", "2000"]
 
 
-# In a process of its own: the soak brings locust, which changes how sockets work.
+# Run in a separate process, because importing locust patches sockets.
 RECOVERY = """
 from loadtests.runs.soak import Soak
 from loadtests.load.traffic import Plan
@@ -150,7 +150,7 @@ def test_only_a_load_that_was_sent_is_an_overload() -> None:
     assert result(160, 0.5).shortfall is None
     assert "generator was too slow" in str(result(140, 0.5).shortfall)
     assert "nearly all users of the generator were waiting for answers" in str(result(140, 0.97).shortfall)
-    # Whoever asks for less gets less.
+    # An overload that was planned below 1.5 times the capacity is not blamed for being small.
     assert result(100, 0.0).model_copy(update={"rate": 110.0, "due_rate": 108.0}).shortfall is None
 
 

@@ -135,15 +135,15 @@ def calibration(group: Group, folder: Path) -> Iterator[str]:
     sure: dict[str, Estimate] = {}
     for row in rows:
         score, right = measured(row, "score"), measured(row, "right")
-        excess = over_languages(excess_of(row))
-        sure[row.cell.technique] = excess
-        against_dense = (
-            "" if row is reference else text(compare(excess_of(row), dense, lambda mine, theirs: mine - theirs))
-        )
+        excess = excess_of(row)
+        sure[row.cell.technique] = over_languages(excess)
+        change_from_dense = compare(excess, dense, lambda mine, theirs: mine - theirs)
+        against_dense = "" if row is reference else text(change_from_dense)
         error = over_languages({pair: 100 * value for pair, value in measured(row, "error").items()})
         means = (100 * fmean(score.values()), 100 * fmean(right.values()))
         yield (
-            f"| {row.cell.technique} | {means[0]:.1f} | {means[1]:.1f} | {text(excess)} | {against_dense} |"
+            f"| {row.cell.technique} | {means[0]:.1f} | {means[1]:.1f} | {text(sure[row.cell.technique])} |"
+            f" {against_dense} |"
             f" {text(error, sign='')} |"
         )
     yield ""

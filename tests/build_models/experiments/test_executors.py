@@ -16,7 +16,7 @@ KILLED = 3
 """The seed of the cell whose process is killed."""
 
 
-def killed_at_one(cell: Cell, places: Places) -> Outcome:
+def killed_at_its_seed(cell: Cell, places: Places) -> Outcome:
     if cell.seed == KILLED:
         os.kill(os.getpid(), signal.SIGKILL)
     return Outcome(cell, "made")
@@ -25,7 +25,7 @@ def killed_at_one(cell: Cell, places: Places) -> Outcome:
 def test_a_killed_process_takes_only_the_cells_that_were_running_with_it(
     study: Study, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executors, "run_cell", killed_at_one)
+    monkeypatch.setattr(executors, "run_cell", killed_at_its_seed)
     cells = list(replace(study, seeds=[1, 2, KILLED, 4, 5, 6]).cells("dense"))
     outcomes = list(run_in_pool(cells, places, processes=2))
     assert sorted(outcome.cell.seed for outcome in outcomes) == list(range(1, 7))

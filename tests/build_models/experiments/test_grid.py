@@ -19,7 +19,7 @@ from build_models.experiments.cells import Cell
 from build_models.experiments.executors import run_here, run_in_pool, run_on_cluster
 from build_models.experiments.grid import run_grid
 from build_models.experiments.grids import GRIDS, READ, Named, Study
-from build_models.experiments.prepare import alone_in, keep_languages, keep_records, name_bases, name_corpus
+from build_models.experiments.prepare import keep_languages, keep_records, name_bases, name_corpus
 from build_models.experiments.results import (
     ResultError,
     read_commands,
@@ -266,7 +266,7 @@ def test_two_grids_write_of_their_languages_at_once(base: Path, tmp_path: Path) 
     bases = name_bases([str(base)])
     keep_languages(bases, None, ["swa"], SENTENCES, tmp_path)
     (path,) = tmp_path.glob("*.json")
-    with alone_in(tmp_path):
+    with lock(tmp_path, wait=True):
         other = Thread(target=keep_languages, args=(bases, None, ["hau"], SENTENCES, tmp_path))
         other.start()
         other.join(1.0)
